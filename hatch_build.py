@@ -1,0 +1,37 @@
+"""The build hook: generates ``xds/api`` before a wheel, or an editable install, is made."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class ApiBuildHook(BuildHookInterface[Any]):
+    """Runs build_api.generate; a no-op when the generated package is up to date."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Write ``xds/api`` below the project's root."""
+        root = Path(self.root)
+        if _load(root / "build_api").generate(root / "xds" / "api"):
+            self.app.display_info("xds/api generated")
+
+
+def _load(package: Path) -> ModuleType:
+    """The module build_api.generate, without the project's root on sys.path: its folder ``xds`` is not xds-protos'."""
+    spec = importlib.util.spec_from_file_location(
+        package.name, package / "__init__.py", submodule_search_locations=[str(package)]
+    )
+    if spec is None or spec.loader is None:
+        message = f"{package} is not a package"
+        raise ImportError(message)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[package.name] = module
+    spec.loader.exec_module(module)
+    return importlib.import_module(f"{package.name}.generate")

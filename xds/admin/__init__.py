@@ -1,0 +1,1 @@
+"""HTTP to people: health, metrics, debug, dashboard."""

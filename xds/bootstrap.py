@@ -1,0 +1,246 @@
+"""Envoy bootstraps for proxies of the mesh: plain dictionaries, ready for JSON or YAML. Pure.
+
+What is here is what cannot change while a proxy runs: who it is, where its control plane is, its own ports. Everything
+else comes over ADS. Node ids and metadata are istio's (istio-semantics 2.12), so that either's tools read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+ADMIN_PORT: Final = 15000
+HEALTH_PORT: Final = 15021
+METRICS_PORT: Final = 15090
+XDS_CLUSTER: Final = "xds-grpc"
+_TYPE: Final = "type.googleapis.com/"
+_HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+@dataclass(frozen=True, slots=True)
+class Locality:
+    """Where a proxy runs; empty parts are unknown."""
+
+    region: str = ""
+    zone: str = ""
+    sub_zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyNode:
+    """Who a proxy says it is. ``kind`` is ``sidecar`` or ``router`` (a gateway); ``addresses`` has the pod's, IPv4 first."""
+
+    kind: str
+    namespace: str
+    name: str
+    addresses: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    service_account: str = "default"
+    cluster_id: str = "Kubernetes"
+    domain: str = "cluster.local"
+    workload: str = ""
+    interception_mode: str = "REDIRECT"
+    locality: Locality = Locality()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The node id: ``sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local``."""
+        address = self.addresses[0] if self.addresses else "127.0.0.1"
+        return f"{self.kind}~{address}~{self.name}.{self.namespace}~{self.namespace}.svc.{self.domain}"
+
+    def as_dict(self) -> Json:
+        """The ``node`` block of a bootstrap."""
+        app = self.labels.get("service.istio.io/canonical-name") or self.labels.get("app.kubernetes.io/name")
+        known: Json = {
+            "NAME": self.name,
+            "NAMESPACE": self.namespace,
+            "LABELS": dict(sorted(self.labels.items())),
+            "ANNOTATIONS": dict(sorted(self.annotations.items())),
+            "SERVICE_ACCOUNT": self.service_account,
+            "CLUSTER_ID": self.cluster_id,
+            "INSTANCE_IPS": ",".join(self.addresses),
+            "INTERCEPTION_MODE": self.interception_mode,
+            "WORKLOAD_NAME": self.workload or self.name,
+        }
+        where = {"region": self.locality.region, "zone": self.locality.zone, "sub_zone": self.locality.sub_zone}
+        node: Json = {
+            "id": self.id,
+            "cluster": f"{app or self.labels.get('app') or self.workload or self.name}.{self.namespace}",
+            "metadata": {**known, **self.metadata},
+        }
+        if any(where.values()):
+            node["locality"] = {key: value for key, value in where.items() if value}
+        return node
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a proxy trusts its control plane and proves who it is; empty paths are left out."""
+
+    server_name: str
+    ca_file: Path
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """Where the control plane listens: ``host:port`` (a name is looked up, ``[::1]:15010`` is IPv6), or ``unix:/path``."""
+
+    address: str
+    tls: Tls | None = None
+
+    def endpoint(self) -> Json:
+        """The ``address`` block of its endpoint. ValueError when the address has no port."""
+        if self.address.startswith("unix:"):
+            return {"pipe": {"path": self.address.removeprefix("unix:")}}
+        host, colon, port = self.address.rpartition(":")
+        if not colon or not port.isdecimal():
+            raise ValueError(f"{self.address!r} is no address: must be host:port or unix:/path")
+        return _socket(host.strip("[]"), int(port))
+
+    @property
+    def by_name(self) -> bool:
+        """Whether its host is a name that DNS must resolve."""
+        host = self.address.rpartition(":")[0].strip("[]")
+        return not self.address.startswith("unix:") and ":" not in host and not host.replace(".", "").isdecimal()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPorts:
+    """The ports of Envoy itself; 0 leaves health or metrics out. ``address`` is what those two bind."""
+
+    admin: int = ADMIN_PORT
+    health: int = HEALTH_PORT
+    metrics: int = METRICS_PORT
+    admin_address: str = "127.0.0.1"
+    address: str = "0.0.0.0"
+
+
+def bootstrap(node: ProxyNode, control_plane: ControlPlane, ports: OwnPorts = OwnPorts()) -> Json:
+    """A whole bootstrap: node, ADS by delta, admin, health and metrics listeners, limits and stats tags."""
+    listeners = []
+    if ports.health:
+        listeners.append(_forwarder("health", (ports.address, ports.health), "/healthz/ready", "/ready"))
+    if ports.metrics:
+        metrics = "/stats/prometheus"
+        listeners.append(_forwarder("metrics", (ports.address, ports.metrics), metrics, metrics))
+    admin = {
+        "name": "admin",
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": _assignment("admin", _socket(ports.admin_address, ports.admin)),
+    }
+    return {
+        "node": node.as_dict(),
+        "admin": {"address": _socket(ports.admin_address, ports.admin), "ignore_global_conn_limit": True},
+        "dynamic_resources": dynamic_resources(),
+        "static_resources": {"listeners": listeners, "clusters": [xds_cluster(control_plane), admin]},
+        "stats_config": {"stats_tags": _stats_tags()},
+        "overload_manager": _overload_manager(),
+        "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
+    }
+
+
+def dynamic_resources() -> Json:
+    """Listeners and clusters by ADS, delta; the node (61 KB) goes out with the first request of a stream only."""
+    return {
+        "ads_config": {
+            "api_type": "DELTA_GRPC",
+            "transport_api_version": "V3",
+            "set_node_on_first_message_only": True,
+            "grpc_services": [{"envoy_grpc": {"cluster_name": XDS_CLUSTER}}],
+        },
+        "cds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
+        "lds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
+    }
+
+
+def xds_cluster(control_plane: ControlPlane) -> Json:
+    """The cluster of the control plane: HTTP/2 with keepalive, so that a dead peer is noticed in about 40 s."""
+    keepalive = {"interval": "30s", "timeout": "10s"}
+    options = {"explicit_http_config": {"http2_protocol_options": {"connection_keepalive": keepalive}}}
+    cluster: Json = {
+        "name": XDS_CLUSTER,
+        "type": "STRICT_DNS" if control_plane.by_name else "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": _assignment(XDS_CLUSTER, control_plane.endpoint()),
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: {"@type": _TYPE + _HTTP_OPTIONS, **options}},
+        "circuit_breakers": {
+            "thresholds": [
+                {"priority": priority, "max_connections": 100000, "max_pending_requests": 100000, "max_requests": 100000}
+                for priority in ("DEFAULT", "HIGH")
+            ]
+        },
+    }
+    if not control_plane.address.startswith("unix:"):
+        cluster["upstream_connection_options"] = {"tcp_keepalive": {"keepalive_time": 300}}
+    if control_plane.tls is not None:
+        cluster["transport_socket"] = _tls(control_plane.tls)
+    return cluster
+
+
+def _tls(tls: Tls) -> Json:
+    context: Json = {
+        "validation_context": {
+            "trusted_ca": {"filename": str(tls.ca_file)},
+            "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": tls.server_name}}],
+        }
+    }
+    if tls.certificate_file and tls.key_file:
+        chain, key = {"filename": str(tls.certificate_file)}, {"filename": str(tls.key_file)}
+        context["tls_certificates"] = [{"certificate_chain": chain, "private_key": key}]
+    kind = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+    typed = {"@type": _TYPE + kind, "sni": tls.server_name, "common_tls_context": context}
+    return {"name": "envoy.transport_sockets.tls", "typed_config": typed}
+
+
+def _socket(address: str, port: int) -> Json:
+    return {"socket_address": {"address": address, "port_value": port}}
+
+
+def _assignment(name: str, address: Json) -> Json:
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}
+
+
+def _forwarder(name: str, where: tuple[str, int], path: str, admin_path: str) -> Json:
+    """A listener that passes exactly one path on to the admin interface, and nothing else of it."""
+    route = {"match": {"path": path}, "route": {"cluster": "admin", "prefix_rewrite": admin_path}}
+    hosts = [{"name": name, "domains": ["*"], "routes": [route]}]
+    router = {"@type": _TYPE + "envoy.extensions.filters.http.router.v3.Router"}
+    manager = {
+        "@type": _TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "generate_request_id": False,
+        "route_config": {"name": name, "virtual_hosts": hosts},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+    }
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    return {
+        "name": name,
+        "address": _socket(*where),
+        "ignore_global_conn_limit": True,
+        "filter_chains": [{"filters": filters}],
+    }
+
+
+def _stats_tags() -> list[Json]:
+    """Tags on top of Envoy's own: whole cluster names, which have dots and end in ``;`` (their ``alt_stat_name``)."""
+    return [{"tag_name": "cluster_name", "regex": r"^cluster\.(([^;]+);\.)"}]
+
+
+def _overload_manager() -> Json:
+    """A bound on connections, far above what a sidecar sees and below what would exhaust the file descriptors."""
+    name = "envoy.resource_monitors.global_downstream_max_connections"
+    kind = _TYPE + "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+    return {
+        "resource_monitors": [
+            {"name": name, "typed_config": {"@type": kind, "max_active_downstream_connections": 50000}}
+        ]
+    }

@@ -1,0 +1,61 @@
+"""``plait`` itself: the catalogue of commands and the options that stand before them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import typer
+
+from xds import __version__
+from xds.cli.lazy import Lazy, LazyGroup, typer_app
+
+_PROXY_STATUS = "What each proxy was sent and has accepted, type by type."
+_PROXY_CONFIG = "What a proxy has: clusters, listeners, routes, endpoints, secrets, extensions."
+
+
+class Plait(LazyGroup):
+    """The group of all commands, in the order of the help."""
+
+    catalogue: ClassVar[Mapping[str, Lazy]] = {
+        "up": Lazy("xds.cli.up", "Run manifests on this machine, with real Envoy sidecars."),
+        "exec": Lazy("xds.cli.exec", "Run a command in the network namespace of a local pod."),
+        "echo": Lazy("xds.cli.echo", "The test application: tells who it is and what it was asked."),
+        "serve": Lazy("xds.cli.serve", "Run the control plane."),
+        "bootstrap": Lazy("xds.cli.bootstrap", "Print an Envoy bootstrap that connects to the control plane."),
+        "analyze": Lazy("xds.cli.analyze", "What is wrong with the configuration."),
+        "proxy-status": Lazy("xds.cli.proxy_status", _PROXY_STATUS),
+        "ps": Lazy("xds.cli.proxy_status", _PROXY_STATUS, hidden=True),
+        "proxy-config": Lazy("xds.cli.proxy_config", _PROXY_CONFIG),
+        "pc": Lazy("xds.cli.proxy_config", _PROXY_CONFIG, hidden=True),
+    }
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"plait {__version__}")
+        raise typer.Exit
+
+
+def _plait(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Plait: a control plane for Envoy sidecars and gateways.
+
+    Exit status: 0 fine, 1 findings, 2 usage or failure.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=True)
+        raise typer.Exit(2)
+
+
+def command() -> LazyGroup:
+    """The whole command line, as typer's own command object."""
+    app = typer_app(cls=Plait, add_completion=True)
+    app.callback(invoke_without_command=True)(_plait)
+    made = typer.main.get_command(app)
+    assert isinstance(made, LazyGroup)
+    return made

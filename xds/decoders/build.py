@@ -1,0 +1,131 @@
+"""From changed objects to the next snapshot: only what changed is decoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from xds.decoders import (
+    destination_rule,
+    endpoint_slice,
+    mesh_config,
+    service,
+    service_entry,
+    virtual_service,
+    workloads,
+)
+from xds.decoders.row import Authored, Decoder, Row
+from xds.model.mesh import Mesh
+from xds.model.problem import Problem, Problems
+from xds.model.refs import ObjectRef
+from xds.model.snapshot import Input, Rows, Snapshot, Table
+
+DECODERS: Final[Mapping[tuple[str, str], Decoder]] = MappingProxyType(
+    {
+        ("", "Namespace"): workloads.decode_namespace,
+        ("", "Node"): workloads.decode_node,
+        ("", "Pod"): workloads.decode_pod,
+        ("", "Service"): service.decode,
+        ("discovery.k8s.io", "EndpointSlice"): endpoint_slice.decode,
+        ("mesh.istio.io", "MeshConfig"): mesh_config.decode,
+        ("networking.istio.io", "DestinationRule"): destination_rule.decode,
+        ("networking.istio.io", "ServiceEntry"): service_entry.decode,
+        ("networking.istio.io", "VirtualService"): virtual_service.decode,
+    }
+)
+"""The decoder of each (group, kind) that shapes the mesh; objects of other kinds contribute nothing."""
+
+_NOBODY: Final = Row(Input(Table.MESH, ""), mesh_config.DEFAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new snapshot, and every input that reads differently from the one before."""
+
+    snapshot: Snapshot
+    inputs: frozenset[Input]
+
+
+class Builder:
+    """The rows of every object, and the snapshot they make.
+
+    An object with errors contributes what its last good version did; its problems say so.
+    """
+
+    def __init__(self, *, domain: str = Mesh().domain) -> None:
+        self._domain = domain
+        self._rows: dict[ObjectRef, tuple[Row, ...]] = {}
+        self._under: dict[Input, dict[ObjectRef, list[Any]]] = {}
+        self._problems: dict[ObjectRef, tuple[Problem, ...]] = {}
+        self.snapshot = Snapshot({Table.MESH: {"": (mesh_config.DEFAULT,)}})
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was found in the objects as they now are, sorted by object."""
+        return tuple(problem for ref in sorted(self._problems) for problem in self._problems[ref])
+
+    def apply(self, upserts: Iterable[tuple[ObjectRef, Any]], deletes: Iterable[ObjectRef] = ()) -> Change:
+        """The snapshot after these objects came or changed and those went."""
+        touched: set[Input] = set()
+        for ref in deletes:
+            self._problems.pop(ref, None)
+            touched |= self._replace(ref, ())
+        for ref, struct in upserts:
+            rows = self._decode(ref, struct)
+            if rows is not None:
+                touched |= self._replace(ref, rows)
+        self.snapshot, inputs = self.snapshot.changed({wanted: self._at(wanted) for wanted in touched})
+        return Change(self.snapshot, inputs)
+
+    def _decode(self, ref: ObjectRef, struct: Any) -> tuple[Row, ...] | None:
+        decoder = DECODERS.get((ref.group, ref.kind))
+        if decoder is None:
+            return ()
+        found = Problems()
+        rows = tuple(decoder(Authored(ref, struct, found, self._domain)))
+        if found:
+            self._problems[ref] = found.freeze()
+        else:
+            self._problems.pop(ref, None)
+        return None if found.errors else rows
+
+    def _replace(self, ref: ObjectRef, rows: tuple[Row, ...]) -> set[Input]:
+        before = self._rows.pop(ref, ())
+        touched = {row.under for row in before}
+        for wanted in touched:
+            of_others = self._under[wanted]
+            of_others.pop(ref, None)
+            if not of_others:
+                del self._under[wanted]
+        for row in rows:
+            self._under.setdefault(row.under, {}).setdefault(ref, []).append(row.value)
+            touched.add(row.under)
+        if rows:
+            self._rows[ref] = rows
+        return touched
+
+    def _at(self, wanted: Input) -> Rows:
+        found = [value for values in self._under.get(wanted, {}).values() for value in values]
+        if wanted == _NOBODY.under:
+            return tuple(found[:1]) or (_NOBODY.value,)
+        if len(found) < 2:
+            return tuple(found)
+        return tuple(sorted(dict.fromkeys(found), key=_ORDER.get(wanted.table, _by_age)))
+
+
+def _by_age(value: Any) -> tuple[Any, ...]:
+    ref = getattr(value, "ref", value)
+    if isinstance(ref, ObjectRef):
+        return (getattr(value, "created", ""), ref.name, ref.namespace, str(getattr(value, "hostname", "")))
+    return (value,)
+
+
+def _kubernetes_first(value: Any) -> tuple[Any, ...]:
+    return (not value.kubernetes, *_by_age(value))
+
+
+_ORDER: Final[Mapping[Table, Callable[[Any], tuple[Any, ...]]]] = MappingProxyType(
+    {Table.SERVICE: _kubernetes_first, Table.HOST: _kubernetes_first}
+)

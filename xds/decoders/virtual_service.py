@@ -1,0 +1,160 @@
+"""VirtualServices: hosts, matches and destinations; what is done on the way is the features' business."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from xds.decoders.http_match import match
+from xds.decoders.row import Authored, Row
+from xds.kinds.destination import Destination as DestinationStruct
+from xds.kinds.http_route import HTTPRoute, HTTPRouteDestination
+from xds.kinds.l4_route import RouteDestination, TCPRoute, TLSRoute
+from xds.kinds.virtual_service import VirtualService as Struct
+from xds.model.labels import labels
+from xds.model.policy import NO_POLICIES, Answering
+from xds.model.refs import FieldRef
+from xds.model.route import (
+    ConnectionMatch,
+    ConnectionRoute,
+    Destination,
+    HttpRoute,
+    Match,
+    SourceMatch,
+    VirtualService,
+    WeightedDestination,
+)
+from xds.model.snapshot import Input, Table
+from xds.translators.decode_policies import decode_policies
+from xds.translators.feature import HTTP_ROUTE, HTTP_ROUTE_DESTINATION, Reading
+
+MESH = "mesh"
+
+
+def decode(authored: Authored) -> Iterator[Row]:
+    """The rows of a VirtualService: by name, and by each host that it routes for sidecars."""
+    struct: Struct = authored.struct
+    spec, reading, at = struct.spec, authored.reading, authored.spec
+    hosts = tuple(dict.fromkeys(_host(host, at / "hosts" / i, reading) for i, host in enumerate(spec.hosts)))
+    gateways = spec.gateways or (MESH,)
+    routed = VirtualService(
+        ref=authored.ref,
+        hosts=hosts,
+        gateways=gateways,
+        export_to=spec.export_to,
+        http=tuple(_http(route, at / "http" / i, reading) for i, route in enumerate(spec.http)),
+        tls=tuple(_tls(route, at / "tls" / i, reading) for i, route in enumerate(spec.tls)),
+        tcp=tuple(_tcp(route, at / "tcp" / i, reading) for i, route in enumerate(spec.tcp)),
+        created=authored.created,
+    )
+    if not (routed.http or routed.tls or routed.tcp):
+        authored.found.add(at, "virtual-service.empty", "must have an http, tls or tcp route")
+    _not_yet(routed, at, reading)
+    yield from _rows(routed)
+
+
+def _rows(routed: VirtualService) -> Iterator[Row]:
+    yield Row(Input(Table.VIRTUAL_SERVICE, routed.ref), routed)
+    own = routed.ref.namespace
+    for namespace in routed.export_to:
+        if namespace not in ("*", "~"):
+            yield Row(Input(Table.HOME, own if namespace == "." else namespace), routed.ref)
+    matches = [match.source for route in routed.http for match in route.matches]
+    for source in matches:
+        for key, _ in sorted(source.labels):
+            yield Row(Input(Table.SELECTOR_KEY, key), routed.ref)
+        if source.namespace:
+            yield Row(Input(Table.HOME, source.namespace), routed.ref)
+    if MESH not in routed.gateways and not any(MESH in source.gateways for source in matches):
+        return
+    for host in routed.hosts:
+        yield Row(Input(Table.ROUTED_HOST, host), routed)
+        if host.startswith("*"):
+            yield Row(Input(Table.ROUTED_WILDCARD, ""), host)
+
+
+def _host(host: str, at: FieldRef, reading: Reading) -> str:
+    if not host or ("*" in host and host != "*" and not (host.startswith("*.") and "*" not in host[2:])):
+        reading.error(at, "host.wildcard", f"must be a host name, *. and a domain, or *, is {host!r}")
+    elif any(character.isspace() or character in "/:" for character in host):
+        reading.error(at, "host.name", f"must be a host name without scheme or port, is {host!r}")
+    return reading.fqdn(host)
+
+
+def _http(route: HTTPRoute, at: FieldRef, reading: Reading) -> HttpRoute:
+    policies = decode_policies(HTTP_ROUTE, route, at, reading)
+    answered = any(isinstance(policy, Answering) and policy.answers for policy in policies)
+    delegate = (route.delegate.namespace, route.delegate.name) if route.delegate is not None else None
+    if delegate is not None and route.route:
+        reading.error(at / "delegate", "delegate.and-route", "excludes route; leave one of them out")
+    elif delegate is not None and not delegate[1]:
+        reading.error(at / "delegate.name", "delegate.name", "must name a VirtualService")
+    elif not route.route and not answered and delegate is None:
+        reading.error(at / "route", "route.missing", "must have a destination (or redirect, directResponse, delegate)")
+    alternatives = tuple(match(each, at / "match" / i, reading) for i, each in enumerate(route.match))
+    return HttpRoute(
+        name=route.name,
+        matches=alternatives or (Match(),),
+        destinations=_destinations(route.route, at / "route", reading),
+        policies=policies,
+        delegate=delegate,
+    )
+
+
+def _destinations(
+    shares: Sequence[HTTPRouteDestination | RouteDestination], at: FieldRef, reading: Reading
+) -> tuple[WeightedDestination, ...]:
+    if len(shares) > 1 and not any(share.weight for share in shares):
+        reading.error(at, "route.weights", "must have a weight above 0, all are 0")
+    found = []
+    for index, share in enumerate(shares):
+        here = at / index
+        policies = NO_POLICIES
+        if isinstance(share, HTTPRouteDestination):
+            policies = decode_policies(HTTP_ROUTE_DESTINATION, share, here, reading)
+        found.append(WeightedDestination(destination(share.destination, here, reading), share.weight, policies))
+    return tuple(found)
+
+
+def destination(struct: DestinationStruct, at: FieldRef, reading: Reading) -> Destination:
+    """A destination with its host in full."""
+    if "*" in struct.host:
+        reading.error(at / "destination.host", "destination.wildcard", f"must be one host, is {struct.host!r}")
+    return Destination(reading.fqdn(struct.host), struct.subset, struct.port.number if struct.port is not None else 0)
+
+
+def _tls(route: TLSRoute, at: FieldRef, reading: Reading) -> ConnectionRoute:
+    matches = tuple(
+        ConnectionMatch(
+            each.sni_hosts,
+            each.destination_subnets,
+            SourceMatch(each.port, each.source_namespace, labels(each.source_labels), each.gateways),
+        )
+        for each in route.match
+    )
+    return ConnectionRoute(matches, _connection_shares(route.route, at, reading))
+
+
+def _tcp(route: TCPRoute, at: FieldRef, reading: Reading) -> ConnectionRoute:
+    matches = tuple(
+        ConnectionMatch(
+            (),
+            each.destination_subnets,
+            SourceMatch(each.port, each.source_namespace, labels(each.source_labels), each.gateways),
+        )
+        for each in route.match
+    )
+    return ConnectionRoute(matches, _connection_shares(route.route, at, reading))
+
+
+def _connection_shares(
+    shares: Sequence[RouteDestination], at: FieldRef, reading: Reading
+) -> tuple[WeightedDestination, ...]:
+    if not shares:
+        reading.error(at / "route", "route.missing", "must have a destination")
+    return _destinations(shares, at / "route", reading)
+
+
+def _not_yet(routed: VirtualService, at: FieldRef, reading: Reading) -> None:
+    for field in ("tls", "tcp"):
+        if getattr(routed, field):
+            reading.warning(at / field, f"virtual-service.{field}", "is checked but not carried out by this version")

@@ -1,0 +1,82 @@
+"""Pods, the nodes they run on, and namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from xds.decoders.row import Authored, Row
+from xds.kinds.namespace import Namespace as NamespaceStruct
+from xds.kinds.node import Node as NodeStruct
+from xds.kinds.pod import Pod as PodStruct
+from xds.model.endpoint import Locality
+from xds.model.labels import labels
+from xds.model.snapshot import Input, Table
+from xds.model.workload import Namespace, NodeLocality, Workload
+
+REGION = "topology.kubernetes.io/region"
+ZONE = "topology.kubernetes.io/zone"
+SUBZONE = "topology.istio.io/subzone"
+OWN_LOCALITY = ("istio-locality", "topology.istio.io/locality")
+TEMPLATE_HASH = "pod-template-hash"
+
+
+def decode_pod(authored: Authored) -> Iterator[Row]:
+    """The rows of a Pod: by name, and by each of its addresses while it is not over."""
+    struct: PodStruct = authored.struct
+    addresses = tuple(dict.fromkeys(filter(None, (struct.status.pod_ip, *(ip.ip for ip in struct.status.pod_ips)))))
+    ports = tuple(
+        (port.name, port.container_port)
+        for container in (*struct.spec.init_containers, *struct.spec.containers)
+        for port in container.ports
+        if port.name and port.protocol == "TCP"
+    )
+    pod = Workload(
+        ref=authored.ref,
+        labels=labels(struct.metadata.labels),
+        addresses=addresses,
+        service_account=struct.spec.service_account_name or struct.spec.service_account or "default",
+        node=struct.spec.node_name,
+        locality=_own_locality(struct),
+        ports=ports,
+        hostname=struct.spec.hostname,
+        owner=_owner(struct),
+    )
+    yield Row(Input(Table.WORKLOAD, (authored.ref.namespace, authored.ref.name)), pod)
+    if struct.status.phase in ("Succeeded", "Failed") or struct.spec.host_network:
+        return
+    for address in addresses:
+        yield Row(Input(Table.ADDRESS, address), pod)
+
+
+def _owner(struct: PodStruct) -> str:
+    owner = next((each.name for each in struct.metadata.owner_references if each.controller), "")
+    suffix = struct.metadata.labels.get(TEMPLATE_HASH, "")
+    return owner.removesuffix(f"-{suffix}") if suffix else owner
+
+
+def _own_locality(struct: PodStruct) -> Locality:
+    for label in OWN_LOCALITY:
+        text = struct.metadata.labels.get(label)
+        if text:
+            return locality(text.replace(".", "/"))
+    return Locality()
+
+
+def locality(text: str) -> Locality:
+    """``region/zone/subzone``, of which the later parts may be missing."""
+    region, zone, subzone = (*text.split("/", 2), "", "")[:3]
+    return Locality(region, zone, subzone)
+
+
+def decode_node(authored: Authored) -> Iterator[Row]:
+    """The row of a Node: where it stands."""
+    struct: NodeStruct = authored.struct
+    own = struct.metadata.labels
+    place = Locality(own.get(REGION, ""), own.get(ZONE, ""), own.get(SUBZONE, ""))
+    yield Row(Input(Table.NODE, authored.ref.name), NodeLocality(authored.ref, place))
+
+
+def decode_namespace(authored: Authored) -> Iterator[Row]:
+    """The row of a Namespace: its labels."""
+    struct: NamespaceStruct = authored.struct
+    yield Row(Input(Table.NAMESPACE, authored.ref.name), Namespace(authored.ref, labels(struct.metadata.labels)))

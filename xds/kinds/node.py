@@ -1,0 +1,29 @@
+"""Node: a machine; its labels tell the locality of its pods."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from xds.kinds.authored import Kind, Lenient, Stored
+from xds.kinds.quantities import about
+
+
+class NodeAddress(Lenient, frozen=True, kw_only=True):
+    """An address of a node."""
+
+    type: str = ""
+    address: str = ""
+
+
+class NodeStatus(Lenient, frozen=True, kw_only=True):
+    """How the node is."""
+
+    addresses: Annotated[tuple[NodeAddress, ...], about("Its addresses.")] = ()
+
+
+class Node(Stored, frozen=True, kw_only=True):
+    """A machine; ``topology.kubernetes.io/region`` and ``/zone`` among its labels are its pods' locality."""
+
+    KIND: ClassVar[Kind] = Kind("", "Node", ("v1",), "nodes", ("no",), namespaced=False)
+
+    status: Annotated[NodeStatus, about("How it is.")] = NodeStatus()

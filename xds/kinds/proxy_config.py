@@ -1,0 +1,70 @@
+"""ProxyConfig: settings of the proxies themselves, as the mesh configuration's ``defaultConfig`` holds them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import field
+
+from xds.kinds.authored import Lenient, Strict
+from xds.kinds.quantities import Duration, Labels, OptionalPortNumber, about
+
+NOT_READ = about("Accepted, not read.")
+
+
+class GatewayTopology(Lenient, frozen=True, kw_only=True):
+    """What stands before the gateways."""
+
+    num_trusted_proxies: Annotated[int, about("Proxies whose X-Forwarded-For is believed.")] = 0
+    forward_client_cert_details: Annotated[str, about("What becomes of X-Forwarded-Client-Cert.")] = ""
+
+
+class ProxyConfig(Strict, frozen=True, kw_only=True):
+    """Settings of the proxies themselves."""
+
+    config_path: Annotated[str, NOT_READ] = ""
+    binary_path: Annotated[str, NOT_READ] = ""
+    service_cluster: Annotated[str, NOT_READ] = ""
+    tracing_service_name: Annotated[str, about("How a proxy calls itself in traces.")] = ""
+    drain_duration: Annotated[Duration | None, about("How long old connections may finish; 45s when absent.")] = None
+    parent_shutdown_duration: Annotated[Duration | None, NOT_READ] = None
+    discovery_address: Annotated[str, about("Address of the control plane, host:port.")] = ""
+    discovery_refresh_delay: Annotated[Duration | None, NOT_READ] = None
+    zipkin_address: Annotated[str, NOT_READ] = ""
+    statsd_udp_address: Annotated[str, NOT_READ] = ""
+    proxy_admin_port: Annotated[OptionalPortNumber, about("Admin port on loopback; 15000 when absent.")] = 0
+    control_plane_auth_policy: Annotated[str, NOT_READ] = ""
+    custom_config_file: Annotated[str, NOT_READ] = ""
+    stat_name_length: Annotated[int, about("Longest name in statistics; 189 when absent.")] = 0
+    concurrency: Annotated[int | None, about("Worker threads; 0 is one per core.")] = None
+    proxy_bootstrap_template_path: Annotated[str, NOT_READ] = ""
+    interception_mode: Annotated[Literal["REDIRECT", "TPROXY", "NONE"], about("How traffic is led to the proxy.")] = (
+        "REDIRECT"
+    )
+    tracing: Annotated[Any, about("Tracing of the proxies.")] = None
+    sds: Annotated[Any, NOT_READ] = None
+    envoy_access_log_service: Annotated[Any, NOT_READ] = None
+    envoy_metrics_service: Annotated[Any, NOT_READ] = None
+    proxy_metadata: Annotated[Labels, about("Environment of the proxy.")] = field(default_factory=dict)
+    runtime_values: Annotated[Labels, about("Envoy's runtime settings.")] = field(default_factory=dict)
+    status_port: Annotated[OptionalPortNumber, about("Port of the agent's status; 15020 when absent.")] = 0
+    extra_stat_tags: Annotated[tuple[str, ...], NOT_READ] = ()
+    gateway_topology: Annotated[GatewayTopology | None, about("What stands before the gateways.")] = None
+    termination_drain_duration: Annotated[
+        Duration | None,
+        about("How long a proxy drains before it ends; 5s when absent."),
+    ] = None
+    mesh_id: Annotated[str, about("Name of the mesh.")] = ""
+    readiness_probe: Annotated[Any, NOT_READ] = None
+    proxy_stats_matcher: Annotated[Any, about("Statistics to keep beyond the default ones.")] = None
+    hold_application_until_proxy_starts: Annotated[bool | None, about("Start the proxy first.")] = None
+    ca_certificates_pem: Annotated[tuple[str, ...], about("More CAs that are trusted.")] = ()
+    image: Annotated[Any, NOT_READ] = None
+    private_key_provider: Annotated[Any, NOT_READ] = None
+    proxy_headers: Annotated[Any, about("Which headers the proxy adds.")] = None
+    file_flush_interval: Annotated[Duration | None, about("How often log files are written.")] = None
+    file_flush_min_size_kb: Annotated[int, about("Buffered KiB at which log files are written.")] = 0
+    stats_compression: Annotated[bool | None, NOT_READ] = None
+    stats_eviction_interval: Annotated[Duration | None, NOT_READ] = None
+    availability_zone: Annotated[str, NOT_READ] = ""
+    connection_settings: Annotated[Any, about("Limits of the proxy's listeners.")] = None

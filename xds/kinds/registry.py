@@ -1,0 +1,91 @@
+"""The kinds that we read, by the names that the API has for them; and back from structs to plain JSON types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from xds.kinds.authored import Authored
+from xds.kinds.config_map import ConfigMap
+from xds.kinds.deployment import Deployment
+from xds.kinds.destination_rule import DestinationRule
+from xds.kinds.endpoint_slice import EndpointSlice
+from xds.kinds.job import Job
+from xds.kinds.mesh_config import MeshConfig
+from xds.kinds.namespace import Namespace
+from xds.kinds.node import Node
+from xds.kinds.pod import Pod
+from xds.kinds.quantities import format_duration
+from xds.kinds.secret import Secret
+from xds.kinds.service import Service
+from xds.kinds.service_account import ServiceAccount
+from xds.kinds.service_entry import ServiceEntry
+from xds.kinds.stateful_set import StatefulSet
+from xds.kinds.virtual_service import VirtualService
+from xds.kinds.workload_entry import WorkloadEntry
+
+KINDS: tuple[type[Authored], ...] = (
+    ConfigMap,
+    Deployment,
+    DestinationRule,
+    EndpointSlice,
+    Job,
+    MeshConfig,
+    Namespace,
+    Node,
+    Pod,
+    Secret,
+    Service,
+    ServiceAccount,
+    ServiceEntry,
+    StatefulSet,
+    VirtualService,
+    WorkloadEntry,
+)
+
+BY_API_VERSION: Mapping[tuple[str, str], type[Authored]] = MappingProxyType(
+    {(version, struct.KIND.name): struct for struct in KINDS for version in struct.KIND.api_versions}
+)
+"""The struct of each (apiVersion, kind) that we read."""
+
+BY_GROUP_KIND: Mapping[tuple[str, str], type[Authored]] = MappingProxyType(
+    {(struct.KIND.group, struct.KIND.name): struct for struct in KINDS}
+)
+"""The struct of each (group, kind) that we read."""
+
+
+def by_word(word: str) -> type[Authored] | None:
+    """The struct that ``word`` means on a command line: kind, plural or short name in any case; None when none."""
+    wanted = word.lower()
+    for struct in KINDS:
+        kind = struct.KIND
+        if wanted in (kind.name.lower(), kind.plural, *kind.short):
+            return struct
+    return None
+
+
+def to_plain(struct: Authored) -> dict[str, Any]:
+    """The object as JSON types, as users write it: apiVersion and kind first, defaults left out."""
+    kind = struct.KIND
+    plain = msgspec.to_builtins(struct, builtin_types=(timedelta, datetime))
+    plain.pop("apiVersion", None)
+    plain.pop("kind", None)
+    head = {"apiVersion": struct.api_version or kind.api_versions[0], "kind": kind.name}
+    return {**head, **{key: _plain(value) for key, value in plain.items()}}
+
+
+def _plain(value: Any) -> Any:
+    """``value`` with lists for tuples, and times and durations as texts."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return value

@@ -1,0 +1,1 @@
+"""``plait up``: pods as processes in network namespaces, real Envoys beside them, on one Linux machine."""

@@ -1,0 +1,329 @@
+"""The local mesh: a node, its pods, their names and services; what ``plait up`` and the test kit drive.
+
+The mesh knows nothing of routes or policies: who uses it tells it which pods to run (``apply``), which services there
+are (``set_services``) and what each sidecar's bootstrap is, and hears of every pod's state (``changes``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from xds.local import sidecar, state
+from xds.local.addresses import AddressPool
+from xds.local.commands import CommandFailed, missing_tools, started_at, user_for
+from xds.local.egress import Egress
+from xds.local.interception import PROXY_ID
+from xds.local.names import ClusterNames
+from xds.local.node import Node
+from xds.local.output import Sink
+from xds.local.pod import BootstrapFor, Pod, PodPlace
+from xds.local.pods import Phase, PodKey, PodSpec, PodStatus
+from xds.local.resolver import Resolver, host_resolvers
+from xds.local.service_rules import base_rules, service_rules
+from xds.local.services import HostAddresses, LocalService
+from xds.local.settings import LocalSettings
+
+# How long replaced pods are kept when those that replace them do not become ready.
+_REPLACE_WAIT_S = 15.0
+
+
+def unavailable() -> str:
+    """Why pods cannot have namespaces here; empty when they can."""
+    if sys.platform != "linux":
+        return "network namespaces need Linux"
+    if os.geteuid() != 0:
+        return "network namespaces need root (try sudo)"
+    missing = missing_tools()
+    return f"these packages are not installed: {', '.join(missing)}" if missing else ""
+
+
+class LocalMesh:
+    """Pods on this machine. An asynchronous context manager: outside it nothing of the mesh exists.
+
+    ``bootstrap_for`` gives the bootstrap of a pod's Envoy (``sidecar.bootstrap_for`` for the usual one); ``sink`` takes
+    every line that pods write.
+    """
+
+    def __init__(self, settings: LocalSettings, bootstrap_for: BootstrapFor, sink: Sink) -> None:
+        self._settings = settings
+        self._bootstrap_for = bootstrap_for
+        self._sink = sink
+        self._folder = state.state_folder()
+        networks = (settings.pod_network, settings.pod_network_v6)
+        self._pools = tuple(AddressPool(network) for network in networks if network)
+        self._resolver = Resolver(ClusterNames(()), _upstream())
+        self._pods: dict[PodKey, Pod] = {}
+        self._lives: dict[PodKey, asyncio.Task[None]] = {}
+        self._watchers: set[asyncio.Queue[PodStatus]] = set()
+        self._applying = asyncio.Lock()
+        self._services: tuple[LocalService, ...] = ()
+        self._services_changed = asyncio.Event()
+        self._rules_loaded = asyncio.Event()
+        self._numbers = 0
+        self._node: Node | None = None
+        self._egress: Egress | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # -- life
+
+    async def __aenter__(self) -> Self:
+        reason = unavailable()
+        if reason:
+            raise CommandFailed(reason)
+        for mesh in state.running(self._folder):
+            if mesh.name == self._settings.name:
+                raise CommandFailed(f"a local mesh {mesh.name!r} runs already (process {mesh.pid}); give another --mesh")
+        settings = self._settings
+        envoy = settings.envoy or sidecar.installed_envoy()
+        self._node = node = await Node.start(tuple(pool.node for pool in self._pools), envoy)
+        try:
+            await self._open_network(node)
+        except BaseException:
+            await node.stop()
+            raise
+        paths = (Path(sys.executable), Path(sys.prefix), Path(sys.base_prefix), settings.folder)
+        self._user = user_for(settings.app_uid, settings.app_uid, paths)
+        self._tasks = [asyncio.create_task(self._keep_rules())]
+        self._write_state()
+        return self
+
+    async def _open_network(self, node: Node) -> None:
+        first = self._pools[0].node
+        await self._resolver.listen(node.namespace, first)
+        egress = ""
+        if self._settings.egress:
+            self._egress = await Egress.start(node.namespace, first)
+            egress = f"{first}:{self._egress.port}"
+        inside = (self._settings.pod_network, self._settings.service_network)
+        await node.load_rules(base_rules(inside, egress))
+        if self._settings.pod_network_v6:
+            await node.load_rules(base_rules(()), 6)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pod in self._pods.values():
+            pod.stop()
+        if self._lives:
+            await asyncio.wait(self._lives.values())
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._resolver.close()
+        if self._egress is not None:
+            self._egress.close()
+        if self._node is not None:
+            await self._node.stop()
+        state.remove(self._settings.name, self._folder)
+
+    @property
+    def node(self) -> Node:
+        """The node. RuntimeError outside the context."""
+        if self._node is None:
+            raise RuntimeError("the local mesh is not running")
+        return self._node
+
+    def socket_path(self, name: str) -> Path:
+        """Where a server of ours binds the unix socket that proxies know as ``/run/plait/name``."""
+        return self.node.path(name)
+
+    def open_to_proxies(self, name: str) -> None:
+        """Let Envoys, and no application, connect to that unix socket. To be called when it is bound."""
+        path = self.node.path(name)
+        os.chown(path, PROXY_ID, PROXY_ID)
+        path.chmod(0o600)
+
+    # -- pods
+
+    async def apply(self, specs: Iterable[PodSpec]) -> None:
+        """Run exactly these pods. New ones are started first; those no longer wanted end when the new ones are ready.
+
+        Returns when the old ones are gone, without waiting for pods that have nothing to replace.
+        """
+        async with self._applying:
+            wanted = {spec.key: spec for spec in specs}
+            changed = [key for key, pod in self._pods.items() if key in wanted and wanted[key] != pod.spec]
+            await self._stop(changed)  # same name: the old one must be gone first
+            old = [key for key in self._pods if key not in wanted]
+            new = [key for key in wanted if key not in self._pods]
+            for key in new:
+                self._start(wanted[key])
+            self._write_state()
+            if old and new:
+                with contextlib.suppress(TimeoutError):
+                    await self.until_ready(timedelta(seconds=_REPLACE_WAIT_S), new)
+            await self._stop(old)
+            self._write_state()
+
+    def _start(self, spec: PodSpec) -> None:
+        self._numbers += 1
+        place = PodPlace(
+            node=self.node,
+            number=self._numbers,
+            addresses=tuple(pool.lend(spec.key) for pool in self._pools),
+            resolver=self._pools[0].node,
+            user=self._user,
+            settings=self._settings,
+            sink=self._sink,
+            bootstrap_for=self._bootstrap_for,
+            changed=self._pod_changed,
+        )
+        pod = Pod(spec, place)
+        self._pods[spec.key] = pod
+        self._lives[spec.key] = asyncio.create_task(pod.run(), name=f"pod {spec.key}")
+        self._pod_changed(pod.status)
+
+    async def _stop(self, keys: Sequence[PodKey]) -> None:
+        for key in keys:
+            self._pods[key].stop()
+        await asyncio.gather(*(self._lives[key] for key in keys))
+        for key in keys:
+            del self._pods[key], self._lives[key]
+            for pool in self._pools:
+                pool.give_back(key)
+
+    def _pod_changed(self, status: PodStatus) -> None:
+        for queue in self._watchers:
+            queue.put_nowait(status)
+        self._write_state()
+
+    @property
+    def statuses(self) -> Mapping[PodKey, PodStatus]:
+        """The state of every pod, now."""
+        return {key: pod.status for key, pod in sorted(self._pods.items())}
+
+    async def changes(self) -> AsyncIterator[PodStatus]:
+        """The state of every pod, then each new state of any, for ever; the last of a pod has phase Gone."""
+        queue: asyncio.Queue[PodStatus] = asyncio.Queue()
+        self._watchers.add(queue)
+        try:
+            for status in self.statuses.values():
+                yield status
+            while True:
+                yield await queue.get()
+        finally:
+            self._watchers.discard(queue)
+
+    async def until_ready(self, limit: timedelta, keys: Iterable[PodKey] | None = None) -> None:
+        """Return when all pods (or those of ``keys``) are ready or complete. TimeoutError, naming the others, if not."""
+        wanted = list(keys) if keys is not None else list(self._pods)
+        changes = self.changes()
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                async for _ in changes:
+                    if not self._unready(wanted):
+                        return
+        except TimeoutError:
+            raise TimeoutError(f"not ready: {', '.join(self._unready(wanted))}") from None
+        finally:
+            await changes.aclose()  # type: ignore[attr-defined]
+
+    def _unready(self, keys: Iterable[PodKey]) -> list[str]:
+        statuses = [self._pods[key].status for key in keys if key in self._pods]
+        return [f"{s.key} ({s.phase})" for s in statuses if not s.ready and s.phase is not Phase.SUCCEEDED]
+
+    async def exec(
+        self, key: PodKey, command: Sequence[str], *, text: str = "", limit: timedelta = timedelta(seconds=30)
+    ) -> subprocess.CompletedProcess[str]:
+        """The ended command, run in the pod as its containers are; its traffic is intercepted like theirs.
+
+        Errors: KeyError for an unknown pod; TimeoutError after ``limit`` (the command is killed).
+        """
+        pod = self._pods[key]
+        argv = pod.command(command)
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*argv, env=pod.env, stdin=pipe, stdout=pipe, stderr=pipe)
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                out, err = await process.communicate(text.encode())
+        except BaseException:
+            await _kill(process)
+            raise
+        status = process.returncode if process.returncode is not None else -1
+        return subprocess.CompletedProcess(list(command), status, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    async def admin_get(self, key: PodKey, path: str, *, method: str = "GET") -> tuple[int, bytes]:
+        """Status and body of a request to the admin interface of the pod's Envoy. OSError when it does not answer."""
+        return await asyncio.to_thread(sidecar.admin, self._pods[key].namespace, path, method=method)
+
+    # -- services
+
+    def set_services(self, services: Iterable[LocalService], hosts: Iterable[HostAddresses] = ()) -> None:
+        """Make these services and hosts resolvable at once, and their ClusterIPs reachable a moment later."""
+        self._services = tuple(services)
+        self._resolver.names = ClusterNames(self._services, hosts)
+        self._rules_loaded.clear()
+        self._services_changed.set()
+
+    async def services_loaded(self) -> None:
+        """Return when the rules of the last ``set_services`` are in force."""
+        await self._rules_loaded.wait()
+
+    async def _keep_rules(self) -> None:
+        """Load the rules of the newest services, again and again; changes in between are skipped."""
+        while True:
+            await self._services_changed.wait()
+            self._services_changed.clear()
+            services = self._services
+            await self.node.load_rules(service_rules(services))
+            if self._settings.pod_network_v6:
+                await self.node.load_rules(service_rules(services, 6), 6)
+            if services is self._services:
+                self._rules_loaded.set()
+
+    # -- the file for other terminals
+
+    def _write_state(self) -> None:
+        """Tell other terminals what runs."""
+        settings = self._settings
+        pods = tuple(
+            state.PodEntry(
+                namespace=key.namespace,
+                name=key.name,
+                workload=pod.spec.workload or key.name,
+                workload_kind=pod.spec.workload_kind,
+                holder=pod.holder,
+                holder_started=started_at(pod.holder),
+                addresses=pod.status.ips,
+                sidecar=pod.spec.inject,
+                uid=self._user.uid,
+                reads_all=self._user.reads_all,
+                folder=str(settings.folder),
+                env=dict(pod.env),
+            )
+            for key, pod in sorted(self._pods.items())
+            if pod.holder
+        )
+        pid = os.getpid()
+        sockets = {"xds": str(self.node.path("xds.sock"))}
+        entry = state.MeshEntry(settings.name, pid, started_at(pid), self.node.pid, sockets, pods)
+        state.write(entry, self._folder)
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill what ``nsenter`` runs, then it."""
+    from xds.local.commands import child_of
+
+    child = child_of(process.pid)
+    with contextlib.suppress(ProcessLookupError):
+        if child:
+            os.kill(child, 9)
+        process.kill()
+    await process.wait()
+
+
+def _upstream() -> tuple[str, ...]:
+    """The host's resolvers; none when there is no readable resolv.conf."""
+    try:
+        return host_resolvers(Path("/etc/resolv.conf").read_text())
+    except OSError:
+        return ()

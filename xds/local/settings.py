@@ -1,0 +1,34 @@
+"""Settings of the local mesh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from xds.local.addresses import POD_NETWORK, SERVICE_NETWORK
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """How a local mesh is run.
+
+    ``name`` tells meshes of one machine apart; ``folder`` is where containers start and their relative paths begin;
+    ``pod_network_v6`` empty means IPv4 only; ``service_network`` is where
+    ClusterIPs are from; ``egress`` False cuts pods off from everything outside the mesh;
+    ``app_uid`` is who containers run as (any but 0 and 1337); ``envoy`` None takes the installed package's;
+    ``proxy_ready`` bounds how long a container waits for its Envoy before it is reported (it goes on waiting).
+    """
+
+    name: str = "default"
+    folder: Path = Path("/")
+    pod_network: str = POD_NETWORK
+    pod_network_v6: str = ""
+    service_network: str = SERVICE_NETWORK
+    egress: bool = True
+    app_uid: int = 1000
+    envoy: Path | None = None
+    envoy_concurrency: int = 1
+    envoy_log_level: str = "warning"
+    envoy_flags: tuple[str, ...] = ("--drain-time-s", "5")
+    proxy_ready: timedelta = timedelta(seconds=30)

@@ -1,0 +1,144 @@
+"""The file by which other terminals find a running mesh, and the choice of a mesh and of a pod in it.
+
+One JSON file a mesh, readable by its owner only. A file whose process is gone is removed by whoever meets it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from xds.local.commands import User, inside_pod, started_at
+from xds.local.node import RUN_DIR
+from xds.local.pods import PodKey
+
+_WORKLOADS = {
+    "deploy": "Deployment",
+    "deployment": "Deployment",
+    "deployments": "Deployment",
+    "sts": "StatefulSet",
+    "statefulset": "StatefulSet",
+    "statefulsets": "StatefulSet",
+    "job": "Job",
+    "jobs": "Job",
+    "po": "Pod",
+    "pod": "Pod",
+    "pods": "Pod",
+}
+
+
+class NotFound(LookupError):
+    """No such mesh or pod is running; the text says what is."""
+
+
+class PodEntry(msgspec.Struct, frozen=True):
+    """A pod of a running mesh. ``holder`` 0 means that it has no namespaces (the mode without root)."""
+
+    namespace: str
+    name: str
+    workload: str
+    workload_kind: str
+    holder: int
+    holder_started: int
+    addresses: tuple[str, ...]
+    sidecar: bool
+    uid: int
+    reads_all: bool
+    folder: str
+    env: dict[str, str]
+
+    @property
+    def key(self) -> PodKey:
+        """The pod's name."""
+        return PodKey(self.namespace, self.name)
+
+    def command(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        """The command as run in the pod by the user of its containers."""
+        if not self.holder:
+            return ("env", f"--chdir={self.folder}", *words)
+        return inside_pod(self.holder, User(self.uid, self.uid, self.reads_all), words, self.folder)
+
+
+class MeshEntry(msgspec.Struct, frozen=True):
+    """A running mesh: its process, its node, its sockets by purpose, its pods."""
+
+    name: str
+    pid: int
+    started: int
+    node: int
+    sockets: dict[str, str]
+    pods: tuple[PodEntry, ...]
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process that wrote the file still runs."""
+        return self.started != 0 and started_at(self.pid) == self.started
+
+
+def state_folder() -> Path:
+    """Where the files are: ``/run/plait`` for root, else the user's own runtime folder."""
+    if os.geteuid() == 0:
+        return RUN_DIR
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/plait-{os.geteuid()}") / "plait"
+
+
+def write(entry: MeshEntry, folder: Path) -> None:
+    """Write the mesh's file in one step, so that a reader sees the old or the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, draft = folder / f"{entry.name}.json", folder / f".{entry.name}.{entry.pid}"
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(entry))
+    draft.replace(path)
+
+
+def remove(name: str, folder: Path) -> None:
+    """Remove the mesh's file; nothing when there is none."""
+    (folder / f"{name}.json").unlink(missing_ok=True)
+
+
+def running(folder: Path) -> tuple[MeshEntry, ...]:
+    """All running meshes by name. Files of dead ones are removed; unreadable ones are left and left out."""
+    found: list[MeshEntry] = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            entry = msgspec.json.decode(path.read_bytes(), type=MeshEntry)
+        except (OSError, msgspec.MsgspecError):
+            continue
+        if entry.alive:
+            found.append(entry)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    return tuple(found)
+
+
+def choose(meshes: tuple[MeshEntry, ...], name: str = "") -> MeshEntry:
+    """The mesh of that name, or the only one. NotFound when there is none, or more than one and no name."""
+    names = ", ".join(mesh.name for mesh in meshes) or "none"
+    chosen = [mesh for mesh in meshes if not name or mesh.name == name]
+    if len(chosen) == 1:
+        return chosen[0]
+    if not meshes:
+        raise NotFound("no local mesh is running here: start one with `plait up DIR`")
+    if name:
+        raise NotFound(f"no local mesh {name!r} is running; running: {names}")
+    raise NotFound(f"several local meshes are running, say which with --mesh: {names}")
+
+
+def find_pod(mesh: MeshEntry, namespace: str, target: str) -> PodEntry:
+    """The pod ``NAME``, ``pod/NAME``, or the first pod of ``deploy/NAME``, ``sts/NAME``, ``job/NAME``.
+
+    NotFound, with the namespace's pods, when there is none.
+    """
+    kind, slash, name = target.rpartition("/")
+    word = _WORKLOADS.get(kind.lower(), "") if slash else "Pod"
+    here = [pod for pod in mesh.pods if pod.namespace == namespace]
+    for pod in sorted(here, key=lambda pod: pod.name):
+        same_workload = pod.workload_kind == word and pod.workload == name
+        if (word == "Pod" and pod.name == name) or (word != "Pod" and same_workload):
+            return pod
+    names = ", ".join(sorted(pod.name for pod in here)) or "no pods"
+    raise NotFound(f"no {target} in namespace {namespace} of mesh {mesh.name}; there: {names}")

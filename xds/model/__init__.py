@@ -1,0 +1,1 @@
+"""What the mesh is: frozen values, standard library only."""

@@ -1,0 +1,75 @@
+"""Endpoints: the addresses that answer for a port of a service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from xds.model.labels import NO_LABELS, Labels
+from xds.model.refs import ObjectRef
+
+
+class Health(Enum):
+    """Whether an endpoint may be sent requests (Envoy's core.v3.HealthStatus)."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    DRAINING = "draining"
+
+
+class Locality(NamedTuple):
+    """Where something runs, from the widest to the narrowest."""
+
+    region: str = ""
+    zone: str = ""
+    subzone: str = ""
+
+
+class EndpointKey(NamedTuple):
+    """What a group of endpoints answers for: a service's port by number."""
+
+    hostname: str
+    namespace: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One address behind a service's port; ``weight`` is relative, ``hostname`` a pod's own name in a headless service."""
+
+    address: str
+    port: int
+    labels: Labels = NO_LABELS
+    health: Health = Health.HEALTHY
+    weight: int = 1
+    locality: Locality = Locality()
+    service_account: str = ""
+    workload: str = ""
+    hostname: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceAddress:
+    """One endpoint of an EndpointSlice, before it is joined with its pod."""
+
+    address: str
+    ready: bool = True
+    serving: bool = True
+    terminating: bool = False
+    zone: str = ""
+    hostname: str = ""
+    labels: Labels = NO_LABELS
+    weight: int = 1
+    locality: Locality = Locality()
+    service_account: str = ""
+    ports: tuple[tuple[str, int], ...] = ()  # a ServiceEntry endpoint's own, by the service port's name
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
+    """Addresses that share their ports; ``ports`` maps the service port's name to the address's port."""
+
+    ref: ObjectRef
+    addresses: tuple[SliceAddress, ...]
+    ports: tuple[tuple[str, int], ...]

@@ -1,0 +1,104 @@
+"""What a behaviour says, as values asked for by type: no list of all policies exists anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Protocol, Self, TypeVar, runtime_checkable
+
+from xds.model.route import Destination
+
+P = TypeVar("P", bound="Policy")
+
+
+class Policy(Protocol):
+    """A feature's frozen, hashable value."""
+
+    def merge(self, parent: Self) -> Self:
+        """This policy with what it leaves open taken from ``parent`` (the next wider scope)."""
+
+
+@runtime_checkable
+class Routed(Protocol):
+    """A policy that names destinations, which only the view can turn into cluster names."""
+
+    def resolved(self, cluster_of: Callable[[Destination], str]) -> Policy:
+        """The policy with each destination's cluster name filled in."""
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A policy that answers requests itself, so that its route needs no destination."""
+
+    answers: bool
+
+
+@runtime_checkable
+class AtCaller(Protocol):
+    """A policy about a host that is partly carried out where requests to it are routed (what is hashed, for one)."""
+
+    def at_caller(self) -> Policy | None:
+        """The part that belongs to routes and connections, or None."""
+
+
+@runtime_checkable
+class Unbalanced(Protocol):
+    """A policy that may leave the choice of address to the caller (Istio's ``simple: PASSTHROUGH``)."""
+
+    passthrough: bool
+
+
+class Policies:
+    """An immutable, hashable set of policies, at most one of a type."""
+
+    __slots__ = ("_by_type", "_hash")
+
+    def __init__(self, policies: Iterable[Policy] = ()) -> None:
+        ordered = sorted(policies, key=lambda p: (type(p).__module__, type(p).__qualname__))
+        self._by_type: dict[type[Policy], Policy] = {type(policy): policy for policy in ordered}
+        self._hash: int | None = None
+
+    def get(self, kind: type[P]) -> P | None:
+        """The policy of that type, or None."""
+        return self._by_type.get(kind)  # type: ignore[return-value]
+
+    def __iter__(self) -> Iterator[Policy]:
+        return iter(self._by_type.values())
+
+    def __len__(self) -> int:
+        return len(self._by_type)
+
+    def over(self, parent: Policies) -> Policies:
+        """These policies, merged type by type over those of the next wider scope."""
+        if not parent._by_type:
+            return self
+        if not self._by_type:
+            return parent
+        merged = dict(parent._by_type)
+        for kind, policy in self._by_type.items():
+            wider = merged.get(kind)
+            merged[kind] = policy if wider is None else policy.merge(wider)
+        return Policies(merged.values())
+
+    def adding(self, *policies: Policy) -> Policies:
+        """These and ``policies``; a policy given here replaces one of its type."""
+        return Policies((self._by_type | {type(policy): policy for policy in policies}).values())
+
+    def resolved(self, cluster_of: Callable[[Destination], str]) -> Policies:
+        """The same policies with destinations turned into cluster names."""
+        if not any(isinstance(policy, Routed) for policy in self):
+            return self
+        return Policies(policy.resolved(cluster_of) if isinstance(policy, Routed) else policy for policy in self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Policies) and self._by_type == other._by_type
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash(tuple(self._by_type.values()))
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Policies({', '.join(map(repr, self))})"
+
+
+NO_POLICIES: Final = Policies()

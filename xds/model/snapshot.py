@@ -1,0 +1,88 @@
+"""The whole mesh at one moment: immutable tables of rows, which keep the identity of what did not change."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+Rows = tuple[Any, ...]
+
+
+class Table(Enum):
+    """What is looked up, and by which key; each key has a tuple of rows in the order in which rivals win."""
+
+    MESH = "mesh"  # "" -> Mesh
+    SERVICE = "service"  # ServiceKey -> Service
+    HOST = "host"  # hostname -> Service, of all namespaces
+    RESTRICTED_HOST = "restricted-host"  # hostname -> Service not exported to everybody
+    VIRTUAL_ADDRESS = "virtual-address"  # address -> Service that has it
+    SELECTING = "selecting"  # namespace -> Service with a selector
+    SLICE = "slice"  # ServiceKey -> EndpointSlice
+    WORKLOAD = "workload"  # (namespace, name) -> Workload
+    ADDRESS = "address"  # IP -> Workload
+    NODE = "node"  # name -> NodeLocality
+    NAMESPACE = "namespace"  # name -> Namespace
+    VIRTUAL_SERVICE = "virtual-service"  # ObjectRef -> VirtualService
+    ROUTED_HOST = "routed-host"  # host or wildcard -> VirtualService of the mesh
+    ROUTED_WILDCARD = "routed-wildcard"  # "" -> wildcard hosts of VirtualServices
+    RULE = "rule"  # (namespace, host or wildcard) -> DestinationRule
+    RULE_WILDCARD = "rule-wildcard"  # namespace -> wildcard hosts of its DestinationRules
+    HOME = "home"  # namespace -> whoever makes it see the mesh differently from others
+    SELECTOR_KEY = "selector-key"  # label key -> whoever asks callers for it
+
+
+class Input(NamedTuple):
+    """One thing that can be read and can change: the rows of a key, or (``ALL``) which keys a table has."""
+
+    table: Table
+    key: Hashable
+
+
+ALL: Final = "*all keys*"
+
+
+class Snapshot:
+    """Tables of rows by key. Never changed in place; see ``changed``."""
+
+    __slots__ = ("_tables",)
+
+    def __init__(self, tables: Mapping[Table, Mapping[Hashable, Rows]] | None = None) -> None:
+        self._tables: dict[Table, Mapping[Hashable, Rows]] = {table: {} for table in Table} | dict(tables or {})
+
+    def rows(self, table: Table, key: Hashable) -> Rows:
+        """The rows under ``key``; empty when there are none."""
+        return self._tables[table].get(key, ())
+
+    def keys(self, table: Table) -> Iterable[Any]:
+        """All keys of a table that have rows."""
+        return self._tables[table].keys()
+
+    def read(self, wanted: Input) -> Rows:
+        """What stands under an input: rows, or for ``ALL`` the sorted keys."""
+        if wanted.key == ALL:
+            return tuple(sorted(self._tables[wanted.table]))
+        return self.rows(wanted.table, wanted.key)
+
+    def changed(self, changes: Mapping[Input, Rows]) -> tuple[Snapshot, frozenset[Input]]:
+        """The snapshot with those rows in place, and every input that now reads differently.
+
+        Cost: a copy of each table touched; rows under other keys keep their identity.
+        """
+        tables = dict(self._tables)
+        inputs: set[Input] = set()
+        for table in {wanted.table for wanted in changes}:
+            old = tables[table]
+            new = dict(old)
+            for wanted, rows in changes.items():
+                if wanted.table is not table or old.get(wanted.key, ()) == rows:
+                    continue
+                inputs.add(wanted)
+                if (wanted.key in old) != bool(rows):
+                    inputs.add(Input(table, ALL))
+                if rows:
+                    new[wanted.key] = rows
+                else:
+                    del new[wanted.key]
+            tables[table] = new
+        return Snapshot(tables), frozenset(inputs)

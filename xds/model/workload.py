@@ -1,0 +1,49 @@
+"""Workloads: the pods (or machines) behind services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xds.model.endpoint import Locality
+from xds.model.labels import NO_LABELS, Labels
+from xds.model.refs import ObjectRef
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One pod: its addresses, what selectors see, and its container ports by name."""
+
+    ref: ObjectRef
+    labels: Labels = NO_LABELS
+    addresses: tuple[str, ...] = ()
+    service_account: str = ""
+    node: str = ""
+    locality: Locality = Locality()
+    ports: tuple[tuple[str, int], ...] = ()
+    hostname: str = ""
+    owner: str = ""
+
+    @property
+    def namespace(self) -> str:
+        """The pod's namespace."""
+        return self.ref.namespace
+
+    def port(self, name: str) -> int:
+        """The container port of that name; 0 when there is none."""
+        return next((number for known, number in self.ports if known == name), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLocality:
+    """Where a node stands, from its topology labels."""
+
+    ref: ObjectRef
+    locality: Locality
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace and its labels."""
+
+    ref: ObjectRef
+    labels: Labels = NO_LABELS

@@ -1,0 +1,1 @@
+"""xDS to the proxies: knows resources, knows nothing of the mesh."""

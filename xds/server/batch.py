@@ -1,0 +1,55 @@
+"""One response before it is bytes, and after it was sent, until the client has answered it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from xds.wire.difference import Difference
+from xds.wire.resource import Layers, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one response says: resources by ``parts`` that many streams share, and names to remove.
+
+    ``denied`` are on-demand names answered with an alias and no body; ``prior`` the layers that the client was at before;
+    ``had`` the version it held of the resource where the batch has only one; ``lacked`` the names of which it held
+    nothing (None: those not in ``prior``).
+    """
+
+    parts: tuple[Difference, ...] = ()
+    removed: tuple[str, ...] = ()
+    denied: tuple[str, ...] = ()
+    prior: Layers = ()
+    had: str | None = None
+    lacked: tuple[str, ...] | None = None
+
+    @property
+    def resources(self) -> Iterator[Resource]:
+        """The resources sent."""
+        return (resource for part in self.parts for resource in part.changed)
+
+    @property
+    def size(self) -> int:
+        """How many resources are sent."""
+        return sum(len(part.changed) for part in self.parts)
+
+    @property
+    def single(self) -> Resource | None:
+        """The resource, where there is exactly one."""
+        return next(self.resources) if self.size == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A client's answer to a batch: an ACK, or a NACK with the reason in the client's words."""
+
+    type_url: str
+    batch: Batch
+    reason: str | None = None
+
+    @property
+    def rejected(self) -> bool:
+        """Whether it is a NACK."""
+        return self.reason is not None

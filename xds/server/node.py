@@ -1,0 +1,79 @@
+"""Who is at the other end of a stream: the node it says it is, and the peer that the connection proves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf import struct_pb2
+
+from xds.api.envoy.config.core.v3 import base_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Locality:
+    """Where a proxy runs; ``""`` where it does not say."""
+
+    region: str = ""
+    zone: str = ""
+    sub_zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What a proxy says of itself in its first request (core.v3.Node); nothing of it is proven.
+
+    ``metadata`` is plain JSON values; ``version`` is Envoy's as ``1.40.0``, or what it calls its user agent's version.
+    """
+
+    id: str
+    cluster: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    locality: Locality = Locality()
+    agent: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What is known of a stream's connection.
+
+    ``identities`` are the URIs and names of the client certificate that TLS has verified, none without one; ``metadata``
+    the headers of the call, the last value where one is repeated; ``delta`` and ``type_url`` say what was asked for first.
+    """
+
+    address: str
+    secure: bool = False
+    identities: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    delta: bool = True
+    type_url: str = ""
+
+
+def node(message: base_pb2.Node) -> Node:
+    """The node that ``message`` describes."""
+    where = message.locality
+    build = message.user_agent_build_version.version
+    version = f"{build.major_number}.{build.minor_number}.{build.patch}"
+    return Node(
+        id=message.id,
+        cluster=message.cluster,
+        metadata=_struct(message.metadata),
+        locality=Locality(where.region, where.zone, where.sub_zone),
+        agent=message.user_agent_name,
+        version=message.user_agent_version or ("" if version == "0.0.0" else version),
+    )
+
+
+def _struct(struct: struct_pb2.Struct) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in sorted(struct.fields.items())}
+
+
+def _plain(value: struct_pb2.Value) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return _struct(value.struct_value)
+    if kind == "list_value":
+        return [_plain(item) for item in value.list_value.values]
+    return None if kind in (None, "null_value") else getattr(value, kind)

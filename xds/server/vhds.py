@@ -1,0 +1,106 @@
+"""Virtual hosts one by one (VHDS): which of them a stream gets follows from the route configurations it was sent.
+
+Envoy never says so: its one VHDS request has no names, and none is made for a second route configuration, nor for one
+that it subscribes to again and has forgotten the virtual hosts of (envoy-facts 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from xds.server.held import Held
+from xds.server.names import NONE, Names
+from xds.server.rejections import Rejections
+from xds.server.subscription import Instead, Subscription
+from xds.wire.difference import Difference
+from xds.wire.resource import Layers
+from xds.wire.type_urls import VIRTUAL_HOST
+
+
+class HeldHosts(Held):
+    """The virtual hosts ``<scope>/<name>`` of some scopes; of all where ``scopes`` is None."""
+
+    __slots__ = ("scopes",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scopes: frozenset[str] | None = None
+
+    def covers(self, name: str) -> bool:
+        """Whether the client has the route configuration of ``name``, or asked for it on demand."""
+        if name in self.names:
+            return True
+        return self.wildcard and (self.scopes is None or name.rpartition("/")[0] in self.scopes)
+
+    def concerned(self, part: Difference) -> Difference:
+        """The part of a difference under the client's scopes."""
+        if not self.wildcard:
+            return part.within(self.names)
+        return part if self.scopes is None else part.under(self.scopes)
+
+
+class VirtualHosts(Subscription):
+    """The virtual hosts of one stream; ``fresh_scopes`` are the route configurations that it has just been sent."""
+
+    def __init__(self, names: Names, rejections: Rejections, window: int) -> None:
+        super().__init__(VIRTUAL_HOST, names, rejections, window)
+        self.held: HeldHosts = HeldHosts()
+        self.fresh_scopes: frozenset[str] = NONE
+        self._unsure: set[str] = set()
+
+    def pending(self, target: Layers, *, held_back: bool = False) -> bool:
+        """As for other types; a route configuration without virtual hosts waits for an answer too."""
+        return bool(self.fresh_scopes) or super().pending(target, held_back=held_back)
+
+    def prepare(self, target: Layers, *, held_back: bool) -> tuple[str, ...]:
+        """Have all virtual hosts of fresh scopes sent; a name that never was ends the wait for those that have none."""
+        scopes, self.fresh_scopes = self.fresh_scopes, NONE
+        held = self.held
+        if not scopes or not held.wildcard:
+            return ()
+        parts = [part for table in target if (part := table.everything.under(scopes))]
+        nothing_else = held.scopes is not None and held.scopes <= scopes and not held.names
+        if nothing_else and not held_back:
+            held.base = ()
+            self.drop(tuple(held.deviations))
+        else:
+            self.ask(self.names.same(frozenset[str]().union(*[part.names for part in parts])))
+        known = frozenset[str]().union(*[part.scopes for part in parts])
+        return tuple(f"{scope}/none" for scope in sorted(scopes - known))
+
+    def negative(self, name: str) -> Instead:
+        """An alias without a body: anything else leaves the request that asked for it hanging."""
+        return Instead.DENY if name in self.held.names else Instead.REMOVE
+
+    def routes_wanted(self) -> None:
+        """The stream asks for route configurations: from now on only their virtual hosts concern it."""
+        if self.held.scopes is None:
+            self.held.scopes = NONE
+
+    def begin(self) -> None:
+        """The client asks for virtual hosts for the first time."""
+        if self.claimed is None and self.held.scopes is not None:
+            self.fresh_scopes = self.held.scopes
+
+    def routes_held(self, names: frozenset[str]) -> None:
+        """The client brought these route configurations along, their virtual hosts with them."""
+        self.held.scopes = self.names.same((self.held.scopes or NONE) | names)
+
+    def routes_sent(self, with_vhds: frozenset[str], without: frozenset[str]) -> None:
+        """The client was sent these route configurations: those new to it get all their virtual hosts after it."""
+        scopes = self.held.scopes or NONE
+        anew = (with_vhds - scopes) | (with_vhds & self._unsure)
+        self._unsure -= with_vhds
+        self.held.scopes = self.names.same((scopes | with_vhds) - without)
+        self.fresh_scopes = self.names.same(self.fresh_scopes | anew)
+
+    def routes_unsure(self, names: Iterable[str]) -> None:
+        """The client asked for these route configurations anew, or refused them: what it has of them is not known."""
+        self._unsure.update(names)
+
+    def routes_dropped(self, names: frozenset[str]) -> None:
+        """The client no longer asks for these route configurations, and forgets their virtual hosts."""
+        self.held.scopes = self.names.same((self.held.scopes or NONE) - names)
+        self.fresh_scopes = self.names.same(self.fresh_scopes - names)
+        self._unsure -= names
+        self.drop([name for name in self.held.deviations if name.rpartition("/")[0] in names])

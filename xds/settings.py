@@ -1,0 +1,118 @@
+"""The control plane's settings: flags of ``plait serve``, or else ``PLAIT_*`` in the environment, or else the default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_type_hints
+
+_PREFIX = "PLAIT_"
+_YES = frozenset({"1", "true", "yes", "on"})
+_NO = frozenset({"0", "false", "no", "off", ""})
+
+
+class SettingError(ValueError):
+    """A setting that cannot be read; the text names it and says what it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a control plane runs. Below each field: what it means, its unit, why the default, and what turns it off.
+
+    The environment has each under ``PLAIT_`` and its name in capitals; a duration there is in seconds and its name ends
+    in ``_S`` (``PLAIT_DEBOUNCE_S=0.01``), a list is separated by colons, as PATH is.
+    """
+
+    manifests: tuple[Path, ...] = ()
+    """Folders or files of manifests to watch. None by default; one source has to be named."""
+
+    kubeconfig: Path | None = None
+    """The kubeconfig of the cluster to watch, with its current context. None: no cluster is watched from outside."""
+
+    in_cluster: bool = False
+    """Watch the cluster that this process runs in, as its pod's service account."""
+
+    xds: str = "0.0.0.0:15012"
+    """Where xDS is served over TLS, ``host:port``: istiod's port, which bootstraps in use name. Empty: nowhere."""
+
+    xds_plaintext: str = ""
+    """Where xDS is served without TLS, ``host:port`` or ``unix:/path``. Empty, the default, is nowhere: who reaches it
+    is believed to be whom it says it is."""
+
+    http: str = "127.0.0.1:15014"
+    """Where health, metrics and debug pages are served, ``host:port`` or ``unix:/path``: istiod's port, but loopback
+    only, for it tells the whole configuration to who asks. Empty: nowhere."""
+
+    webhook: str = ""
+    """Where the injection and validation webhooks are served over TLS, ``host:port``. Empty, the default, is nowhere."""
+
+    state_dir: Path | None = None
+    """Where the last good generation and the prover's verdicts are kept across restarts. None: a restart waits for its
+    sources and proves everything anew."""
+
+    debounce: timedelta = timedelta(milliseconds=10)
+    """How long changes of manifests and objects are collected before they are worked in together; endpoints do not wait.
+    Editors and ``kubectl apply`` write in bursts of milliseconds. 0: each change by itself."""
+
+    manifest_size_limit: int = 16 * 1024 * 1024
+    """Bytes of the largest manifest file that is read: 10,000 objects are about 9 MiB. There is no off."""
+
+    trust_domain: str = "cluster.local"
+    """The trust domain of SPIFFE ids, where MeshConfig names none. As in Istio."""
+
+    def __post_init__(self) -> None:
+        """SettingError when sources rule each other out."""
+        if len([source for source in (self.manifests, self.kubeconfig, self.in_cluster) if source]) > 1:
+            raise SettingError("manifests, kubeconfig and in_cluster rule each other out: name one source")
+
+    @classmethod
+    def resolve(cls, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
+        """The settings, from ``flags`` by field name where not None, else the environment, else the defaults.
+
+        A source named by a flag takes the place of one in the environment. Errors: SettingError.
+        """
+        sources = ("manifests", "kubeconfig", "in_cluster")
+        given = {name: value for name, value in flags.items() if value is not None}
+        named = any(given.get(source) for source in sources)
+        hints = get_type_hints(cls)
+        for field in fields(cls):
+            variable = variable_of(field.name, hints[field.name])
+            text = environment.get(variable)
+            if field.name in given or text is None or (named and field.name in sources):
+                continue
+            given[field.name] = _read(variable, text, hints[field.name])
+        return cls(**given)
+
+
+def variable_of(name: str, hint: object) -> str:
+    """The environment variable of a field: ``debounce``, a timedelta, is ``PLAIT_DEBOUNCE_S``."""
+    return f"{_PREFIX}{name.upper()}{'_S' if hint is timedelta else ''}"
+
+
+def _read(variable: str, text: str, hint: object) -> object:
+    """``text`` as a value of that type. Errors: SettingError."""
+    try:
+        if hint is bool:
+            return _boolean(text)
+        if hint is int:
+            return int(text)
+        if hint is timedelta:
+            return timedelta(seconds=float(text))
+    except ValueError:
+        wanted = {bool: "true or false", int: "a whole number", timedelta: "a number of seconds"}[hint]
+        raise SettingError(f"{variable} must be {wanted}, is {text!r}") from None
+    if hint == Path | None:
+        return Path(text) if text else None
+    if hint == tuple[Path, ...]:
+        return tuple(Path(part) for part in text.split(":") if part)
+    return text
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in _YES:
+        return True
+    if text.lower() in _NO:
+        return False
+    raise ValueError(text)

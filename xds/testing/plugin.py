@@ -1,0 +1,1 @@
+"""The pytest plugin that offers the local mesh as fixtures."""

@@ -1,0 +1,140 @@
+"""Which policy attaches where: the DestinationRule of a host for a caller, the VirtualService that owns a host."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from xds.model.labels import NO_LABELS, Labels
+from xds.model.policy import NO_POLICIES, Policies
+from xds.model.refs import ObjectRef
+from xds.model.route import VirtualService
+from xds.model.service import DestinationRule, ServiceKey, Subset
+from xds.model.snapshot import Table
+from xds.view.graph import Read
+from xds.view.scope import Scope, mesh, visible
+
+
+class RuleAt(NamedTuple):
+    """Where a caller's rule for a host stands; ``home`` and ``labels`` only where the rules there ask for them."""
+
+    namespace: str
+    host: str
+    home: str = ""
+    labels: Labels = NO_LABELS
+
+
+def matches(pattern: str, hostname: str) -> bool:
+    """Whether a host pattern (exact, or a leading ``*``) covers ``hostname``, itself maybe a wildcard."""
+    if pattern.startswith("*"):
+        return hostname.endswith(pattern[1:])
+    return pattern == hostname
+
+
+def by_precision(patterns: tuple[str, ...], hostname: str) -> list[str]:
+    """Those of the wildcard ``patterns`` that cover ``hostname``, longest first."""
+    return sorted((p for p in patterns if matches(p, hostname)), key=lambda p: (-len(p), p))
+
+
+def rule_at(read: Read, service: ServiceKey, scope: Scope) -> RuleAt | None:
+    """Where the rule for calls from ``scope`` to ``service`` stands.
+
+    Source: istio-semantics 1.2, look-up: the caller's namespace, the service's, the root namespace; in each the exact
+    host, then the longest wildcard.
+    """
+    root = read.get(mesh).root_namespace
+    for namespace in dict.fromkeys((scope.home, service.namespace, root)):
+        if not namespace:
+            continue
+        wildcards = read.rows(Table.RULE_WILDCARD, namespace)
+        for host in (service.hostname, *by_precision(wildcards, service.hostname)):
+            at = _seen_at(read, namespace, host, scope)
+            if at is not None:
+                return at
+    return None
+
+
+def _seen_at(read: Read, namespace: str, host: str, scope: Scope) -> RuleAt | None:
+    rules: tuple[DestinationRule, ...] = read.rows(Table.RULE, (namespace, host))
+    if not rules:
+        return None
+    open_to_all = all("*" in (rule.export_to or _default_export(read)) for rule in rules)
+    selecting = any(rule.workload_selector for rule in rules)
+    at = RuleAt(
+        namespace,
+        host,
+        "" if open_to_all else scope.home,
+        scope.labels if selecting else NO_LABELS,
+    )
+    return at if _applying(read, at) else None
+
+
+def _default_export(read: Read) -> tuple[str, ...]:
+    return read.get(mesh).default_destination_rule_export_to
+
+
+def _applying(read: Read, at: RuleAt) -> list[DestinationRule]:
+    rules: tuple[DestinationRule, ...] = read.rows(Table.RULE, (at.namespace, at.host))
+    default = _default_export(read)
+    seen = [
+        rule
+        for rule in rules
+        if visible(rule.export_to or default, rule.ref.namespace, at.home) and rule.workload_selector <= at.labels
+    ]
+    return sorted(seen, key=lambda rule: not rule.workload_selector)
+
+
+def rule(read: Read, at: RuleAt) -> DestinationRule | None:
+    """The rule there; several of one host are one: the oldest's policies, the subsets of all, first of a name kept."""
+    found = _applying(read, at)
+    if len(found) < 2:
+        return found[0] if found else None
+    first = found[0]
+    subsets: dict[str, Subset] = {}
+    for each in found:
+        for subset in each.subsets:
+            subsets.setdefault(subset.name, subset)
+    return DestinationRule(
+        ref=first.ref,
+        host=first.host,
+        export_to=first.export_to,
+        workload_selector=first.workload_selector,
+        policies=first.policies,
+        port_policies=first.port_policies,
+        subsets=tuple(subsets.values()),
+        created=first.created,
+    )
+
+
+def policies_for(found: DestinationRule | None, subset: str, port: int) -> Policies:
+    """What a rule says of a subset (``""``: all) on a port. Settings of a port replace, those of a subset add."""
+    if found is None:
+        return NO_POLICIES
+    chosen = next((each for each in found.subsets if each.name == subset), None)
+    of_ports = dict((chosen.port_policies if chosen is not None else ()) or found.port_policies)
+    if port in of_ports:
+        return of_ports[port]
+    return chosen.policies.over(found.policies) if chosen is not None else found.policies
+
+
+def route_owner(read: Read, hostname: str, home: str) -> ObjectRef | None:
+    """The one VirtualService that routes ``hostname`` for callers in ``home``: the most precise host, then the nearest.
+
+    Source: istio-semantics 1.1, selection order: private to the namespace, exported to it, public; oldest first.
+    """
+    wildcards: tuple[str, ...] = read.rows(Table.ROUTED_WILDCARD, "")
+    default = read.get(mesh).default_virtual_service_export_to
+    for host in (hostname, *by_precision(wildcards, hostname)):
+        rows: tuple[VirtualService, ...] = read.rows(Table.ROUTED_HOST, host)
+        seen = [vs for vs in rows if visible(vs.export_to or default, vs.ref.namespace, home)]
+        if seen:
+            return min(
+                seen,
+                key=lambda vs: _distance(vs.export_to or default, vs.ref.namespace, home),
+            ).ref
+    return None
+
+
+def _distance(export_to: tuple[str, ...], owner: str, home: str) -> int:
+    if "*" in export_to:
+        return 2
+    return 0 if owner == home else 1

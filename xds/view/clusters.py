@@ -1,0 +1,127 @@
+"""The clusters of a service: one a port and subset, and those every sidecar has."""
+
+from __future__ import annotations
+
+from xds.model.endpoint import EndpointKey
+from xds.model.policy import Policies, Unbalanced
+from xds.model.service import (
+    DestinationRule,
+    Protocol,
+    Resolution,
+    Service,
+    ServiceKey,
+    ServicePort,
+)
+from xds.model.snapshot import Table
+from xds.view import names
+from xds.view.attach import RuleAt, policies_for, rule
+from xds.view.endpoints import endpoints, localities
+from xds.view.graph import Read
+from xds.view.scope import mesh
+from xds.view.specs import ClusterSpec, Discovery, UpstreamProtocol
+
+LOOPBACK_SOURCE = "127.0.0.6"
+
+_DISCOVERY = {
+    Resolution.STATIC: Discovery.EDS,
+    Resolution.HEADLESS: Discovery.ORIGINAL_DST,
+    Resolution.NONE: Discovery.ORIGINAL_DST,
+    Resolution.DNS: Discovery.STRICT_DNS,
+    Resolution.DNS_ROUND_ROBIN: Discovery.LOGICAL_DNS,
+}
+
+
+def upstream_protocol(protocol: Protocol) -> UpstreamProtocol:
+    """What is spoken to an endpoint whose port is declared as ``protocol``."""
+    if protocol is Protocol.AUTO:
+        return UpstreamProtocol.DOWNSTREAM
+    if protocol.is_http2:
+        return UpstreamProtocol.HTTP2
+    return UpstreamProtocol.HTTP1 if protocol.is_http else UpstreamProtocol.TCP
+
+
+def subset_names(found: DestinationRule | None) -> tuple[str, ...]:
+    """The whole host (``""``) and the names of its subsets."""
+    return ("", *(subset.name for subset in found.subsets)) if found is not None else ("",)
+
+
+def discovery(service: Service, policies: Policies) -> Discovery | None:
+    """How the hosts of a service's cluster are found; None where no cluster is made."""
+    if any(isinstance(policy, Unbalanced) and policy.passthrough for policy in policies):
+        return Discovery.ORIGINAL_DST
+    return _DISCOVERY.get(service.resolution)
+
+
+def service_clusters(read: Read, key: ServiceKey, at: RuleAt | None) -> tuple[ClusterSpec, ...]:
+    """The clusters of a service under the rule at ``at``, sorted by name."""
+    service: Service | None = read.first(Table.SERVICE, key)
+    if service is None:
+        return ()
+    found = read.get(rule, at) if at is not None else None
+    specs = [
+        spec
+        for port in service.ports
+        for subset in subset_names(found)
+        if (spec := _cluster(read, service, port, subset, found)) is not None
+    ]
+    return tuple(sorted(specs, key=lambda spec: spec.name))
+
+
+def _cluster(
+    read: Read,
+    service: Service,
+    port: ServicePort,
+    subset: str,
+    found: DestinationRule | None,
+) -> ClusterSpec | None:
+    settings = read.get(mesh)
+    policies = policies_for(found, subset, port.number).over(settings.cluster_policies)
+    how = discovery(service, policies)
+    if how is None:
+        return None
+    by_dns = how in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
+    chosen = next((each.labels for each in found.subsets if each.name == subset), None) if found is not None else None
+    listed = read.get(endpoints, EndpointKey(*service.key, port.number)) if by_dns else ()
+    groups = localities(listed, chosen or frozenset())
+    if by_dns and not groups:
+        return None
+    return ClusterSpec(
+        name=names.outbound_cluster(port.number, subset, service.hostname),
+        discovery=how,
+        protocol=upstream_protocol(port.protocol),
+        connect_timeout=settings.connect_timeout,
+        endpoints=groups,
+        policies=policies,
+        port_override=_port_override(service, port),
+        dns_refresh_rate=settings.dns_refresh_rate,
+        authored=found.ref if found is not None else None,
+        service=(service.hostname, service.ref.name, service.namespace),
+    )
+
+
+def _port_override(service: Service, port: ServicePort) -> int:
+    # The caller's own address is kept but the port is the endpoint's: a headless Service's targetPort.
+    if service.resolution not in (Resolution.HEADLESS, Resolution.NONE):
+        return 0
+    return port.target if isinstance(port.target, int) and port.target != port.number else 0
+
+
+def mesh_clusters(read: Read) -> tuple[ClusterSpec, ...]:
+    """The clusters that every sidecar has: nowhere, anywhere, and anywhere in the pod."""
+    timeout = read.get(mesh).connect_timeout
+    return (
+        ClusterSpec(names.BLACK_HOLE, Discovery.STATIC, connect_timeout=timeout),
+        ClusterSpec(
+            names.INBOUND_PASSTHROUGH,
+            Discovery.ORIGINAL_DST,
+            UpstreamProtocol.DOWNSTREAM,
+            connect_timeout=timeout,
+            source_address=LOOPBACK_SOURCE,
+        ),
+        ClusterSpec(
+            names.PASSTHROUGH,
+            Discovery.ORIGINAL_DST,
+            UpstreamProtocol.DOWNSTREAM,
+            connect_timeout=timeout,
+        ),
+    )

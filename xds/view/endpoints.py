@@ -1,0 +1,78 @@
+"""The endpoints of a service's port, joined from slices, pods and nodes, and cut to a cluster's subset."""
+
+from __future__ import annotations
+
+from xds.model.endpoint import (
+    Endpoint,
+    EndpointKey,
+    EndpointSlice,
+    Health,
+    Locality,
+    SliceAddress,
+)
+from xds.model.labels import Labels
+from xds.model.service import Service, ServiceKey
+from xds.model.snapshot import Table
+from xds.model.workload import NodeLocality, Workload
+from xds.view.graph import Read
+from xds.view.specs import EndpointGroup, LocalityGroup
+
+
+def endpoints(read: Read, key: EndpointKey) -> tuple[Endpoint, ...]:
+    """All endpoints behind a service's port, sorted by address; an address named twice counts once."""
+    service: Service | None = read.first(Table.SERVICE, ServiceKey(key.hostname, key.namespace))
+    port = service.port(key.port) if service is not None else None
+    if service is None or port is None:
+        return ()
+    found: dict[tuple[str, int], Endpoint] = {}
+    slices: tuple[EndpointSlice, ...] = read.rows(Table.SLICE, service.key)
+    for part in slices:
+        shared = dict(part.ports)
+        for address in part.addresses:
+            number = dict(address.ports).get(port.name) or shared.get(port.name)
+            if number is None or address.terminating:
+                continue
+            endpoint = _joined(read, address, number, publish_not_ready=service.publish_not_ready)
+            found.setdefault((address.address, number), endpoint)
+    return tuple(endpoint for _, endpoint in sorted(found.items()))
+
+
+def _joined(read: Read, address: SliceAddress, port: int, *, publish_not_ready: bool) -> Endpoint:
+    pod: Workload | None = read.first(Table.ADDRESS, address.address)
+    healthy = address.ready or publish_not_ready
+    return Endpoint(
+        address=address.address,
+        port=port,
+        labels=pod.labels if pod is not None else address.labels,
+        health=Health.HEALTHY if healthy else Health.UNHEALTHY,
+        weight=address.weight,
+        locality=_locality(read, address, pod),
+        service_account=pod.service_account if pod is not None else address.service_account,
+        workload=f"{pod.owner or pod.ref.name};{pod.namespace}" if pod is not None else "",
+        hostname=address.hostname,
+    )
+
+
+def _locality(read: Read, address: SliceAddress, pod: Workload | None) -> Locality:
+    if any(address.locality):
+        return address.locality
+    if pod is not None and any(pod.locality):
+        return pod.locality
+    node: NodeLocality | None = read.first(Table.NODE, pod.node) if pod is not None and pod.node else None
+    if node is not None and any(node.locality):
+        return node.locality
+    return Locality(zone=address.zone)
+
+
+def endpoint_group(read: Read, cluster: str, key: EndpointKey, subset: Labels) -> tuple[EndpointGroup, ...]:
+    """The load assignment of ``cluster``: the endpoints whose labels include ``subset``, by locality."""
+    return (EndpointGroup(cluster, localities(read.get(endpoints, key), subset)),)
+
+
+def localities(all_of_them: tuple[Endpoint, ...], subset: Labels) -> tuple[LocalityGroup, ...]:
+    """Those endpoints whose labels include ``subset``, grouped by locality, sorted."""
+    groups: dict[Locality, list[Endpoint]] = {}
+    for endpoint in all_of_them:
+        if subset <= endpoint.labels:
+            groups.setdefault(endpoint.locality, []).append(endpoint)
+    return tuple(LocalityGroup(locality, tuple(found)) for locality, found in sorted(groups.items()))

@@ -1,0 +1,216 @@
+"""The listener skeleton of a sidecar: frozen, so that only a port or a protocol ever changes a listener.
+
+Outbound connections reach ``virtualOutbound`` by interception and are handed to the listener of their original address,
+or to the one of their port on all addresses. Inbound ones all stay in ``virtualInbound`` and choose a chain there.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from xds.model.endpoint import Endpoint, EndpointKey
+from xds.model.mesh import OutboundMode
+from xds.model.service import Protocol, Resolution, Service, ServiceKey, ServicePort
+from xds.model.snapshot import Table
+from xds.view import names
+from xds.view.endpoints import endpoints
+from xds.view.graph import Read
+from xds.view.inbound import InboundPort
+from xds.view.routes import inbound_table
+from xds.view.scope import mesh
+from xds.view.specs import (
+    Chain,
+    ChainMatch,
+    HttpChain,
+    ListenerSpec,
+    Sniff,
+    TcpChain,
+    WeightedCluster,
+)
+
+OUTBOUND_PORT = 15001
+INBOUND_PORT = 15006
+ANY = "0.0.0.0"  # noqa: S104 - connections are handed over by original destination
+
+PLAIN_HTTP = ("http/1.1", "h2c")
+
+
+def _tcp(name: str, cluster: str, match: ChainMatch = ChainMatch()) -> Chain:
+    return Chain(name, match, TcpChain(cluster, (WeightedCluster(cluster),)))
+
+
+def _unknown(read: Read, name: str) -> Chain:
+    registry_only = read.get(mesh).outbound_mode is OutboundMode.REGISTRY_ONLY
+    return _tcp(name, names.BLACK_HOLE if registry_only else names.PASSTHROUGH)
+
+
+def virtual_outbound(read: Read) -> tuple[ListenerSpec, ...]:
+    """The listener that takes all outbound connections and passes on those that no other listener claims."""
+    return (
+        ListenerSpec(
+            name=names.VIRTUAL_OUTBOUND,
+            address=ANY,
+            port=OUTBOUND_PORT,
+            # A connection really meant for this port would be taken again and again.
+            chains=(
+                _tcp(
+                    "virtualOutbound-blackhole",
+                    names.BLACK_HOLE,
+                    ChainMatch(destination_port=OUTBOUND_PORT),
+                ),
+            ),
+            fallback=_unknown(read, "virtualOutbound-catchall-tcp"),
+            bind=True,
+            original_destination=True,
+        ),
+    )
+
+
+class PortClaims(NamedTuple):
+    """What is said on one port of every address: whether HTTP, whose SNI, and whose bytes without an address."""
+
+    port: int
+    http: bool
+    by_sni: tuple[ServiceKey, ...] = ()
+    tcp: ServiceKey | None = None
+
+
+def wildcard_listener(read: Read, claims: PortClaims) -> tuple[ListenerSpec, ...]:
+    """The listener of one port on all addresses: HTTP by route table, TLS without addresses by SNI, the rest passed on."""
+    port = claims.port
+    chains = [_sni_chain(read, key, port) for key in claims.by_sni]
+    if claims.http:
+        match = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP)
+        content = HttpChain(f"outbound_{ANY}_{port}", names.port_routes(port))
+        chains.append(Chain(f"http-{port}", match, content))
+    fallback = _unknown(read, "PassthroughFilterChain")
+    if claims.tcp is not None:
+        fallback = _tcp(f"tcp-{port}", names.outbound_cluster(port, "", claims.tcp.hostname))
+    return (
+        ListenerSpec(
+            name=names.wildcard_listener(port),
+            address=ANY,
+            port=port,
+            chains=tuple(chains),
+            fallback=fallback,
+            sniff=Sniff.BOTH if claims.http else Sniff.TLS,
+            sniff_timeout=read.get(mesh).protocol_detection_timeout,
+        ),
+    )
+
+
+def _sni_chain(read: Read, key: ServiceKey, port: int) -> Chain:
+    match = ChainMatch(transport="tls", server_names=(key.hostname,))
+    return _tcp(
+        f"sni-{key.hostname}-{port}",
+        names.outbound_cluster(port, "", key.hostname),
+        match,
+    )
+
+
+def service_listener(read: Read, key: ServiceKey, number: int) -> tuple[ListenerSpec, ...]:
+    """The listeners of a service's own addresses (a headless one's: its endpoints') for a port that is not plain HTTP."""
+    service: Service | None = read.first(Table.SERVICE, key)
+    port = service.port(number) if service is not None else None
+    if service is None or port is None:
+        return ()
+    if service.resolution is Resolution.HEADLESS:
+        behind = read.get(endpoints, EndpointKey(*key, number))
+        addresses = [(endpoint.address, endpoint.port) for endpoint in behind if not _claimed(read, service, endpoint)]
+    else:
+        addresses = [(address, number) for address in service.addresses if _owns(read, service, address, number)]
+    return tuple(_address_listener(read, service, port, at) for at in sorted(addresses))
+
+
+def _owns(read: Read, service: Service, address: str, number: int) -> bool:
+    # Envoy refuses a second listener on an address and port: the oldest service has it.
+    rivals: tuple[Service, ...] = read.rows(Table.VIRTUAL_ADDRESS, address)
+    first = next((rival for rival in rivals if rival.port(number) is not None), service)
+    return first.key == service.key
+
+
+def _claimed(read: Read, service: Service, endpoint: Endpoint) -> bool:
+    rivals: tuple[Service, ...] = read.rows(Table.SELECTING, service.namespace)
+    for rival in rivals:
+        if rival.key == service.key:
+            return False
+        if rival.resolution is Resolution.HEADLESS and rival.selector <= endpoint.labels:
+            others = (port for port in rival.ports if not port.protocol.is_http)
+            if any(endpoint.port in (port.target, port.number) for port in others):
+                return True
+    return False
+
+
+def _address_listener(read: Read, service: Service, port: ServicePort, at: tuple[str, int]) -> ListenerSpec:
+    address, number = at
+    cluster = names.outbound_cluster(port.number, "", service.hostname)
+    bare, _, length = address.partition("/")
+    match = ChainMatch(prefixes=(address,)) if length else ChainMatch()
+    chains: list[Chain] = []
+    if port.protocol is Protocol.AUTO:
+        content = HttpChain(
+            f"outbound_{bare}_{number}",
+            names.host_routes(service.hostname, port.number),
+        )
+        sniffed = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP)
+        chains.append(Chain(f"http-{number}", sniffed, content))
+    return ListenerSpec(
+        name=names.address_listener(address.replace("/", "_"), number),
+        address=bare,
+        port=number,
+        chains=tuple(chains),
+        fallback=_tcp(f"tcp-{number}", cluster, match),
+        sniff=Sniff.BOTH if chains else Sniff.NOTHING,
+        sniff_timeout=read.get(mesh).protocol_detection_timeout if chains else timedelta(0),
+    )
+
+
+def virtual_inbound(read: Read, ports: tuple[InboundPort, ...]) -> tuple[ListenerSpec, ...]:
+    """The listener that takes all inbound connections; one chain a declared port, the rest passed to the application."""
+    chains = [
+        _tcp(
+            f"virtualInbound-blackhole-{port}",
+            names.BLACK_HOLE,
+            ChainMatch(destination_port=port),
+        )
+        for port in (OUTBOUND_PORT, INBOUND_PORT)
+    ]
+    for port in ports:
+        chains += _inbound_chains(read, port)
+    sniffed = any(port.protocol is Protocol.AUTO for port in ports)
+    return (
+        ListenerSpec(
+            name=names.VIRTUAL_INBOUND,
+            address=ANY,
+            port=INBOUND_PORT,
+            chains=tuple(chains),
+            fallback=_tcp("virtualInbound-catchall-tcp", names.INBOUND_PASSTHROUGH),
+            outbound=False,
+            bind=True,
+            original_destination=True,
+            sniff=Sniff.BOTH if sniffed else Sniff.TLS,
+            sniff_timeout=read.get(mesh).protocol_detection_timeout,
+            unsniffed_ports=tuple(port.number for port in ports if port.protocol is Protocol.TCP),
+        ),
+    )
+
+
+def _inbound_chains(read: Read, port: InboundPort) -> list[Chain]:
+    cluster = names.inbound_cluster(port.number)
+    name = names.wildcard_listener(port.number)
+    here = ChainMatch(destination_port=port.number)
+    http = HttpChain(
+        f"inbound_{name};",
+        inline=inbound_table(read, port.number, cluster),
+        outbound=False,
+    )
+    if port.protocol.is_http:
+        return [Chain(name, here, http)]
+    if port.protocol is Protocol.AUTO:
+        sniffed = ChainMatch(port.number, transport="raw_buffer", application_protocols=PLAIN_HTTP)
+        return [
+            Chain(f"{name}-http", sniffed, http),
+            _tcp(f"{name}-tcp", cluster, here),
+        ]
+    return [_tcp(name, cluster, here)]

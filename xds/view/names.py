@@ -1,0 +1,46 @@
+"""Names of what is sent to Envoy. They are an interface: istioctl, dashboards and EnvoyFilters know them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+BLACK_HOLE: Final = "BlackHoleCluster"
+PASSTHROUGH: Final = "PassthroughCluster"
+INBOUND_PASSTHROUGH: Final = "InboundPassthroughCluster"
+VIRTUAL_OUTBOUND: Final = "virtualOutbound"
+VIRTUAL_INBOUND: Final = "virtualInbound"
+
+
+def outbound_cluster(port: int, subset: str, hostname: str) -> str:
+    """``outbound|80|v1|reviews.shop.svc.cluster.local``."""
+    return f"outbound|{port}|{subset}|{hostname}"
+
+
+def inbound_cluster(port: int) -> str:
+    """``inbound|8080||``; the port is the pod's."""
+    return f"inbound|{port}||"
+
+
+def wildcard_listener(port: int) -> str:
+    """``0.0.0.0_80``: HTTP of every address on one port."""
+    return f"0.0.0.0_{port}"
+
+
+def address_listener(address: str, port: int) -> str:
+    """``10.96.0.7_3306``: one service address and port."""
+    return f"{address}_{port}"
+
+
+def port_routes(port: int) -> str:
+    """``80``: the routes of all HTTP services on one port."""
+    return str(port)
+
+
+def host_routes(hostname: str, port: int) -> str:
+    """``web.shop.svc.cluster.local:80``: the routes of one sniffed service's port."""
+    return f"{hostname}:{port}"
+
+
+def virtual_host(route_table: str, hostname: str, port: int) -> str:
+    """``80/reviews.shop.svc.cluster.local:80``: a virtual host that travels alone by VHDS carries its table's name."""
+    return f"{route_table}/{hostname}:{port}"

@@ -1,0 +1,249 @@
+"""The routes of a service's port: its virtual host, and the tables that hold virtual hosts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from xds.model.labels import NO_LABELS, Labels
+from xds.model.mesh import Mesh, OutboundMode
+from xds.model.policy import Answering, AtCaller, Policies
+from xds.model.refs import ObjectRef
+from xds.model.route import (
+    Destination,
+    HttpRoute,
+    Match,
+    RequestMatch,
+    SourceMatch,
+    VirtualService,
+    WeightedDestination,
+)
+from xds.model.service import Resolution, Service, ServiceKey
+from xds.model.snapshot import Table
+from xds.view import names
+from xds.view.attach import RuleAt, policies_for, rule
+from xds.view.delegates import http_routes
+from xds.view.graph import Read
+from xds.view.scope import mesh
+from xds.view.specs import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
+
+EVERYTHING = RequestMatch()
+
+
+class Target(NamedTuple):
+    """A host that routes name, as one caller sees it: the service it means and the rule for calling it."""
+
+    host: str
+    service: ServiceKey | None
+    rule: RuleAt | None
+
+
+class Caller(NamedTuple):
+    """Who calls, where a VirtualService asks for it; empty where none does."""
+
+    namespace: str = ""
+    labels: Labels = NO_LABELS
+
+
+class HostRoutes(NamedTuple):
+    """Everything that decides the routes of one host on one port: the arguments of ``virtual_host``."""
+
+    host: str
+    port: int
+    service: ServiceKey | None
+    owner: ObjectRef | None
+    targets: tuple[Target, ...]
+    caller: Caller = Caller()
+    near: bool = False  # the caller is in the service's namespace, where its bare name is enough
+
+
+def virtual_host(read: Read, table: str, wanted: HostRoutes) -> tuple[VirtualHostSpec, ...]:
+    """The virtual host of a service's port (or of a host that only a VirtualService knows), in the table ``table``."""
+    service: Service | None = read.first(Table.SERVICE, wanted.service) if wanted.service is not None else None
+    sniffed = table != names.port_routes(wanted.port)
+    domains = ("*",) if sniffed else _domains(read, service, wanted)
+    name = f"{wanted.host}:{wanted.port}" if sniffed else names.virtual_host(table, wanted.host, wanted.port)
+    return (VirtualHostSpec(table, name, domains, routes(read, wanted)),)
+
+
+def _domains(read: Read, service: Service | None, wanted: HostRoutes) -> tuple[str, ...]:
+    own = [wanted.host]
+    if service is None:
+        return tuple(own)
+    if service.kubernetes:
+        own += _short_names(read, service, near=wanted.near)
+    if service.resolution is Resolution.HEADLESS:
+        own += [f"*.{name}" for name in own if "." in name]
+    own += [
+        f"[{address}]" if ":" in address else address
+        for address in service.addresses
+        if "/" not in address and _first_with(read, address) == service.key
+    ]
+    return tuple(own)
+
+
+def _first_with(read: Read, address: str) -> ServiceKey | None:
+    # Envoy refuses a table in which two virtual hosts claim a domain: an address is its oldest service's.
+    rows: tuple[Service, ...] = read.rows(Table.VIRTUAL_ADDRESS, address)
+    return rows[0].key if rows else None
+
+
+def _short_names(read: Read, service: Service, *, near: bool) -> list[str]:
+    domain = read.get(mesh).domain
+    name, namespace = service.ref.name, service.namespace
+    forms = [f"{service.hostname}.", f"{name}.{namespace}", f"{name}.{namespace}.svc"]
+    if service.hostname != f"{name}.{namespace}.svc.{domain}":
+        return []
+    # A host that somebody really declared under one of these forms has it.
+    free = [form for form in forms if not read.rows(Table.HOST, form) and not read.rows(Table.ROUTED_HOST, form)]
+    if near and not read.rows(Table.HOST, name) and not read.rows(Table.ROUTED_HOST, name):
+        free.append(name)
+    return free
+
+
+def routes(read: Read, wanted: HostRoutes) -> tuple[RouteSpec, ...]:
+    """The routes to a host, in the order in which they are tried."""
+    settings = read.get(mesh)
+    owner: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, wanted.owner) if wanted.owner is not None else None
+    if owner is None or not owner.http:
+        return (_default_route(read, wanted, settings),) if wanted.service is not None else ()
+    found: list[RouteSpec] = []
+    for authored, route in http_routes(read, owner):
+        for match in route.matches or (Match(),):
+            if not _may_match(match.source, wanted):
+                continue
+            found.append(_route(read, wanted, settings, (authored, route, match)))
+            if match.request == EVERYTHING:
+                return tuple(found)  # nothing behind a catch-all is ever reached
+    return tuple(found)
+
+
+def _may_match(source: SourceMatch, wanted: HostRoutes) -> bool:
+    if source.gateways and "mesh" not in source.gateways:
+        return False
+    if source.port and source.port != wanted.port:
+        return False
+    if source.namespace and source.namespace != wanted.caller.namespace:
+        return False
+    return source.labels <= wanted.caller.labels
+
+
+def _default_route(read: Read, wanted: HostRoutes, settings: Mesh) -> RouteSpec:
+    target = Destination(wanted.host, "", wanted.port)
+    return RouteSpec(
+        name="default",
+        match=EVERYTHING,
+        clusters=(WeightedCluster(_cluster_of(read, target, wanted)),),
+        policies=_at_caller(read, target, wanted, settings.route_policies),
+        operation=f"{wanted.host}:{wanted.port}/*",
+    )
+
+
+def _route(
+    read: Read,
+    wanted: HostRoutes,
+    settings: Mesh,
+    part: tuple[ObjectRef, HttpRoute, Match],
+) -> RouteSpec:
+    authored, route, match = part
+    policies = route.policies.resolved(lambda target: _cluster_of(read, target, wanted))
+    clusters: tuple[WeightedCluster, ...] = ()
+    if not any(isinstance(policy, Answering) and policy.answers for policy in policies):
+        policies = policies.over(settings.route_policies)
+        clusters = _weighted(read, wanted, route.destinations)
+        if route.destinations:
+            policies = _at_caller(read, route.destinations[0].destination, wanted, policies)
+    return RouteSpec(
+        name=".".join(filter(None, (route.name, match.name))),
+        match=match.request,
+        clusters=clusters,
+        policies=policies,
+        stat_prefix=match.stat_prefix,
+        authored=authored,
+        operation=f"{wanted.host}:{wanted.port}/*",
+    )
+
+
+def _weighted(read: Read, wanted: HostRoutes, shares: tuple[WeightedDestination, ...]) -> tuple[WeightedCluster, ...]:
+    if len(shares) == 1:
+        only = shares[0]
+        return (WeightedCluster(_cluster_of(read, only.destination, wanted), 1, only.policies),)
+    return tuple(
+        WeightedCluster(_cluster_of(read, share.destination, wanted), share.weight, share.policies)
+        for share in shares
+        if share.weight > 0
+    )
+
+
+def _target(wanted: HostRoutes, host: str) -> Target | None:
+    return next((target for target in wanted.targets if target.host == host), None)
+
+
+def _cluster_of(read: Read, destination: Destination, wanted: HostRoutes) -> str:
+    target = _target(wanted, destination.host)
+    service: Service | None = None
+    if target is not None and target.service is not None:
+        service = read.first(Table.SERVICE, target.service)
+    port = destination.port
+    if not port:
+        port = service.ports[0].number if service is not None and len(service.ports) == 1 else wanted.port
+    host = service.hostname if service is not None else destination.host
+    return names.outbound_cluster(port, destination.subset, host)
+
+
+def _at_caller(read: Read, destination: Destination, wanted: HostRoutes, policies: Policies) -> Policies:
+    target = _target(wanted, destination.host)
+    if target is None or target.rule is None:
+        return policies
+    port = destination.port or wanted.port
+    of_host = policies_for(read.get(rule, target.rule), destination.subset, port)
+    here = [part for policy in of_host if isinstance(policy, AtCaller) and (part := policy.at_caller()) is not None]
+    return policies.adding(*here) if here else policies
+
+
+def unknown_hosts(read: Read, table: str) -> VirtualHostSpec:
+    """What is done with requests to hosts that the mesh does not know: let through, or answered 502."""
+    registry_only = read.get(mesh).outbound_mode is OutboundMode.REGISTRY_ONLY
+    if registry_only:
+        blocked = RouteSpec("block_all", EVERYTHING, (), read.get(mesh).refusal)
+        return VirtualHostSpec(table, "block_all", ("*",), (blocked,))
+    # No retries and no time-out of ours where nobody asked the mesh for anything.
+    through = RouteSpec(
+        "allow_any",
+        EVERYTHING,
+        (WeightedCluster(names.PASSTHROUGH),),
+        read.get(mesh).unknown_host,
+    )
+    return VirtualHostSpec(table, "allow_any", ("*",), (through,))
+
+
+def port_table(read: Read, port: int) -> tuple[RouteTable, ...]:
+    """The route table of a port, whose virtual hosts come one by one (VHDS)."""
+    table = names.port_routes(port)
+    return (RouteTable(table, (unknown_hosts(read, table),), vhds=True),)
+
+
+def whole_table(read: Read, port: int, hosts: tuple[HostRoutes, ...]) -> tuple[RouteTable, ...]:
+    """The route table of a port with all its virtual hosts inline, for clients without VHDS."""
+    table = names.port_routes(port)
+    found = [spec for host in hosts for spec in read.get(virtual_host, table, host)]
+    return (RouteTable(table, (*found, unknown_hosts(read, table))),)
+
+
+def sniffed_table(read: Read, host: HostRoutes) -> tuple[RouteTable, ...]:
+    """The route table of one service's port whose protocol is detected."""
+    table = names.host_routes(host.host, host.port)
+    return (RouteTable(table, read.get(virtual_host, table, host)),)
+
+
+def inbound_table(read: Read, port: int, cluster: str) -> RouteTable:
+    """The routes of an inbound port: all to the application. Never changes, hence inline in the listener."""
+    route = RouteSpec(
+        "default",
+        EVERYTHING,
+        (WeightedCluster(cluster),),
+        read.get(mesh).inbound_policies,
+    )
+    return RouteTable(
+        names.inbound_cluster(port),
+        (VirtualHostSpec(cluster, f"inbound|http|{port}", ("*",), (route,)),),
+    )

@@ -1,0 +1,81 @@
+"""Who sees a service: visibility by namespace, and the least that tells one caller's view from another's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xds.model.labels import NO_LABELS, Labels, only
+from xds.model.mesh import Mesh
+from xds.model.proxy import Proxy
+from xds.model.service import Resolution, Service, ServiceKey
+from xds.model.snapshot import Table
+from xds.view.graph import Read
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The part of a proxy that decides its outbound configuration; proxies of equal scope share all of it.
+
+    ``home`` is the namespace whose own rules apply, ``""`` where it has none, so that most namespaces share;
+    ``labels`` are only those that some rule asks callers for.
+    """
+
+    namespace: str
+    home: str
+    labels: Labels = NO_LABELS
+    vhds: bool = True
+
+
+def mesh(read: Read) -> Mesh:
+    """The mesh's settings."""
+    settings: Mesh | None = read.first(Table.MESH, "")
+    return settings if settings is not None else Mesh()
+
+
+def scope(read: Read, proxy: Proxy) -> Scope:
+    """The scope of a proxy."""
+    home = proxy.namespace if read.rows(Table.HOME, proxy.namespace) else ""
+    asked = frozenset(read.keys(Table.SELECTOR_KEY))
+    return Scope(proxy.namespace, home, only(proxy.labels, asked), proxy.vhds)
+
+
+def visible(export_to: tuple[str, ...], owner: str, home: str) -> bool:
+    """Whether an object of namespace ``owner`` is seen from ``home`` (Istio's exportTo)."""
+    if "*" in export_to:
+        return True
+    return bool(home) and (home in export_to or ("." in export_to and owner == home))
+
+
+def best_service(read: Read, hostname: str, home: str) -> Service | None:
+    """The service that ``hostname`` means in ``home``: its own namespace's first, then Kubernetes', then the oldest."""
+    rows: tuple[Service, ...] = read.rows(Table.HOST, hostname)
+    default = read.get(mesh).default_service_export_to
+    seen = [service for service in rows if visible(service.export_to or default, service.namespace, home)]
+    return next(
+        (service for service in seen if service.namespace == home),
+        seen[0] if seen else None,
+    )
+
+
+def service_key(read: Read, hostname: str, home: str) -> ServiceKey | None:
+    """The key of ``best_service``; stays equal while only the service's content changes."""
+    found = best_service(read, hostname, home)
+    return found.key if found is not None else None
+
+
+def visible_services(read: Read, home: str) -> tuple[ServiceKey, ...]:
+    """Every service seen from ``home``, one a host name, sorted."""
+    found = (read.get(service_key, hostname, home) for hostname in read.keys(Table.HOST))
+    return tuple(key for key in found if key is not None)
+
+
+def resolved_service(read: Read, hostname: str, home: str) -> Service | None:
+    """The service behind a host, through ExternalName aliases; None when there is none, or only a circle of them."""
+    seen: set[str] = set()
+    while hostname not in seen:
+        seen.add(hostname)
+        found = best_service(read, hostname, home)
+        if found is None or found.resolution is not Resolution.ALIAS:
+            return found
+        hostname = found.alias_of
+    return None

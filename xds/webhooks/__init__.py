@@ -1,0 +1,1 @@
+"""HTTPS to the API server: injection and validation."""

@@ -1,0 +1,1 @@
+"""Encoded things: deterministic bytes, content hashes, resources and the sets they travel in."""
