@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+_DATA: Final = "envoy-bootstrap"
+_DATA_IN_WHEEL: Final = "xds/envoy-bootstrap"
+
 
 class ApiBuildHook(BuildHookInterface[Any]):
-    """Runs build_api.generate; a no-op when the generated package is up to date."""
+    """Runs build_api.generate (a no-op when the package is up to date); adds the data that ships beside the code."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Write ``xds/api`` below the project's root."""
+        """Write ``xds/api`` below the project's root, and name the data of a wheel."""
         root = Path(self.root)
         if _load(root / "build_api").generate(root / "xds" / "api"):
             self.app.display_info("xds/api generated")
+        # An editable install reads the data where it is: a copy in site-packages would grow old.
+        if version == "standard" and (root / _DATA).is_dir():
+            build_data["force_include"][_DATA] = _DATA_IN_WHEEL
 
 
 def _load(package: Path) -> ModuleType:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -119,6 +118,6 @@ def _replace(target: Path, made: Path) -> None:
     """Put ``made`` where ``target`` is; who imports meanwhile sees the old or the new one."""
     old = made.parent / "old"
     if target.exists():
-        os.rename(target, old)
-    os.rename(made, target)
+        target.rename(old)
+    made.rename(target)
     shutil.rmtree(old, ignore_errors=True)

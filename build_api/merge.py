@@ -1,4 +1,4 @@
-"""One consistent set of v3 files: xds-protos as the base, the Envoy binary's on top, options stripped, names made ours."""
+"""One consistent set of v3 files: xds-protos' with the Envoy binary's on top, options stripped, names made ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import (
-    DescriptorProto,
     EnumDescriptorProto,
     FieldDescriptorProto,
     FileDescriptorProto,
@@ -51,7 +50,7 @@ def overlay(base: Mapping[str, FileDescriptorProto], binary: Mapping[str, FileDe
 
 
 def is_api(file: FileDescriptorProto) -> bool:
-    """Whether ``file`` is current Envoy API: envoy's v3, all of xds and udpa; no v2, nothing internal, no annotations."""
+    """Whether ``file`` is current Envoy API: envoy's v3, all of xds and udpa; nothing internal, no annotations."""
     if not file.name.startswith(_FOLDERS) or _ANNOTATIONS.search(file.package):
         return False
     return _CURRENT.match(file.package) is not None

@@ -24,11 +24,11 @@ class _Extensions(NamedTuple):
     field_options: type[Message]
     message_options: type[Message]
     oneof_options: type[Message]
-    rules: FieldDescriptor
-    disabled: FieldDescriptor
-    ignored: FieldDescriptor
-    required: FieldDescriptor
-    disallowed: FieldDescriptor
+    rules: Any  # a FieldDescriptor, as the rest: stubs take only the typed extensions of generated modules
+    disabled: Any
+    ignored: Any
+    required: Any
+    disallowed: Any
 
 
 def table(files: Mapping[str, FileDescriptorProto], names: set[str]) -> dict[str, Any]:

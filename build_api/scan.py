@@ -77,7 +77,7 @@ def _nested(scope: str, found: Iterable[DescriptorProto]) -> Iterator[tuple[str,
 
 
 def _start(binary: mmap.mmap, named: int) -> int | None:
-    """Where the descriptor begins whose name ends at ``named``; None when there is no name with its length before it."""
+    """Where the descriptor begins whose name ends at ``named``; None when no name with its length ends there."""
     before = binary[max(0, named - _LONGEST_NAME) : named]
     for length in range(len(_NAME_END) + 1, len(before) - 2):
         head = bytes((_NAME_TAG, length)) if length < 0x80 else bytes((_NAME_TAG, length & 0x7F | 0x80, length >> 7))

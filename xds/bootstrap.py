@@ -32,7 +32,10 @@ class Locality:
 
 @dataclass(frozen=True, slots=True)
 class ProxyNode:
-    """Who a proxy says it is. ``kind`` is ``sidecar`` or ``router`` (a gateway); ``addresses`` has the pod's, IPv4 first."""
+    """Who a proxy says it is.
+
+    ``kind`` is ``sidecar`` or ``router`` (a gateway); ``addresses`` has the pod's, IPv4 first.
+    """
 
     kind: str
     namespace: str
@@ -91,7 +94,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """Where the control plane listens: ``host:port`` (a name is looked up, ``[::1]:15010`` is IPv6), or ``unix:/path``."""
+    """Where the control plane listens: ``host:port`` (IPv6: ``[::1]:15010``; a name is looked up) or ``unix:/path``."""
 
     address: str
     tls: Tls | None = None
@@ -174,7 +177,12 @@ def xds_cluster(control_plane: ControlPlane) -> Json:
         "typed_extension_protocol_options": {_HTTP_OPTIONS: {"@type": _TYPE + _HTTP_OPTIONS, **options}},
         "circuit_breakers": {
             "thresholds": [
-                {"priority": priority, "max_connections": 100000, "max_pending_requests": 100000, "max_requests": 100000}
+                {
+                    "priority": priority,
+                    "max_connections": 100000,
+                    "max_pending_requests": 100000,
+                    "max_requests": 100000,
+                }
                 for priority in ("DEFAULT", "HIGH")
             ]
         },

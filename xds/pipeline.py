@@ -99,7 +99,7 @@ class Pipeline:
 
 
 class _Made:
-    """What layers are made of: the graph's calls, and the resources of its leaves, kept while any layer follows them."""
+    """What layers are made of: the graph's calls, and the resources of its leaves while any layer follows them."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph

@@ -1,4 +1,4 @@
-"""The control plane's settings: flags of ``plait serve``, or else ``PLAIT_*`` in the environment, or else the default."""
+"""The control plane's settings: flags of ``plait serve``, else ``PLAIT_*`` in the environment, else the defaults."""
 
 from __future__ import annotations
 
@@ -46,18 +46,21 @@ class Settings:
     only, for it tells the whole configuration to who asks. Empty: nowhere."""
 
     webhook: str = ""
-    """Where the injection and validation webhooks are served over TLS, ``host:port``. Empty, the default, is nowhere."""
+    """Where the injection and validation webhooks are served over TLS, ``host:port``. Empty, the default: nowhere."""
 
     state_dir: Path | None = None
     """Where the last good generation and the prover's verdicts are kept across restarts. None: a restart waits for its
     sources and proves everything anew."""
 
     debounce: timedelta = timedelta(milliseconds=10)
-    """How long changes of manifests and objects are collected before they are worked in together; endpoints do not wait.
+    """How long changes of manifests and objects are collected before they are worked in; endpoints do not wait.
     Editors and ``kubectl apply`` write in bursts of milliseconds. 0: each change by itself."""
 
     manifest_size_limit: int = 16 * 1024 * 1024
     """Bytes of the largest manifest file that is read: 10,000 objects are about 9 MiB. There is no off."""
+
+    domain: str = "cluster.local"
+    """The DNS domain of the cluster's services. As in Kubernetes."""
 
     trust_domain: str = "cluster.local"
     """The trust domain of SPIFFE ids, where MeshConfig names none. As in Istio."""
@@ -101,7 +104,7 @@ def _read(variable: str, text: str, hint: object) -> object:
         if hint is timedelta:
             return timedelta(seconds=float(text))
     except ValueError:
-        wanted = {bool: "true or false", int: "a whole number", timedelta: "a number of seconds"}[hint]
+        wanted = "true or false" if hint is bool else "a whole number" if hint is int else "a number of seconds"
         raise SettingError(f"{variable} must be {wanted}, is {text!r}") from None
     if hint == Path | None:
         return Path(text) if text else None

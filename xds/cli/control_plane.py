@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from xds.cli.failure import Failure
+from xds.cli.local_mesh import running_mesh
 
 DEFAULT: Final = "127.0.0.1:15014"
 _TIMEOUT_S: Final = 10.0
@@ -31,15 +32,8 @@ def address(http: str = "", mesh: str = "") -> str:
     """Where the control plane answers: ``http``, or what a running local mesh says, or the default."""
     if http:
         return http
-    from xds.local import state
-
-    running = state.running(state.state_folder())
-    if mesh or len(running) > 1:
-        try:
-            running = (state.choose(running, mesh),)
-        except state.NotFound as error:
-            raise Failure(str(error)) from None
-    return next((entry.sockets["http"] for entry in running if "http" in entry.sockets), DEFAULT)
+    running = running_mesh(mesh)
+    return DEFAULT if running is None else running.sockets.get("http", DEFAULT)
 
 
 def ask(where: str, path: str, **query: str) -> Any:

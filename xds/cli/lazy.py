@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import typer
@@ -35,6 +36,13 @@ def typer_app(**settings: Any) -> typer.Typer:
         "context_settings": {"help_option_names": ["-h", "--help"]},
     }
     return typer.Typer(**{**defaults, **settings})
+
+
+def show_help(context: typer.Context) -> None:
+    """The callback of a group: called without a command it shows the help, with status 2."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 class LazyGroup(TyperGroup):
@@ -67,10 +75,12 @@ class LazyGroup(TyperGroup):
         self.commands[name] = command
         self._loaded.add(name)
 
-    def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(  # type: ignore[override]  # nobody passes the other parameters by position
+        self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
+    ) -> Any:
         """Run with ``args`` (the process's own when None) and exit; errors are one line on stderr and status 2."""
         try:
-            status = super().main(args, *rest, standalone_mode=False, **extra)
+            status = super().main(args, standalone_mode=False, **extra)
         except TyperException as error:
             _fail(error.format_message(), hint=_hint(error))
         except Failure as error:
@@ -89,10 +99,8 @@ class LazyGroup(TyperGroup):
 
 
 def _fail(message: str, hint: str = "") -> NoReturn:
-    # A group called without arguments has shown its help already; its error has no text.
-    if message:
-        typer.secho("plait: error: ", fg="red", bold=True, err=True, nl=False)
-        typer.echo(" ".join(message.split("\n")) + hint, err=True)
+    typer.secho("plait: error: ", fg="red", bold=True, err=True, nl=False)
+    typer.echo(" ".join(message.split("\n")) + hint, err=True)
     sys.exit(2)
 
 
@@ -104,6 +112,6 @@ def _hint(error: TyperException) -> str:
 def _bug(error: Exception) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
     return (
-        f"a bug in plait: {type(error).__name__}: {error} ({os.path.basename(last.filename)}:{last.lineno}); "
+        f"a bug in plait: {type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno}); "
         "PLAIT_TRACEBACK=1 shows where it came from"
     )

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from xds import __version__
-from xds.cli.lazy import Lazy, LazyGroup, typer_app
+from xds.cli.lazy import Lazy, LazyGroup, show_help, typer_app
 
 _PROXY_STATUS = "What each proxy was sent and has accepted, type by type."
 _PROXY_CONFIG = "What a proxy has: clusters, listeners, routes, endpoints, secrets, extensions."
@@ -47,9 +47,7 @@ def _plait(
 
     Exit status: 0 fine, 1 findings, 2 usage or failure.
     """
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), nl=True)
-        raise typer.Exit(2)
+    show_help(context)
 
 
 def command() -> LazyGroup:

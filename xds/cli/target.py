@@ -1,4 +1,4 @@
-"""How users name a proxy: ``pod``, ``pod.namespace``, ``pod/namespace``, ``deploy/NAME[.namespace]``; and the choice."""
+"""How users name a proxy (``pod``, ``pod.namespace``, ``pod/namespace``, ``deploy/NAME``), and which they mean."""
 
 from __future__ import annotations
 
@@ -50,15 +50,18 @@ class Candidate:
 
 
 def choose(target: str, namespace: str, candidates: Iterable[Candidate]) -> Candidate:
-    """The one proxy that ``target`` names; of a workload's pods the first.
+    """The one proxy that ``target`` names; of a workload's pods the first, of several namespaces ``default``.
 
     Errors: Failure when there is none, with the nearest names, or when several namespaces have one.
     """
     known = sorted(candidates)
     found = _found(target, namespace, known)
     if not found:
-        raise Failure(f"no proxy {target!r}{f' in namespace {namespace}' if namespace else ''}; {_nearest(target, known)}")
+        where = f" in namespace {namespace}" if namespace else ""
+        raise Failure(f"no {target!r} is running{where}; {_nearest(target, known)}")
     places = sorted({candidate.namespace for candidate in found})
+    if "default" in places:
+        return next(candidate for candidate in found if candidate.namespace == "default")
     if len(places) > 1:
         raise Failure(f"{target!r} is in several namespaces, say which with -n: {', '.join(places)}")
     return found[0]
@@ -92,11 +95,12 @@ def _is(name: str, place: str, wanted: str, namespace: str) -> bool:
 
 def _nearest(target: str, known: Sequence[Candidate]) -> str:
     if not known:
-        return "no proxy is connected"
+        return "nothing is"
     wanted = target.partition("/")[2] or target
     names = {candidate.label for candidate in known}
-    near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4) or sorted(
-        candidate.label for candidate in known if candidate.name.startswith(wanted)
-    )[:3]
+    near = (
+        difflib.get_close_matches(wanted, names, n=3, cutoff=0.4)
+        or sorted(candidate.label for candidate in known if candidate.name.startswith(wanted))[:3]
+    )
     shown = near or sorted(names)[:5]
     return f"{'did you mean' if near else 'there are'}: {', '.join(shown)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -37,6 +37,7 @@ DECODERS: Final[Mapping[tuple[str, str], Decoder]] = MappingProxyType(
 )
 """The decoder of each (group, kind) that shapes the mesh; objects of other kinds contribute nothing."""
 
+_OBJECTS_A_SLICE: Final = 16
 _NOBODY: Final = Row(Input(Table.MESH, ""), mesh_config.DEFAULT)
 
 
@@ -66,16 +67,20 @@ class Builder:
         """What was found in the objects as they now are, sorted by object."""
         return tuple(problem for ref in sorted(self._problems) for problem in self._problems[ref])
 
-    def apply(self, upserts: Iterable[tuple[ObjectRef, Any]], deletes: Iterable[ObjectRef] = ()) -> Change:
-        """The snapshot after these objects came or changed and those went."""
+    def apply(
+        self, upserts: Iterable[tuple[ObjectRef, Any]], deletes: Iterable[ObjectRef] = ()
+    ) -> Generator[None, None, Change]:
+        """The snapshot after these objects came or changed and those went, in slices."""
         touched: set[Input] = set()
         for ref in deletes:
             self._problems.pop(ref, None)
             touched |= self._replace(ref, ())
-        for ref, struct in upserts:
+        for count, (ref, struct) in enumerate(upserts):
             rows = self._decode(ref, struct)
             if rows is not None:
                 touched |= self._replace(ref, rows)
+            if count % _OBJECTS_A_SLICE == 0:
+                yield
         self.snapshot, inputs = self.snapshot.changed({wanted: self._at(wanted) for wanted in touched})
         return Change(self.snapshot, inputs)
 

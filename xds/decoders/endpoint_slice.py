@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from xds.decoders.row import Authored, Row
 from xds.decoders.service import key_of
-from xds.kinds.endpoint_slice import Endpoint, EndpointSlice as Struct
+from xds.kinds.endpoint_slice import Endpoint
+from xds.kinds.endpoint_slice import EndpointSlice as Struct
 from xds.model.endpoint import EndpointSlice, SliceAddress
 from xds.model.snapshot import Input, Table
 

@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Authored:
-    """One object as a decoder gets it: its name, its struct, where findings go, and the settings that decoding needs."""
+    """One object as a decoder gets it: its name, its struct, where findings go, and what decoding needs to know."""
 
     ref: ObjectRef
     struct: Any

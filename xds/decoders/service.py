@@ -109,7 +109,7 @@ def _hint_protocol(authored: Authored, port: PortStruct, index: int) -> None:
         authored.found.add(
             authored.spec / "ports" / index / "name",
             "service.port-sniffed",
-            f"{port.name!r} tells no protocol, so it is detected; name it http-..., grpc-... or tcp-..., or set appProtocol",
+            f"{port.name!r} tells no protocol, so it is detected; name it http-, grpc- or tcp-..., or set appProtocol",
             Severity.INFO,
         )
 

@@ -1,1 +1,1 @@
-"""Answers from snapshot, specs and provenance."""
+"""Answers from what is known: what is wrong with the configuration, and why the mesh does what it does."""

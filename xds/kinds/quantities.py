@@ -51,7 +51,7 @@ def parse_duration(text: str) -> timedelta:
     Units:   ns us ms s m h, any number of parts ("1h30m"); "0" needs no unit. Rounded to microseconds.
     Errors:  ValueError for other text, a sign, or more than 10,000 years.
     """
-    if not _WHOLE.match(text) or len(text) > 100:
+    if not _WHOLE.fullmatch(text) or len(text) > 100:
         raise ValueError(f"no duration: {text!r}")
     total_us = sum(
         (Decimal(number) * _UNITS_US[unit] for number, unit in _PART.findall(text)),

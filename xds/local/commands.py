@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
+import signal
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -94,8 +96,18 @@ def child_of(pid: int) -> int:
 
     The kernel may lack ``/proc/PID/task/TID/children``, so the parents of all are looked at, the likely ones first.
     """
-    everything = (int(entry) for entry in os.listdir("/proc") if entry.isdecimal())
+    everything = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
     return next((other for other in chain(range(pid + 1, pid + _NEARBY), everything) if parent_of(other) == pid), 0)
+
+
+async def kill(process: asyncio.subprocess.Process) -> None:
+    """Kill what ``nsenter`` runs, then it (it would let its child live); returns when both are gone."""
+    child = child_of(process.pid)
+    with contextlib.suppress(ProcessLookupError):
+        if child:
+            os.kill(child, signal.SIGKILL)
+        process.kill()
+    await process.wait()
 
 
 def reachable(path: Path, user: User) -> bool:

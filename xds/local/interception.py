@@ -30,7 +30,7 @@ _LOOPBACK: Final = {4: "127.0.0.1/32", 6: "::1/128"}
 class Interception:
     """Which traffic of a pod goes through Envoy.
 
-    ``inbound_ports`` and ``outbound_networks`` None mean all; ``outbound_ports`` are added to what the networks take in.
+    ``inbound_ports`` and ``outbound_networks`` None mean all; ``outbound_ports`` are added to the networks.
     """
 
     inbound_ports: tuple[int, ...] | None = None

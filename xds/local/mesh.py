@@ -19,7 +19,7 @@ from typing import Self
 
 from xds.local import sidecar, state
 from xds.local.addresses import AddressPool
-from xds.local.commands import CommandFailed, missing_tools, started_at, user_for
+from xds.local.commands import CommandFailed, kill, missing_tools, started_at, user_for
 from xds.local.egress import Egress
 from xds.local.interception import PROXY_ID
 from xds.local.names import ClusterNames
@@ -28,7 +28,7 @@ from xds.local.output import Sink
 from xds.local.pod import BootstrapFor, Pod, PodPlace
 from xds.local.pods import Phase, PodKey, PodSpec, PodStatus
 from xds.local.resolver import Resolver, host_resolvers
-from xds.local.service_rules import base_rules, service_rules
+from xds.local.service_network import ServiceNetwork
 from xds.local.services import HostAddresses, LocalService
 from xds.local.settings import LocalSettings
 
@@ -60,14 +60,15 @@ class LocalMesh:
         self._folder = state.state_folder()
         networks = (settings.pod_network, settings.pod_network_v6)
         self._pools = tuple(AddressPool(network) for network in networks if network)
+        self._network = ServiceNetwork(
+            tuple(pool.node for pool in self._pools), settings.pod_network, settings.service_network
+        )
         self._resolver = Resolver(ClusterNames(()), _upstream())
         self._pods: dict[PodKey, Pod] = {}
         self._lives: dict[PodKey, asyncio.Task[None]] = {}
         self._watchers: set[asyncio.Queue[PodStatus]] = set()
         self._applying = asyncio.Lock()
-        self._services: tuple[LocalService, ...] = ()
-        self._services_changed = asyncio.Event()
-        self._rules_loaded = asyncio.Event()
+        self._sockets: set[str] = set()
         self._numbers = 0
         self._node: Node | None = None
         self._egress: Egress | None = None
@@ -81,7 +82,9 @@ class LocalMesh:
             raise CommandFailed(reason)
         for mesh in state.running(self._folder):
             if mesh.name == self._settings.name:
-                raise CommandFailed(f"a local mesh {mesh.name!r} runs already (process {mesh.pid}); give another --mesh")
+                raise CommandFailed(
+                    f"a local mesh {mesh.name!r} runs already (process {mesh.pid}); give another --mesh"
+                )
         settings = self._settings
         envoy = settings.envoy or sidecar.installed_envoy()
         self._node = node = await Node.start(tuple(pool.node for pool in self._pools), envoy)
@@ -92,21 +95,16 @@ class LocalMesh:
             raise
         paths = (Path(sys.executable), Path(sys.prefix), Path(sys.base_prefix), settings.folder)
         self._user = user_for(settings.app_uid, settings.app_uid, paths)
-        self._tasks = [asyncio.create_task(self._keep_rules())]
+        self._tasks = [asyncio.create_task(self._network.keep(node))]
         self._write_state()
         return self
 
     async def _open_network(self, node: Node) -> None:
         first = self._pools[0].node
         await self._resolver.listen(node.namespace, first)
-        egress = ""
         if self._settings.egress:
             self._egress = await Egress.start(node.namespace, first)
-            egress = f"{first}:{self._egress.port}"
-        inside = (self._settings.pod_network, self._settings.service_network)
-        await node.load_rules(base_rules(inside, egress))
-        if self._settings.pod_network_v6:
-            await node.load_rules(base_rules(()), 6)
+        await self._network.prepare(node, self._egress.port if self._egress else 0)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -133,7 +131,11 @@ class LocalMesh:
         return self._node
 
     def socket_path(self, name: str) -> Path:
-        """Where a server of ours binds the unix socket that proxies know as ``/run/plait/name``."""
+        """Where a server of ours binds the unix socket that pods know as ``/run/plait/name``.
+
+        Other terminals find it in the mesh's state under ``name``.
+        """
+        self._sockets.add(name)
         return self.node.path(name)
 
     def open_to_proxies(self, name: str) -> None:
@@ -214,7 +216,7 @@ class LocalMesh:
             self._watchers.discard(queue)
 
     async def until_ready(self, limit: timedelta, keys: Iterable[PodKey] | None = None) -> None:
-        """Return when all pods (or those of ``keys``) are ready or complete. TimeoutError, naming the others, if not."""
+        """Return when all pods (or those of ``keys``) are ready or complete. TimeoutError names the others."""
         wanted = list(keys) if keys is not None else list(self._pods)
         changes = self.changes()
         try:
@@ -246,10 +248,12 @@ class LocalMesh:
             async with asyncio.timeout(limit.total_seconds()):
                 out, err = await process.communicate(text.encode())
         except BaseException:
-            await _kill(process)
+            await kill(process)
             raise
         status = process.returncode if process.returncode is not None else -1
-        return subprocess.CompletedProcess(list(command), status, out.decode(errors="replace"), err.decode(errors="replace"))
+        return subprocess.CompletedProcess(
+            list(command), status, out.decode(errors="replace"), err.decode(errors="replace")
+        )
 
     async def admin_get(self, key: PodKey, path: str, *, method: str = "GET") -> tuple[int, bytes]:
         """Status and body of a request to the admin interface of the pod's Envoy. OSError when it does not answer."""
@@ -259,66 +263,21 @@ class LocalMesh:
 
     def set_services(self, services: Iterable[LocalService], hosts: Iterable[HostAddresses] = ()) -> None:
         """Make these services and hosts resolvable at once, and their ClusterIPs reachable a moment later."""
-        self._services = tuple(services)
-        self._resolver.names = ClusterNames(self._services, hosts)
-        self._rules_loaded.clear()
-        self._services_changed.set()
+        known = tuple(services)
+        self._resolver.names = ClusterNames(known, hosts)
+        self._network.set(known)
 
     async def services_loaded(self) -> None:
         """Return when the rules of the last ``set_services`` are in force."""
-        await self._rules_loaded.wait()
-
-    async def _keep_rules(self) -> None:
-        """Load the rules of the newest services, again and again; changes in between are skipped."""
-        while True:
-            await self._services_changed.wait()
-            self._services_changed.clear()
-            services = self._services
-            await self.node.load_rules(service_rules(services))
-            if self._settings.pod_network_v6:
-                await self.node.load_rules(service_rules(services, 6), 6)
-            if services is self._services:
-                self._rules_loaded.set()
-
-    # -- the file for other terminals
+        await self._network.loaded()
 
     def _write_state(self) -> None:
         """Tell other terminals what runs."""
-        settings = self._settings
-        pods = tuple(
-            state.PodEntry(
-                namespace=key.namespace,
-                name=key.name,
-                workload=pod.spec.workload or key.name,
-                workload_kind=pod.spec.workload_kind,
-                holder=pod.holder,
-                holder_started=started_at(pod.holder),
-                addresses=pod.status.ips,
-                sidecar=pod.spec.inject,
-                uid=self._user.uid,
-                reads_all=self._user.reads_all,
-                folder=str(settings.folder),
-                env=dict(pod.env),
-            )
-            for key, pod in sorted(self._pods.items())
-            if pod.holder
-        )
+        pods = tuple(pod.entry() for _, pod in sorted(self._pods.items()) if pod.holder)
+        sockets = {name: str(self.node.path(name)) for name in sorted(self._sockets)}
         pid = os.getpid()
-        sockets = {"xds": str(self.node.path("xds.sock"))}
-        entry = state.MeshEntry(settings.name, pid, started_at(pid), self.node.pid, sockets, pods)
+        entry = state.MeshEntry(self._settings.name, pid, started_at(pid), self.node.pid, sockets, pods)
         state.write(entry, self._folder)
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    """Kill what ``nsenter`` runs, then it."""
-    from xds.local.commands import child_of
-
-    child = child_of(process.pid)
-    with contextlib.suppress(ProcessLookupError):
-        if child:
-            os.kill(child, 9)
-        process.kill()
-    await process.wait()
 
 
 def _upstream() -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def within(namespace: int, work: Callable[[], T]) -> T:
                 number = ctypes.get_errno()
                 raise OSError(number, f"cannot enter the network namespace: {os.strerror(number)}")
             results.append(work())
-        except BaseException as error:  # noqa: BLE001 (whatever it is, the caller gets it)
+        except BaseException as error:
             failures.append(error)
 
     thread = threading.Thread(target=enter, name="netns")
@@ -65,9 +65,7 @@ def _socket_for(address: str, kind: socket.SocketKind) -> socket.socket:
     return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
 
 
-async def open_connection(
-    namespace: int, address: str, port: int
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def open_connection(namespace: int, address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """The streams of a TCP connection made from within the namespace. OSError when it is refused."""
     sock = within(namespace, lambda: _socket_for(address, socket.SOCK_STREAM))
     sock.setblocking(False)

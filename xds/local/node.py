@@ -66,8 +66,9 @@ class Node:
         """
         RUN_DIR.mkdir(parents=True, exist_ok=True)
         v6 = next((address for address in addresses if ":" in address), "")
+        binary = str(envoy) if envoy else ""
         process = await asyncio.create_subprocess_exec(
-            *(*_UNSHARE, "sh", "-c", _SCRIPT, "sh", addresses[0], v6, str(envoy.resolve()) if envoy else ""),
+            *(*_UNSHARE, "sh", "-c", _SCRIPT, "sh", addresses[0], v6, binary),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -116,7 +117,8 @@ async def load_rules(pid: int, lines: list[str], version: int = 4, *, keep: bool
 
 async def expect_ready(process: asyncio.subprocess.Process) -> None:
     """Return when the process has written its line ``ready``. CommandFailed with its complaint when it ends first."""
-    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     if await process.stdout.readline() == _READY:
         return
     complaint = (await process.stderr.read()).decode(errors="replace").strip()

@@ -18,7 +18,7 @@ _COLOURS: Final = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 
 @dataclass(frozen=True, slots=True)
 class OutputLine:
-    """One line of output, without its end. ``container`` is ``envoy`` for the sidecar and ``plait`` for our own words."""
+    """One line of output, without its end; ``container`` is ``envoy`` for the sidecar, ``plait`` for our own words."""
 
     pod: PodKey
     container: str

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xds.local import probes, sidecar
-from xds.local.commands import CommandFailed, User, inside_pod
+from xds.local.commands import CommandFailed, User, inside_pod, started_at
 from xds.local.container import argv, environment, expand
 from xds.local.interception import interception
 from xds.local.node import Node
@@ -18,6 +18,7 @@ from xds.local.pod_network import PodNamespaces, hostname, open_pod
 from xds.local.pods import Container, Phase, PodSpec, PodStatus, Restart
 from xds.local.program import Program, Supervisor, start
 from xds.local.settings import LocalSettings
+from xds.local.state import PodEntry
 from xds.model.problem import Problems
 from xds.model.refs import FieldRef, ObjectRef
 
@@ -85,6 +86,24 @@ class Pod:
     def env(self) -> Mapping[str, str]:
         """The environment of the first container, and so of commands that are run in the pod."""
         return environment(self.spec, self.spec.containers[0], self._place.addresses, os.environ)
+
+    def entry(self) -> PodEntry:
+        """What other terminals must know to run a command in the pod."""
+        place, spec = self._place, self.spec
+        return PodEntry(
+            namespace=spec.namespace,
+            name=spec.name,
+            workload=spec.workload or spec.name,
+            workload_kind=spec.workload_kind,
+            holder=self.holder,
+            holder_started=started_at(self.holder),
+            addresses=place.addresses,
+            sidecar=spec.inject,
+            uid=place.user.uid,
+            reads_all=place.user.reads_all,
+            folder=str(place.settings.folder),
+            env=dict(self.env),
+        )
 
     def command(self, words: Sequence[str], container: Container | None = None) -> tuple[str, ...]:
         """The command as run in the pod by the user of its containers."""

@@ -12,7 +12,6 @@ from datetime import timedelta
 from enum import StrEnum
 
 
-
 @dataclass(frozen=True, slots=True, order=True)
 class PodKey:
     """The name of a pod: namespace and name."""

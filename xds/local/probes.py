@@ -64,7 +64,7 @@ async def watch(
     """Report whenever the container becomes ready or unready; ends when it is ready for good (no probe of its own)."""
     if container.readiness is None:
         for probe in probes_of(container):
-            while not await succeeds(probe, namespace, address, run):
+            while not await succeeds(probe, namespace, address, run):  # noqa: ASYNC110 (nobody tells us)
                 await asyncio.sleep(probe.period.total_seconds())
         report(True)
         return

@@ -13,7 +13,7 @@ _NAME_LIMIT: Final = 63
 def pod_names(kind: str, namespace: str, name: str, replicas: int, template: bytes) -> tuple[str, ...]:
     """The names of ``replicas`` pods of a workload.
 
-    Shape:   ``web-7c9f4d8b5-x2x4q`` for a Deployment, ``web-x2x4q`` for a Job or ReplicaSet, ``web-0`` for a StatefulSet.
+    Shape:   ``web-7c9f4d8b5-x2x4q`` for a Deployment, ``web-x2x4q`` for a Job, ``web-0`` for a StatefulSet.
     Units:   ``template`` is any encoding of the pod template: another template gives a Deployment's pods other names.
     """
     if kind == "StatefulSet":

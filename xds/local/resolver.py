@@ -94,9 +94,7 @@ class Resolver:
         await self._fill(reply, asked, kind, found)
         return reply
 
-    async def _fill(
-        self, reply: dns.message.Message, asked: dns.rrset.RRset, kind: RecordType, found: Answer
-    ) -> None:
+    async def _fill(self, reply: dns.message.Message, asked: dns.rrset.RRset, kind: RecordType, found: Answer) -> None:
         """Put the records of a known name into the reply; an alias is followed, within the table and upstream."""
         owner = asked.name
         for _ in range(_ALIASES_DEEP):

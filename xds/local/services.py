@@ -40,7 +40,7 @@ class LocalService:
 
 @dataclass(frozen=True, slots=True)
 class HostAddresses:
-    """A host that is no Service (of a ServiceEntry) and the addresses that its name gives; ``*.x.y`` covers all below."""
+    """A host that is no Service (of a ServiceEntry) and the addresses of its name; ``*.x.y`` covers all below."""
 
     host: str
     addresses: tuple[str, ...]

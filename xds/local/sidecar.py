@@ -23,6 +23,11 @@ ENVOY: Final = RUN_DIR / "envoy"
 _POLL_S: Final = 0.05
 
 
+def control_plane_at(socket: str) -> ControlPlane:
+    """The control plane on the unix socket that ``LocalMesh.socket_path`` gives for this name, as proxies see it."""
+    return ControlPlane(f"unix:{RUN_DIR / socket}")
+
+
 def bootstrap_for(control_plane: ControlPlane) -> Callable[[PodSpec, tuple[str, ...]], dict[str, Any]]:
     """What makes the bootstrap of a pod's sidecar, given the pod and its addresses."""
 

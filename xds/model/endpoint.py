@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from xds.model.labels import NO_LABELS, Labels
 from xds.model.refs import ObjectRef
@@ -26,6 +26,9 @@ class Locality(NamedTuple):
     subzone: str = ""
 
 
+NOWHERE: Final = Locality()
+
+
 class EndpointKey(NamedTuple):
     """What a group of endpoints answers for: a service's port by number."""
 
@@ -36,14 +39,14 @@ class EndpointKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address behind a service's port; ``weight`` is relative, ``hostname`` a pod's own name in a headless service."""
+    """One address behind a service's port; ``weight`` is relative, ``hostname`` a pod's own name if headless."""
 
     address: str
     port: int
     labels: Labels = NO_LABELS
     health: Health = Health.HEALTHY
     weight: int = 1
-    locality: Locality = Locality()
+    locality: Locality = NOWHERE
     service_account: str = ""
     workload: str = ""
     hostname: str = ""
@@ -61,7 +64,7 @@ class SliceAddress:
     hostname: str = ""
     labels: Labels = NO_LABELS
     weight: int = 1
-    locality: Locality = Locality()
+    locality: Locality = NOWHERE
     service_account: str = ""
     ports: tuple[tuple[str, int], ...] = ()  # a ServiceEntry endpoint's own, by the service port's name
 

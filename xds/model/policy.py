@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar, runtime_checkable
 
 from xds.model.route import Destination
+
+if TYPE_CHECKING:
+    from xds.model import service
 
 P = TypeVar("P", bound="Policy")
 
@@ -45,6 +48,14 @@ class Unbalanced(Protocol):
     """A policy that may leave the choice of address to the caller (Istio's ``simple: PASSTHROUGH``)."""
 
     passthrough: bool
+
+
+@runtime_checkable
+class Speaking(Protocol):
+    """A policy that may change what is spoken to a host (HTTP/2 for HTTP/1.1; what the caller spoke)."""
+
+    def spoken(self, declared: service.Protocol) -> service.Protocol:
+        """The protocol that is spoken to a port declared as ``declared``."""
 
 
 class Policies:

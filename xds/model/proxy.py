@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xds.model.endpoint import Locality
+from xds.model.endpoint import NOWHERE, Locality
 from xds.model.labels import NO_LABELS, Labels, labels
 
 
@@ -25,7 +25,7 @@ class Proxy:
     labels: Labels = NO_LABELS
     addresses: tuple[str, ...] = ()
     service_account: str = "default"
-    locality: Locality = Locality()
+    locality: Locality = NOWHERE
     vhds: bool = True
     version: str = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xds.model.endpoint import Locality
+from xds.model.endpoint import NOWHERE, Locality
 from xds.model.labels import NO_LABELS, Labels
 from xds.model.refs import ObjectRef
 
@@ -18,7 +18,7 @@ class Workload:
     addresses: tuple[str, ...] = ()
     service_account: str = ""
     node: str = ""
-    locality: Locality = Locality()
+    locality: Locality = NOWHERE
     ports: tuple[tuple[str, int], ...] = ()
     hostname: str = ""
     owner: str = ""

@@ -1,1 +1,41 @@
-"""xDS to the proxies: knows resources, knows nothing of the mesh."""
+"""xDS to the proxies: knows resources, knows nothing of the mesh.
+
+Use: put the resources of a node (or a group of nodes) into a ``SnapshotCache``, serve it with a ``Server``, await ACKs.
+"""
+
+from __future__ import annotations
+
+from xds.server.ads import Server
+from xds.server.auth import Admission, Admit, Released
+from xds.server.batch import Answer
+from xds.server.cache import Observer, Rejected, SnapshotCache
+from xds.server.errors import Denied, Reason
+from xds.server.node import Locality, Node, Peer
+from xds.server.rejections import Rejection
+from xds.server.settings import ServerSettings
+from xds.server.status import State, StreamStatus, TypeStatus
+from xds.wire.resource import Resource, ResourceSet, Table
+
+__all__ = [
+    "Admission",
+    "Admit",
+    "Answer",
+    "Denied",
+    "Locality",
+    "Node",
+    "Observer",
+    "Peer",
+    "Reason",
+    "Rejected",
+    "Rejection",
+    "Released",
+    "Resource",
+    "ResourceSet",
+    "Server",
+    "ServerSettings",
+    "SnapshotCache",
+    "State",
+    "StreamStatus",
+    "Table",
+    "TypeStatus",
+]

@@ -7,34 +7,101 @@ from typing import Final
 
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
 from xds.server.absent import denied_item
-from xds.server.batch import Batch
+from xds.server.batch import Answer, Batch
 from xds.server.errors import LimitExceeded
+from xds.server.names import Names
+from xds.server.offer import take, take_removals
+from xds.server.rejections import Rejections
+from xds.server.settings import ServerSettings
+from xds.server.stream import Stream
 from xds.server.subscription import Subscription
+from xds.server.vhds import VirtualHosts
 from xds.wire import protobuf
-from xds.wire.resource import Layers
-from xds.wire.type_urls import NAMED
+from xds.wire.resource import Layers, find
+from xds.wire.type_urls import NAMED, ROUTE, VIRTUAL_HOST
 
 ALL: Final = "*"
 
 
-def read(
-    sub: Subscription, request: discovery_pb2.DeltaDiscoveryRequest, target: Layers, *, first: bool, max_names: int
-) -> None:
-    """Take over what ``request`` asks for, subscribes to and no longer wants.
+class DeltaStream(Stream):
+    """A stream that is told what changed, by resource."""
 
-    Errors: LimitExceeded when more than ``max_names`` names are asked for.
-    """
-    wanted, unwanted = request.resource_names_subscribe, request.resource_names_unsubscribe
-    if first:
-        if request.initial_resource_versions:
-            sub.claimed = dict(request.initial_resource_versions)
-        if not wanted and sub.type_url not in NAMED:
-            sub.held.wildcard = True
-            sub.due = sub.claimed is None
-    if wanted:
-        _subscribe(sub, wanted, target, max_names)
-    if unwanted:
-        _unsubscribe(sub, unwanted)
+    def __init__(self, node_id: str, names: Names, rejections: Rejections, settings: ServerSettings) -> None:
+        super().__init__(node_id, names, rejections, settings)
+        self.hosts = VirtualHosts(names, rejections, settings.max_unanswered)
+
+    def receive(self, request: discovery_pb2.DeltaDiscoveryRequest, now: float) -> Answer | None:
+        """Take a request in; the answer to an earlier response that it carries, if any.
+
+        Errors: LimitExceeded.
+        """
+        sub, first = self.subscription(request.type_url, now)
+        answer = None
+        if request.response_nonce:
+            reason = request.error_detail.message if request.HasField("error_detail") else None
+            answer = self.settle(sub, request.response_nonce, reason, now)
+        if first or request.resource_names_subscribe or request.resource_names_unsubscribe:
+            self._read(sub, request, first=first)
+        return answer
+
+    def new_subscription(self, type_url: str) -> Subscription:
+        """The state of a type not asked for so far."""
+        if type_url == VIRTUAL_HOST:
+            return self.hosts
+        if type_url == ROUTE:
+            self.hosts.routes_wanted()
+        return Subscription(type_url, self.names, self.rejections, self.settings.max_unanswered)
+
+    def next_batch(self, sub: Subscription, target: Layers, now: float, *, held_back: bool) -> Batch | None:
+        """What to send next of one type, noted as sent."""
+        if sub.type_url == ROUTE and sub.claimed is not None:
+            held = [route.refers_to for name in sub.claimed if (route := find(target, name)) is not None]
+            self.hosts.routes_held(frozenset(name for name in held if name))
+        return take(sub, target, now, held_back=held_back)
+
+    def last_batch(self, sub: Subscription, target: Layers, withheld_before: float) -> Batch | None:
+        """The removals of one type whose turn has come, noted as sent."""
+        return take_removals(sub, target, withheld_before)
+
+    def encode(self, sub: Subscription, nonce: str, batch: Batch) -> bytes:
+        """A DeltaDiscoveryResponse: fields resources 2, type_url 4, nonce 5, removed_resources 6."""
+        head = protobuf.text(4, sub.type_url) + protobuf.text(5, nonce)
+        items = [part.delta_items for part in batch.parts]
+        gone = [protobuf.field(6, name.encode()) for name in batch.removed]
+        return b"".join([head, *items, *[denied_item(name) for name in batch.denied], *gone])
+
+    def send(self, sub: Subscription, batch: Batch, now: float) -> bytes:
+        """The response that says ``batch``. Route configurations are followed by their virtual hosts."""
+        if sub.type_url == ROUTE:
+            for part in batch.parts:
+                self.hosts.routes_sent(part.refers_to, part.names - part.refers_to)
+        return super().send(sub, batch, now)
+
+    def settle(self, sub: Subscription, nonce: str, reason: str | None, now: float) -> Answer | None:
+        """Take the answer to a response. A route configuration that was refused may have no virtual hosts yet."""
+        answer = super().settle(sub, nonce, reason, now)
+        if answer is not None and answer.rejected and sub.type_url == ROUTE:
+            self.hosts.routes_unsure(resource.name for resource in answer.batch.resources)
+        return answer
+
+    def _read(self, sub: Subscription, request: discovery_pb2.DeltaDiscoveryRequest, *, first: bool) -> None:
+        wanted, unwanted = request.resource_names_subscribe, request.resource_names_unsubscribe
+        if first:
+            if request.initial_resource_versions:
+                sub.claimed = dict(request.initial_resource_versions)
+            if not wanted and sub.type_url not in NAMED:
+                sub.held.wildcard = True
+                sub.due = sub.claimed is None
+            if sub is self.hosts:
+                self.hosts.begin()
+        if wanted:
+            _subscribe(sub, wanted, self.of(sub.type_url), self.settings.max_names)
+            if sub.type_url == ROUTE:
+                self.hosts.routes_unsure(name for name in wanted if name not in (sub.claimed or ()))
+        if unwanted:
+            _unsubscribe(sub, unwanted)
+            if sub.type_url == ROUTE:
+                self.hosts.routes_dropped(frozenset(unwanted))
 
 
 def _subscribe(sub: Subscription, wanted: Collection[str], target: Layers, max_names: int) -> None:
@@ -57,8 +124,7 @@ def _unsubscribe(sub: Subscription, unwanted: Iterable[str]) -> None:
     held, gone = sub.held, frozenset(unwanted)
     if ALL in gone and held.wildcard:
         held.wildcard = False
-        left = [name for name in held.deviations if name not in held.names]
-        sub.drop(left)
+        sub.drop([name for name in held.deviations if name not in held.names])
     names = gone - {ALL}
     if not names:
         return
@@ -67,11 +133,3 @@ def _unsubscribe(sub: Subscription, unwanted: Iterable[str]) -> None:
     sub.drop(names)
     if held.wildcard:  # the client cannot know whether "everything" still includes them
         sub.ask(names)
-
-
-def response(type_url: str, nonce: str, batch: Batch) -> bytes:
-    """A DeltaDiscoveryResponse: fields resources 2, type_url 4, nonce 5, removed_resources 6."""
-    head = protobuf.text(4, type_url) + protobuf.text(5, nonce)
-    items = [part.delta_items for part in batch.parts]
-    gone = [protobuf.field(6, name.encode()) for name in batch.removed]
-    return b"".join([head, *items, *[denied_item(name) for name in batch.denied], *gone])

@@ -1,4 +1,5 @@
-"""The resources of a rejected response, sent again in small ones until each has been acknowledged or is known to be bad.
+"""The resources of a rejected response, sent again in small ones until each has been acknowledged or is known to be
+bad.
 
 A NACK does not name its resource, and Envoy applies the rest in part, without counting it as held (envoy-facts 9).
 """
@@ -55,7 +56,7 @@ class Doubt:
             self.waiting += [tuple(names[:middle]), tuple(names[middle:])]
 
     def try_again(self, resource: Resource) -> bool:
-        """Whether a resource that was refused alone gets a second chance, since it may have been at odds with another."""
+        """Whether a resource that was refused alone gets a second chance: it may have been at odds with another."""
         key = (resource.name, resource.version)
         if not self._at_odds or key in self._retried or not self.names - {resource.name}:
             return False

@@ -66,7 +66,7 @@ class Held:
         self.deviations = dict(held)
 
     def undisturbed(self, parts: Collection[Difference]) -> bool:
-        """Whether no name in ``parts`` is one where the client deviates or waits, so that they can be sent as they are."""
+        """Whether no name in ``parts`` is one where the client deviates or waits, so that they can go as they are."""
         for part in parts:
             if self.fresh and not self.fresh.isdisjoint(part.names):
                 return False

@@ -39,8 +39,9 @@ class Node:
 class Peer:
     """What is known of a stream's connection.
 
-    ``identities`` are the URIs and names of the client certificate that TLS has verified, none without one; ``metadata``
-    the headers of the call, the last value where one is repeated; ``delta`` and ``type_url`` say what was asked for first.
+    ``identities`` are the URIs and names of the client certificate that TLS has verified, none without one;
+    ``metadata`` the headers of the call, the last value where one is repeated; ``delta`` and ``type_url`` say what was
+    asked for first.
     """
 
     address: str

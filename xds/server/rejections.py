@@ -12,7 +12,8 @@ from xds.wire.resource import Resource
 class Rejection:
     """One version of one resource that a client refused (NACK), in the client's own words.
 
-    ``last_good`` is what that client held of the name before, and what the others are given instead; None where unknown.
+    ``last_good`` is what that client held of the name before, and what the others are given instead; None where
+    unknown.
     """
 
     resource: Resource

@@ -18,6 +18,9 @@ class ServerSettings:
     max_names: int = 100_000
     """Names one stream may ask for, of one type. On-demand discovery lets clients' headers choose names."""
 
+    max_types: int = 32
+    """Resource types one stream may ask for. Envoy knows fewer than ten."""
+
     max_unanswered: int = 8
     """Responses of one type that may wait for their ACK on a delta stream. Beyond, the client gets the latest when it
     has caught up; 1 would make each change wait for the client's round trip."""

@@ -1,4 +1,4 @@
-"""One type on one stream: what is asked for, what is held, and what the client has answered. Common to SotW and delta."""
+"""One type on one stream: what is asked for, held and answered. Common to both protocols."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Instead(Enum):
 class Subscription:
     """What a stream asked for of one type, was sent and has acknowledged.
 
-    ``due`` says that an answer is owed even if there is nothing to say; ``unsettled`` are names to look at again although
-    the set does not change at them; ``withheld`` removals that wait for their turn, with the time since when;
-    ``claimed`` what the client says it holds, until that was compared, and ``owed`` what must be sent to it none the less;
-    ``refused`` why names were rejected on this stream.
+    ``due`` says that an answer is owed even if there is nothing to say; ``unsettled`` are names to look at again
+    although the set does not change at them; ``withheld`` removals that wait for their turn, with the time since when;
+    ``claimed`` what the client says it holds, until that was compared, and ``owed`` what must be sent to it none the
+    less; ``refused`` why names were rejected on this stream; ``since`` when it was last sent or answered something.
     """
 
     def __init__(self, type_url: str, names: Names, rejections: Rejections, window: int) -> None:
@@ -45,6 +45,8 @@ class Subscription:
         self.withheld: dict[str, float] = {}
         self.claimed: Mapping[str, str] | None = None
         self.owed: frozenset[str] = NONE
+        self.ever_sent = False
+        self.since = 0.0
         self.refused: dict[str, Rejection] = {}
 
     def pending(self, target: Layers, *, held_back: bool = False) -> bool:
@@ -98,7 +100,8 @@ class Subscription:
     def wanted(self, name: str, target: Layers) -> Resource | Instead:
         """What the client should hold of ``name``.
 
-        Instead of a version that was rejected it is the last good one; where that is not known the client keeps its own.
+        Instead of a version that was rejected it is the last good one; where that is not known the client keeps its
+        own.
         """
         resource = find(target, name)
         if resource is None and name in self.held.names:
@@ -142,7 +145,7 @@ class Subscription:
             self._unsure(resource.name for resource in batch.resources)
             self.doubt.raise_for(batch)
             return None
-        return None if self.doubt.try_again(culprit) else self._condemn(culprit, batch, reason, node_id)
+        return None if self.doubt.try_again(culprit) else self.condemn(culprit, batch, reason, node_id)
 
     def _unsure(self, names: Iterable[str]) -> None:
         for name in names:
@@ -150,7 +153,8 @@ class Subscription:
                 self.held.deviations[name] = UNKNOWN
                 self.unsettled.add(name)
 
-    def _condemn(self, culprit: Resource, batch: Batch, reason: str, node_id: str) -> Rejection:
+    def condemn(self, culprit: Resource, batch: Batch, reason: str, node_id: str) -> Rejection:
+        """Note that ``culprit`` is bad, and that the client holds what it held before ``batch``."""
         name = culprit.name
         before = self._resource_held(name, batch)
         last_good = None if culprit.same(before) else before

@@ -46,7 +46,7 @@ class VirtualHosts(Subscription):
         super().__init__(VIRTUAL_HOST, names, rejections, window)
         self.held: HeldHosts = HeldHosts()
         self.fresh_scopes: frozenset[str] = NONE
-        self._unsure: set[str] = set()
+        self._unsure_of: set[str] = set()
 
     def pending(self, target: Layers, *, held_back: bool = False) -> bool:
         """As for other types; a route configuration without virtual hosts waits for an answer too."""
@@ -89,18 +89,18 @@ class VirtualHosts(Subscription):
     def routes_sent(self, with_vhds: frozenset[str], without: frozenset[str]) -> None:
         """The client was sent these route configurations: those new to it get all their virtual hosts after it."""
         scopes = self.held.scopes or NONE
-        anew = (with_vhds - scopes) | (with_vhds & self._unsure)
-        self._unsure -= with_vhds
+        anew = (with_vhds - scopes) | (with_vhds & self._unsure_of)
+        self._unsure_of -= with_vhds
         self.held.scopes = self.names.same((scopes | with_vhds) - without)
         self.fresh_scopes = self.names.same(self.fresh_scopes | anew)
 
     def routes_unsure(self, names: Iterable[str]) -> None:
         """The client asked for these route configurations anew, or refused them: what it has of them is not known."""
-        self._unsure.update(names)
+        self._unsure_of.update(names)
 
     def routes_dropped(self, names: frozenset[str]) -> None:
         """The client no longer asks for these route configurations, and forgets their virtual hosts."""
         self.held.scopes = self.names.same((self.held.scopes or NONE) - names)
         self.fresh_scopes = self.names.same(self.fresh_scopes - names)
-        self._unsure -= names
+        self._unsure_of -= names
         self.drop([name for name in self.held.deviations if name.rpartition("/")[0] in names])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from xds.kinds.authored import Authored
 from xds.model.object import Object
 from xds.model.problem import Problem
 from xds.model.refs import FieldRef, ObjectRef, Origin
 
-AuthoredObject = Object[Authored]
+AuthoredObject = Object[Any]
+"""An object of any kind; sources do not look into it."""
+
 ProblemsByPlace = Mapping[str, tuple[Problem, ...]]
 """Findings by the place they were made at (a file, an object): new findings of a place replace its old ones."""
 
@@ -58,5 +59,3 @@ class Source(Protocol):
     def locate(self, at: FieldRef, origin: Origin) -> Origin:
         """The place of a field of an object that was read at ``origin``, as exactly as the source can tell."""
         ...
-
-

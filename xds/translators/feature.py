@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from xds.api.envoy.config.cluster.v3.cluster_pb2 import Cluster
+    from xds.api.envoy.config.core.v3.base_pb2 import TransportSocket
+    from xds.api.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
     from xds.api.envoy.config.route.v3.route_components_pb2 import Route, RouteAction, WeightedCluster
     from xds.api.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
     from xds.api.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
@@ -71,6 +73,8 @@ class Feature(Generic[P]):
     ``reads`` lists the fields as users know them (``VirtualService.spec.http[].retries``); ``decode`` has, for each
     carrier above that holds some of them, the function that reads them. ``route`` must not set Route.route: that is
     what ``route_action`` is for, called only where requests are forwarded.
+    ``cluster_default`` is the policy of clusters that have none of this type. ``http2_protocol_options`` is asked where
+    a cluster may speak HTTP/2. ``transport_socket`` puts another socket around a cluster's own.
     """
 
     policy: type[P]
@@ -80,6 +84,9 @@ class Feature(Generic[P]):
     route_action: Callable[[P], RouteAction] | None = None
     weighted_cluster: Callable[[P], WeightedCluster.ClusterWeight] | None = None
     cluster: Callable[[P], Cluster] | None = None
+    cluster_default: P | None = None
     http_protocol_options: Callable[[P], HttpProtocolOptions] | None = None
+    http2_protocol_options: Callable[[P], Http2ProtocolOptions] | None = None
+    transport_socket: Callable[[P, TransportSocket], TransportSocket] | None = None
     tcp_proxy: Callable[[P], TcpProxy] | None = None
     http_filter: HttpFilter | None = None

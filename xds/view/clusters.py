@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xds.model.endpoint import EndpointKey
-from xds.model.policy import Policies, Unbalanced
+from xds.model.policy import Policies, Speaking, Unbalanced
 from xds.model.service import (
     DestinationRule,
     Protocol,
@@ -38,6 +38,14 @@ def upstream_protocol(protocol: Protocol) -> UpstreamProtocol:
     if protocol.is_http2:
         return UpstreamProtocol.HTTP2
     return UpstreamProtocol.HTTP1 if protocol.is_http else UpstreamProtocol.TCP
+
+
+def spoken(declared: Protocol, policies: Policies) -> Protocol:
+    """What is spoken to a port declared as ``declared``, under the policies of its host."""
+    for policy in policies:
+        if isinstance(policy, Speaking):
+            declared = policy.spoken(declared)
+    return declared
 
 
 def subset_names(found: DestinationRule | None) -> tuple[str, ...]:
@@ -88,7 +96,7 @@ def _cluster(
     return ClusterSpec(
         name=names.outbound_cluster(port.number, subset, service.hostname),
         discovery=how,
-        protocol=upstream_protocol(port.protocol),
+        protocol=upstream_protocol(spoken(port.protocol, policies)),
         connect_timeout=settings.connect_timeout,
         endpoints=groups,
         policies=policies,

@@ -57,7 +57,7 @@ def _both(outer: Match, inner: Match) -> Match | None:
     if path is None and (outer.request.path or inner.request.path):
         return None
     source = _both_sources(outer.source, inner.source)
-    if source is None or outer.request.ignore_case != inner.request.ignore_case and outer.request.path is not None:
+    if source is None or (outer.request.ignore_case != inner.request.ignore_case and outer.request.path is not None):
         return None
     request = RequestMatch(
         path=path,

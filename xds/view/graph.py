@@ -1,7 +1,7 @@
 """What each maker read, recorded while it ran; a change re-runs exactly the makers that read it.
 
-A *maker* is a pure function ``maker(read, *args)``. It looks at the mesh only through ``read``, so what it depends on is
-known without being listed anywhere. Values that come out equal keep their identity, and stop the wave of changes.
+A *maker* is a pure function ``maker(read, *args)``. It looks at the mesh only through ``read``, so what it depends on
+is known without being listed anywhere. Values that come out equal keep their identity, and stop the wave of changes.
 """
 
 from __future__ import annotations

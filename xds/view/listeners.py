@@ -31,12 +31,13 @@ from xds.view.specs import (
 
 OUTBOUND_PORT = 15001
 INBOUND_PORT = 15006
-ANY = "0.0.0.0"  # noqa: S104 - connections are handed over by original destination
+ANY = "0.0.0.0"
 
+ALL = ChainMatch()
 PLAIN_HTTP = ("http/1.1", "h2c")
 
 
-def _tcp(name: str, cluster: str, match: ChainMatch = ChainMatch()) -> Chain:
+def _tcp(name: str, cluster: str, match: ChainMatch = ALL) -> Chain:
     return Chain(name, match, TcpChain(cluster, (WeightedCluster(cluster),)))
 
 
@@ -77,7 +78,7 @@ class PortClaims(NamedTuple):
 
 
 def wildcard_listener(read: Read, claims: PortClaims) -> tuple[ListenerSpec, ...]:
-    """The listener of one port on all addresses: HTTP by route table, TLS without addresses by SNI, the rest passed on."""
+    """The listener of one port on all addresses: HTTP by route table, TLS without addresses by SNI, the rest passed."""
     port = claims.port
     chains = [_sni_chain(read, key, port) for key in claims.by_sni]
     if claims.http:
@@ -110,7 +111,7 @@ def _sni_chain(read: Read, key: ServiceKey, port: int) -> Chain:
 
 
 def service_listener(read: Read, key: ServiceKey, number: int) -> tuple[ListenerSpec, ...]:
-    """The listeners of a service's own addresses (a headless one's: its endpoints') for a port that is not plain HTTP."""
+    """The listeners of a service's own addresses (a headless one's: its endpoints') for a port that is not HTTP."""
     service: Service | None = read.first(Table.SERVICE, key)
     port = service.port(number) if service is not None else None
     if service is None or port is None:
@@ -167,7 +168,7 @@ def _address_listener(read: Read, service: Service, port: ServicePort, at: tuple
 
 
 def virtual_inbound(read: Read, ports: tuple[InboundPort, ...]) -> tuple[ListenerSpec, ...]:
-    """The listener that takes all inbound connections; one chain a declared port, the rest passed to the application."""
+    """The listener that takes all inbound connections; a chain a declared port, the rest passed to the application."""
     chains = [
         _tcp(
             f"virtualInbound-blackhole-{port}",

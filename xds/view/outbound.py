@@ -54,7 +54,7 @@ def _seen_by(key: ServiceKey, scope: Scope) -> Scope:
 
 
 def common(read: Read, scope: Scope) -> tuple[Call, ...]:
-    """The leaves that belong to no one service: the skeleton, the listeners of ports, hosts of VirtualServices alone."""
+    """The leaves that belong to no service: the skeleton, the listeners of ports, hosts of VirtualServices alone."""
     leaves = [call(mesh_clusters), call(virtual_outbound)]
     claimed = read.get(port_claims, scope)
     leaves += [call(wildcard_listener, claims) for claims in claimed]

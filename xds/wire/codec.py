@@ -27,7 +27,7 @@ _SECOND: Final = timedelta(seconds=1)
 _FRACTIONS: Final = frozenset({FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE})
 
 
-class UnknownTypeError(KeyError):
+class UnknownType(KeyError):
     """A type URL that neither xds.api nor anything else loaded into this process knows."""
 
     def __str__(self) -> str:
@@ -70,13 +70,13 @@ def duration(value: timedelta) -> Duration:
 def message_class(url: str) -> type[Message]:
     """The class behind a type URL or a full type name; its module is imported when it was not yet.
 
-    Errors: UnknownTypeError.
+    Errors: UnknownType.
     """
     return message_factory.GetMessageClass(_descriptor(url.rpartition("/")[2]))
 
 
 def decode(url: str, body: bytes) -> Message:
-    """The message of type ``url`` in ``body``. Errors: UnknownTypeError; protobuf's DecodeError."""
+    """The message of type ``url`` in ``body``. Errors: UnknownType; protobuf's DecodeError."""
     return message_class(url).FromString(body)
 
 
@@ -85,9 +85,11 @@ def to_plain(message: Message | tuple[str, bytes]) -> dict[str, Any]:
 
     Shape:  an Any is expanded beside its ``@type``; one of an unknown type keeps its bytes, in base64, under ``value``.
             64-bit numbers stay numbers (protobuf's JSON has them as text).
-    Errors: UnknownTypeError and DecodeError for a type URL and bytes.
+    Errors: UnknownType and DecodeError for a type URL and bytes.
     """
     found = decode(*message) if isinstance(message, tuple) else message
+    if isinstance(found, any_pb2.Any):
+        return _expanded(found)
     return {field.name: _field(field, value) for field, value in found.ListFields()}
 
 
@@ -122,7 +124,7 @@ def _descriptor(full_name: str) -> Descriptor:
     try:
         return descriptor_pool.Default().FindMessageTypeByName(full_name)
     except KeyError:
-        raise UnknownTypeError(full_name) from None
+        raise UnknownType(full_name) from None
 
 
 def _field(field: FieldDescriptor, value: Any) -> Any:
@@ -152,9 +154,7 @@ def _single(field: FieldDescriptor, value: Any) -> Any:
 
 def _message(value: Message) -> Any:
     name = value.DESCRIPTOR.full_name
-    if name == _ANY:
-        return _expanded(cast("any_pb2.Any", value))
-    if name.startswith(_WELL_KNOWN):
+    if name.startswith(_WELL_KNOWN) and name != _ANY:
         return json_format.MessageToDict(value, preserving_proto_field_name=True)
     return to_plain(value)
 
@@ -171,7 +171,7 @@ def _expanded(value: any_pb2.Any) -> dict[str, Any]:
         return {}
     try:
         inner = decode(value.type_url, value.value)
-    except UnknownTypeError:
+    except UnknownType:
         return {"@type": value.type_url, "value": base64.b64encode(value.value).decode()}
     plain = _message(inner)
     name = inner.DESCRIPTOR.full_name

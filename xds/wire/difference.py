@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from xds.wire.resource import Resource
 
-# Parts of a difference are remembered by who asked (a set of names); a few, since sets that differ by stream share nothing.
+# Parts of a difference are remembered by who asked (a set of names); a few, since sets that differ by stream share
+# nothing.
 _REMEMBERED_PARTS: Final = 8
 _VERSION_BYTES: Final = 8
 
@@ -20,7 +21,18 @@ class Difference:
     Its encoded forms are made at first use and shared by all streams that send the same difference.
     """
 
-    __slots__ = ("__weakref__", "_delta", "_names", "_parts", "_refers_to", "_scopes", "_sotw", "_version", "changed", "removed")
+    __slots__ = (
+        "__weakref__",
+        "_delta",
+        "_names",
+        "_parts",
+        "_refers_to",
+        "_scopes",
+        "_sotw",
+        "_version",
+        "changed",
+        "removed",
+    )
 
     def __init__(self, changed: tuple[Resource, ...] = (), removed: tuple[str, ...] = ()) -> None:
         self.changed = changed

@@ -1,4 +1,4 @@
-"""Protobuf's wire format by hand, where that is cheaper than a message: writing fields, and looking into encoded ones."""
+"""Protobuf's wire format by hand, where that is cheaper than a message: writing fields, looking into encoded ones."""
 
 from __future__ import annotations
 

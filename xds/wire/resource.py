@@ -49,7 +49,8 @@ class Resource:
     @property
     def refers_to(self) -> str:
         """What must follow this resource on the wire: of an EDS cluster the name of its load assignment, of a route
-        configuration with ``vhds`` its own name (the prefix of its virtual hosts); else ``""``."""
+        configuration with ``vhds`` its own name (the prefix of its virtual hosts); else ``""``.
+        """
         if self._refers_to is None:
             self._refers_to = _refers_to(self)
         return self._refers_to
@@ -92,7 +93,7 @@ def _load_assignment(cluster: Resource) -> str:
 
 
 class Table(Mapping[str, Resource]):
-    """An immutable set of resources of one type by name. Compared by identity: an unchanged part stays the same table."""
+    """An immutable set of resources of one type by name. Compared by identity: an unchanged part stays the same."""
 
     __slots__ = ("__weakref__", "_changes", "_differences", "_parent", "_resources", "_versions")
 
@@ -239,7 +240,8 @@ def find(layers: Layers, name: str) -> Resource | None:
 
 
 def steps(old: Layers, new: Layers) -> tuple[Difference, ...]:
-    """What turns the layers ``old`` into ``new``: the differences of single layers, so that each one's bytes are shared.
+    """What turns the layers ``old`` into ``new``: the differences of single layers, so that each one's bytes are
+    shared.
 
     No name is in two of them.
     """

@@ -63,7 +63,9 @@ assert not any("lua" in name for name in sys.modules)
 
 
 def test_an_any_in_an_any_is_expanded() -> None:
-    inner = extension_pb2.TypedExtensionConfig(name="inner", typed_config=any_pb2.Any(type_url=ROUTER, value=b"\x20\x01"))
+    inner = extension_pb2.TypedExtensionConfig(
+        name="inner", typed_config=any_pb2.Any(type_url=ROUTER, value=b"\x20\x01")
+    )
     outer = extension_pb2.TypedExtensionConfig(name="outer", typed_config=codec.pack(inner))
     plain = codec.to_plain(outer)
     assert plain == {
@@ -75,6 +77,11 @@ def test_an_any_in_an_any_is_expanded() -> None:
         },
     }
     assert codec.from_plain(plain, extension_pb2.TypedExtensionConfig()) == outer
+
+
+def test_an_any_by_itself_is_expanded() -> None:
+    plain = codec.to_plain(codec.pack(cluster_pb2.Cluster(name="a")))
+    assert plain == {"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", "name": "a"}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +97,7 @@ def test_a_well_known_type_in_an_any_reads_back(value: Message) -> None:
 def test_an_unknown_type_keeps_its_bytes() -> None:
     config = extension_pb2.TypedExtensionConfig(typed_config=any_pb2.Any(type_url="a/no.such.Type", value=b"\x01"))
     assert codec.to_plain(config) == {"typed_config": {"@type": "a/no.such.Type", "value": "AQ=="}}
-    with pytest.raises(codec.UnknownTypeError, match=r"^no\.such\.Type is no message type of Envoy's API$"):
+    with pytest.raises(codec.UnknownType, match=r"^no\.such\.Type is no message type of Envoy's API$"):
         codec.decode("a/no.such.Type", b"")
     with pytest.raises(json_format.ParseError, match="typed_config"):
         codec.from_plain(codec.to_plain(config), extension_pb2.TypedExtensionConfig())

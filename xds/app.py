@@ -1,0 +1,200 @@
+"""The composition root: sources in, streams out. The only file that knows every package."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterable, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+
+from xds.admin.app import app
+from xds.admin.listen import listen, serve
+from xds.convergence import Convergence
+from xds.decoders.build import Builder
+from xds.events import Event
+from xds.findings import Findings
+from xds.model.endpoint import Locality
+from xds.model.proxy import Proxy
+from xds.model.refs import ObjectRef
+from xds.pipeline import Pipeline
+from xds.server import Node, Peer, Server, SnapshotCache
+from xds.settings import Settings
+from xds.slices import in_slices
+from xds.sources.changes import Source
+from xds.sources.store import ObjectStore
+
+log = structlog.get_logger()
+
+ENDPOINTS = "EndpointSlice"
+
+
+class ControlPlane:
+    """A running control plane. An asynchronous context manager, entered when the first generation is being served.
+
+    Errors on entering: OSError when an address cannot be had or a source cannot be read at all.
+    """
+
+    def __init__(self, settings: Settings, sources: Sequence[Source]) -> None:
+        self._settings = settings
+        self._sources = sources
+        self._store = ObjectStore([source.name for source in sources])
+        self._builder = Builder(domain=settings.domain)
+        self._pipeline = Pipeline(self._builder.snapshot)
+        self._pending: dict[ObjectRef, None] = {}
+        self._wake = asyncio.Event()
+        self._serving = asyncio.Event()
+        self._changing = asyncio.Lock()
+        self._streams: dict[Proxy, int] = {}
+        self._leaving: set[Proxy] = set()
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._cache = SnapshotCache()
+        self._server = Server(self._cache, admit=self._admit, released=self._released)
+        self.findings = Findings(self._store, self._builder, self._pipeline.graph, sources)
+        self.convergence = Convergence(self._cache, self._store, self.findings, self._serving)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end()
+
+    async def wait(self) -> None:
+        """Return never, or raise what has ended a part of the control plane."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def until_synced(self, limit: timedelta) -> None:
+        """Return when every connected proxy has acknowledged everything. Errors: TimeoutError; Rejected."""
+        async with asyncio.timeout(limit.total_seconds()):
+            for proxy in list(self._streams):
+                await self._cache.acked(_group(proxy))
+
+    async def _start(self) -> None:
+        if self._settings.http:
+            listener = listen(self._settings.http)
+            self._spawn(serve(app(self.convergence), listener, self._stop), "admin")
+        for source in self._sources:
+            self._spawn(self._read(source), f"source {source.name}")
+        self._spawn(self._work(), "pipeline")
+        self._spawn(self.findings.watch(), "findings")
+        serving = asyncio.create_task(self._serving.wait())
+        await asyncio.wait([serving, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            serving.cancel()
+            await self.wait()
+        if self._settings.xds_plaintext:
+            self._server.add_plaintext(self._settings.xds_plaintext)
+        await self._server.start()
+
+    async def _end(self) -> None:
+        await self._server.stop()
+        self._stop.set()
+        for task in self._tasks:
+            if task.get_name() != "admin":
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    # -- from the sources
+
+    async def _read(self, source: Source) -> None:
+        async for transaction in source.changes():
+            touched = self._store.apply(transaction)
+            self._pending.update(dict.fromkeys(touched))
+            self.findings.changed()
+            self._wake.set()
+
+    async def _work(self) -> None:
+        """Turn what has changed into the next generation, again and again; endpoints do not wait for the rest."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if not self._store.synced:
+                continue
+            if self._serving.is_set():
+                await self._endpoints_first()
+            pending, self._pending = self._pending, {}
+            if pending or not self._serving.is_set():
+                await self._generation(pending)
+            await self._see_off()
+            if not self._serving.is_set():
+                self._serving.set()
+                log.info(Event.GENERATION_READY, objects=len(self._store))
+
+    async def _endpoints_first(self) -> None:
+        until = asyncio.get_running_loop().time() + self._settings.debounce.total_seconds()
+        while True:
+            urgent = [ref for ref in self._pending if ref.kind == ENDPOINTS]
+            for ref in urgent:
+                del self._pending[ref]
+            if urgent:
+                await self._generation(urgent)
+            left = until - asyncio.get_running_loop().time()
+            if not self._pending or left <= 0:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._wake.wait()
+                    self._wake.clear()
+
+    async def _generation(self, refs: Iterable[ObjectRef]) -> None:
+        known = [(ref, self._store.get(ref)) for ref in refs]
+        upserts = [(ref, each.struct) for ref, each in known if each is not None]
+        deletes = [ref for ref, each in known if each is None]
+        change = await in_slices(self._builder.apply(upserts, deletes))
+        async with self._changing:
+            changed = await in_slices(self._pipeline.advance(change))
+            for proxy, resources in changed.items():
+                self._cache.set(_group(proxy), resources)
+        self.findings.changed()
+
+    # -- to the proxies
+
+    async def _admit(self, node: Node, peer: Peer) -> str:
+        proxy = _proxy(node, peer)
+        self._leaving.discard(proxy)
+        self._streams[proxy] = self._streams.get(proxy, 0) + 1
+        async with self._changing:
+            resources = await in_slices(self._pipeline.connect(proxy))
+            if self._cache.get(_group(proxy)) is not resources:
+                self._cache.set(_group(proxy), resources)
+        return _group(proxy)
+
+    def _released(self, node: Node, peer: Peer) -> None:
+        proxy = _proxy(node, peer)
+        self._streams[proxy] -= 1
+        if not self._streams[proxy]:
+            del self._streams[proxy]
+            self._leaving.add(proxy)
+            self._wake.set()
+
+    async def _see_off(self) -> None:
+        async with self._changing:
+            while self._leaving:
+                proxy = self._leaving.pop()
+                self._pipeline.disconnect(proxy)
+                self._cache.remove(_group(proxy))
+
+
+def _proxy(node: Node, peer: Peer) -> Proxy:
+    place = Locality(node.locality.region, node.locality.zone, node.locality.sub_zone)
+    return Proxy.of(node.id, node.metadata, locality=place, vhds=peer.delta, version=node.version)
+
+
+def _group(proxy: Proxy) -> str:
+    return f"{proxy.id}#{hash(proxy) & 0xFFFFFFFF:08x}"

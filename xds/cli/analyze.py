@@ -1,0 +1,122 @@
+"""``plait analyze``: what is wrong with manifests, or with what a running control plane has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from xds.cli.control_plane import HttpOption, MeshOption, address, ask
+from xds.cli.failure import Failure
+from xds.cli.lazy import typer_app
+from xds.cli.options import grouped
+from xds.cli.output import Output, OutputOption, print_document, stdout
+from xds.explain.analyze.report import RANK, Listed, Suppression, listed, shown
+from xds.model.problem import Severity
+
+app = typer_app()
+
+_STYLES: Final = {"error": "bold red", "warning": "bold yellow", "info": "blue"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is looked at."""
+
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="[FILE|DIR]...", help="Manifests; the same as -f.")] = (
+        None
+    )
+    file: Annotated[
+        list[Path] | None,
+        typer.Option("-f", "--file", help="A file or a directory of manifests; may be repeated. Default: what runs."),
+    ] = None
+    http: HttpOption = ""
+    mesh: MeshOption = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Which findings are shown, and which are too many."""
+
+    suppress: Annotated[
+        list[str] | None,
+        typer.Option("-S", "--suppress", metavar="CODE=KIND NAME.NS", help="Leave these out; * and ? match anything."),
+    ] = None
+    failure_threshold: Annotated[
+        Severity, typer.Option("--failure-threshold", help="Exit with 1 when there is one of this level, or worse.")
+    ] = Severity.ERROR
+    output_threshold: Annotated[
+        Severity, typer.Option("--output-threshold", help="Show only those of this level, and worse.")
+    ] = Severity.INFO
+
+
+def command(place: Place, limits: Limits, output: OutputOption = Output.TABLE) -> None:
+    """What is wrong with the configuration: each finding with its file and line, object and field.
+
+    Exit status 1 when there is an error.
+    """
+    paths = [*(place.paths or ()), *(place.file or ())]
+    found = _in_files(paths) if paths else _in_force(place)
+    try:
+        unwanted = [Suppression.parse(text) for text in limits.suppress or ()]
+    except ValueError as error:
+        raise Failure(f"--suppress {error}") from None
+    wanted = shown(found, unwanted, limits.output_threshold)
+    if output is Output.TABLE:
+        _print(wanted)
+    else:
+        print_document(wanted, output)
+    kept = shown(found, unwanted, limits.failure_threshold)
+    raise typer.Exit(1 if kept else 0)
+
+
+def _in_files(paths: Sequence[Path]) -> list[Listed]:
+    from xds.cli.manifests import findings
+
+    for path in paths:
+        if not path.exists():
+            raise Failure(f"{path}: there is no such file or directory")
+    return [listed(problem) for problem in findings(paths)]
+
+
+def _in_force(place: Place) -> list[Listed]:
+    where = address(place.http, place.mesh)
+    found = ask(where, "/debug/problems")
+    if not isinstance(found, list):
+        raise Failure(f"the control plane at {where} does not tell its problems")
+    return found
+
+
+def _print(found: Sequence[Listed]) -> None:
+    """A line a finding, ``file:line: level: object field: message [code]``, and one that counts them."""
+    from rich.text import Text
+
+    console = stdout()
+    for one in found:
+        line = Text(f"{one['origin']}: " if one["origin"] else "")
+        line.append(one["level"], _STYLES[one["level"]])
+        line.append(f": {one['object']}{' ' if one['field'] else ''}", "bold").append(one["field"], "bold")
+        line.append(f": {one['message']} ").append(f"[{one['code']}]", "dim")
+        console.print(line, soft_wrap=True)
+    console.print(_summary(found), soft_wrap=True)
+
+
+def _summary(found: Sequence[Listed]) -> str:
+    counts = Counter(one["level"] for one in found)
+    if not counts:
+        return "no problems found"
+    levels = sorted((level for level in Severity if counts[level.value]), key=lambda level: -RANK[level])
+    parts = [_counted(counts[level.value], level) for level in levels]
+    return f"found {', '.join(parts)}"
+
+
+def _counted(number: int, level: Severity) -> str:
+    word = "info" if level is Severity.INFO else level.value if number == 1 else f"{level.value}s"
+    return f"{number} {word}"
+
+
+app.command()(grouped(command))

@@ -1,0 +1,43 @@
+"""The local mesh of ``plait up`` that a command is about, and the pods in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from xds.cli.failure import Failure
+from xds.cli.target import Candidate
+
+if TYPE_CHECKING:
+    from xds.local.state import MeshEntry, PodEntry
+
+
+def running_mesh(name: str = "") -> MeshEntry | None:
+    """The mesh of that name, or the only one that runs; None when none does and no name was given.
+
+    Errors: Failure when there is none of that name, or several and no name.
+    """
+    from xds.local import state
+
+    running = state.running(state.state_folder())
+    if not running and not name:
+        return None
+    try:
+        return state.choose(running, name)
+    except state.NotFound as error:
+        raise Failure(str(error)) from None
+
+
+def needed_mesh(name: str = "") -> MeshEntry:
+    """The same, where nothing can be done without one. Errors: Failure."""
+    found = running_mesh(name)
+    if found is not None:
+        return found
+    hint = "" if os.geteuid() == 0 else "; one that root started is seen by root only, so try sudo"
+    raise Failure(f"no local mesh is running here: start one with `plait up DIR`{hint}")
+
+
+def candidates(pods: Iterable[PodEntry]) -> dict[Candidate, PodEntry]:
+    """The pods by what users may call them."""
+    return {Candidate(pod.namespace, pod.name, pod.workload, pod.workload_kind): pod for pod in pods}

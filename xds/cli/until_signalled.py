@@ -1,0 +1,28 @@
+"""Work that goes on until the user or the system ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+
+def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    """Run ``work`` until it ends, or cancel it at SIGTERM or SIGINT and wait until it has cleaned up after itself.
+
+    Errors: those of ``work``.
+    """
+    import uvloop
+
+    uvloop.run(_until_signalled(work))
+
+
+async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error

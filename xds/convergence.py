@@ -1,0 +1,110 @@
+"""What the control plane knows of its proxies and objects, as the admin pages and commands ask for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from xds.admin.exposition import Metric
+from xds.admin.status import KnownObject, ProxySync, SentResource, Sync, TypeSync
+from xds.findings import Findings
+from xds.model.problem import Problem
+from xds.model.refs import ObjectRef
+from xds.server import SnapshotCache, State, StreamStatus, TypeStatus
+from xds.sources.store import ObjectStore
+from xds.wire.codec import to_plain
+from xds.wire.resource import Resource
+from xds.wire.type_urls import short
+
+_SYNC = {
+    State.SYNCED: Sync.SYNCED,
+    State.STALE: Sync.STALE,
+    State.REJECTED: Sync.REJECTED,
+    State.NOT_SENT: Sync.NOT_SENT,
+}
+
+
+class Convergence:
+    """The answers of ``admin.status.Status``, from the cache and the store."""
+
+    def __init__(self, cache: SnapshotCache, store: ObjectStore, findings: Findings, serving: asyncio.Event) -> None:
+        self._cache = cache
+        self._store = store
+        self._findings = findings
+        self._serving = serving
+
+    def ready(self) -> bool:
+        """Whether a first generation is served."""
+        return self._serving.is_set()
+
+    def syncz(self) -> Sequence[ProxySync]:
+        """The connected proxies, sorted by node id."""
+        return [_proxy(status, self._sizes(status.group)) for status in self._cache.statuses()]
+
+    def config_dump(self, proxy: str) -> Sequence[SentResource] | None:
+        """What the proxy of that node id was sent, sorted by type and name; None when it is not connected."""
+        groups = [status.group for status in self._cache.statuses() if status.node.id == proxy]
+        served = self._cache.get(groups[0]) if groups else None
+        if served is None:
+            return None
+        resources = [table[name] for tables in served.layers.values() for table in tables for name in table]
+        return [self._sent(each) for each in sorted(resources, key=lambda r: (short(r.type_url), r.name))]
+
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with what the sources hold now."""
+        return self._findings.problems
+
+    def objects(self) -> Iterable[KnownObject]:
+        """The objects in force, sorted."""
+        return [KnownObject(each.ref, each.origin, each.generation) for each in self._store]
+
+    def metrics(self) -> Iterable[Metric]:
+        """Counters beside those that the pages count themselves."""
+        return ()
+
+    def _sizes(self, group: str) -> Mapping[str, int]:
+        served = self._cache.get(group)
+        return {url: sum(map(len, tables)) for url, tables in served.layers.items()} if served is not None else {}
+
+    def _sent(self, resource: Resource) -> SentResource:
+        return SentResource(
+            type=short(resource.type_url),
+            name=resource.name,
+            version=resource.version,
+            provenance=[self._known(ref) for ref in resource.provenance],
+            plain=partial(_plain, resource),
+        )
+
+    def _known(self, ref: ObjectRef) -> KnownObject:
+        found = self._store.get(ref)
+        return KnownObject(ref, found.origin, found.generation) if found is not None else KnownObject(ref)
+
+
+def _plain(resource: Resource) -> Mapping[str, Any]:
+    return to_plain((resource.type_url, resource.body))
+
+
+def _proxy(status: StreamStatus, sizes: Mapping[str, int]) -> ProxySync:
+    metadata = status.node.metadata
+    return ProxySync(
+        id=status.node.id,
+        name=str(metadata.get("NAME") or status.node.id),
+        namespace=str(metadata.get("NAMESPACE") or ""),
+        workload=str(metadata.get("WORKLOAD_NAME") or ""),
+        cluster=str(metadata.get("CLUSTER_ID") or ""),
+        envoy=status.node.version,
+        connected_since=status.since,
+        types={short(each.type_url): _type(each, sizes.get(each.type_url, 0)) for each in status.types},
+    )
+
+
+def _type(status: TypeStatus, resources: int) -> TypeSync:
+    return TypeSync(
+        state=_SYNC[status.state],
+        version=status.version,
+        since=status.since,
+        resources=resources,
+        rejected=status.rejected,
+    )

@@ -1,0 +1,177 @@
+"""From the text of a document to objects: parsing, lists of objects, and the mesh configuration in its ConfigMap."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from xds.decoders.shape.decode import Decoded, Place, decode_object
+from xds.decoders.shape.documents import Document, file_ref
+from xds.decoders.shape.faults import Fault, shown
+from xds.decoders.shape.positions import Path, Positions
+from xds.decoders.shape.yaml_values import Duplicate, YamlFault, read_values
+from xds.kinds.authored import Authored
+from xds.kinds.config_map import ConfigMap
+from xds.kinds.mesh_config import MeshConfig
+from xds.model.object import Object
+from xds.model.problem import Problem
+from xds.model.refs import FieldRef, ObjectRef, Origin
+
+MESH_CONFIG_MAP = ObjectRef("", "ConfigMap", "istio-system", "istio")
+"""Where Istio keeps the mesh configuration: under ``mesh`` in ``data``."""
+
+
+def read_document(document: Document) -> Decoded:
+    """The objects in a document and everything that is wrong with it. Never raises for what a user wrote.
+
+    Problems: yaml.syntax, yaml.duplicate-key, json.syntax and those of ``decode_object``.
+    """
+    origin = Origin(document.file, document.line)
+    positions = Positions(document.text, document.line)
+    try:
+        values, duplicates = _values(document)
+    except YamlFault as fault:
+        code = "json.syntax" if document.is_json else "yaml.syntax"
+        place = Origin(document.file, document.line + fault.line)
+        problem = Problem(FieldRef(file_ref(document.file)), code, fault.message, origin=place)
+        return Decoded(nameless=True, problems=(problem,))
+    parts = [
+        decoded
+        for value in values
+        if value is not None
+        for decoded in _objects(value, Place(origin, positions=positions))
+    ]
+    if duplicates:
+        return in_order(_with_duplicates(parts, duplicates, Place(origin, positions=positions)))
+    return in_order(merged(parts))
+
+
+def in_order(decoded: Decoded) -> Decoded:
+    """The same with its findings in the order of their lines."""
+    if len(decoded.problems) < 2:
+        return decoded
+    return replace(decoded, problems=tuple(sorted(decoded.problems, key=_line)))
+
+
+def _line(problem: Problem) -> int:
+    if problem.code == "object.more-faults":
+        return sys.maxsize
+    return problem.origin.line if problem.origin else 0
+
+
+def _values(document: Document) -> tuple[list[Any], list[Duplicate]]:
+    """The document's values. Errors: YamlFault."""
+    if not document.is_json:
+        return read_values(document.text)
+    duplicates: list[Duplicate] = []
+
+    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in seen:
+                duplicates.append(Duplicate((key,), 0))
+            seen[key] = value
+        return seen
+
+    try:
+        return [json.loads(document.text, object_pairs_hook=mapping)], duplicates
+    except json.JSONDecodeError as error:
+        raise YamlFault(f"is no JSON: {error.msg} at column {error.colno}", error.lineno - 1) from None
+    except RecursionError:
+        raise YamlFault("is nested too deep", 0) from None
+
+
+def _objects(plain: Any, place: Place) -> Iterator[Decoded]:
+    """The objects that a document's value describes: one, or the items of a List."""
+    if isinstance(plain, dict) and plain.get("kind") == "List" and plain.get("apiVersion") == "v1":
+        items = plain.get("items")
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            root: Path = (*place.root, "items", index)
+            yield from _objects(item, Place(place.origin, root, place.positions))
+        return
+    decoded = decode_object(plain, place)
+    yield decoded
+    for found in decoded.objects:
+        if found.ref == MESH_CONFIG_MAP and isinstance(found.struct, ConfigMap) and "mesh" in found.struct.data:
+            yield mesh_config(found.struct, place)
+
+
+def mesh_config(config_map: ConfigMap, place: Place) -> Decoded:
+    """The MeshConfig in the ConfigMap ``istio``, or what is wrong with it."""
+    text = config_map.data["mesh"]
+    ref = ObjectRef(MeshConfig.KIND.group, MeshConfig.KIND.name, MESH_CONFIG_MAP.namespace, MESH_CONFIG_MAP.name)
+    within: Path = ("data", "mesh")
+    try:
+        values, _ = read_values(text)
+    except YamlFault as fault:
+        found = Fault(within, "yaml.syntax", f"{fault.message} (line {fault.line + 1} of the text)")
+        return Decoded(broken=(ref,), problems=(place.problem(MESH_CONFIG_MAP, found),))
+    settings = values[0] if values else {}
+    if not isinstance(settings, dict):
+        found = Fault(within, "field.type", f"must be a mapping, is {shown(settings)}")
+        return Decoded(broken=(ref,), problems=(place.problem(MESH_CONFIG_MAP, found),))
+    metadata = {"name": ref.name, "namespace": ref.namespace, "generation": config_map.metadata.generation}
+    head = {"apiVersion": MeshConfig.KIND.api_versions[0], "kind": MeshConfig.KIND.name, "metadata": metadata}
+    decoded = decode_object({**head, "spec": settings}, Place(place.origin))
+    inner = Positions(text, place.positions.line((*place.root, *within)) + 1) if place.positions else None
+    return replace(decoded, problems=tuple(_within(problem, place, within, inner) for problem in decoded.problems))
+
+
+def _within(problem: Problem, place: Place, within: Path, inner: Positions | None) -> Problem:
+    """A finding about the MeshConfig, as one about the text in its ConfigMap."""
+    path = problem.at.path[1:]
+    origin = Origin(place.origin.source, inner.line(path)) if inner else place.origin
+    return replace(problem, at=FieldRef(MESH_CONFIG_MAP, (*within, *path)), origin=origin)
+
+
+def _with_duplicates(parts: list[Decoded], duplicates: list[Duplicate], place: Place) -> Decoded:
+    """What a document with doubled keys gives: its objects are all broken, as nobody knows which value was meant."""
+    whole = merged(parts)
+    refs = [found.ref for found in whole.objects]
+    owner = refs[0] if len(refs) == 1 else whole.broken[0] if len(whole.broken) == 1 else file_ref(place.origin.source)
+    problems = tuple(
+        Problem(
+            FieldRef(owner, duplicate.path),
+            "yaml.duplicate-key",
+            "is there twice in the same mapping; keep one",
+            origin=Origin(place.origin.source, place.origin.line + duplicate.line),
+        )
+        for duplicate in duplicates
+    )
+    return Decoded(
+        broken=(*whole.broken, *refs), nameless=whole.nameless or not refs, problems=(*problems, *whole.problems)
+    )
+
+
+def merged(parts: list[Decoded]) -> Decoded:
+    """Several results as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return Decoded(
+        tuple(found for part in parts for found in part.objects),
+        tuple(ref for part in parts for ref in part.broken),
+        any(part.nameless for part in parts),
+        tuple(problem for part in parts for problem in part.problems),
+    )
+
+
+def moved(decoded: Decoded, file: str, lines: int) -> Decoded:
+    """The same result for the same text ``lines`` further down, or in another file; structs keep their identity."""
+    return replace(
+        decoded,
+        objects=tuple(_moved_object(found, file, lines) for found in decoded.objects),
+        problems=tuple(_moved_problem(problem, file, lines) for problem in decoded.problems),
+    )
+
+
+def _moved_object(found: Object[Authored], file: str, lines: int) -> Object[Authored]:
+    return replace(found, origin=Origin(file, found.origin.line + lines))
+
+
+def _moved_problem(problem: Problem, file: str, lines: int) -> Problem:
+    line = problem.origin.line + lines if problem.origin else 0
+    at = problem.at if problem.at.object.kind != "File" else FieldRef(file_ref(file), problem.at.path)
+    return replace(problem, at=at, origin=Origin(file, line))

@@ -1,0 +1,48 @@
+"""The closed list of log events, and how they are written: JSON lines for machines, coloured text for a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+
+class Event(StrEnum):
+    """What can happen, in the past tense; all else about it is in the keys of the event."""
+
+    # xds/server
+    SERVER_STARTED = "server started"
+    SERVER_STOPPED = "server stopped"
+    STREAM_OPENED = "stream opened"
+    STREAM_CLOSED = "stream closed"
+    STREAM_REFUSED = "stream refused"
+    STREAM_FAILED = "stream failed"
+    CREDENTIALS_EXPIRED = "credentials expired"
+    RESOURCES_REJECTED = "resources rejected"
+    RESOURCE_CONDEMNED = "resource condemned"
+
+    # xds/app, xds/findings
+    GENERATION_READY = "generation ready"
+    PROBLEM_FOUND = "problem found"
+
+
+def set_up(level: str = "info") -> None:
+    """Write events of ``level`` and above to standard error: JSON, one a line, or text when it is a terminal."""
+    to_terminal = sys.stderr.isatty()
+    renderer: Any = structlog.dev.ConsoleRenderer() if to_terminal else structlog.processors.JSONRenderer()
+    shape: list[Any] = [] if to_terminal else [structlog.processors.format_exc_info]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *shape,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

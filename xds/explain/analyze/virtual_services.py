@@ -1,0 +1,162 @@
+"""VirtualServices: destinations that do not exist, hosts claimed twice, routes that are never reached, delegates."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+
+from xds.model.problem import Problem, Severity
+from xds.model.refs import FieldRef, ObjectRef
+from xds.model.route import Destination, HttpRoute, RequestMatch, SourceMatch, VirtualService
+from xds.model.service import Service
+from xds.model.snapshot import Table
+from xds.view.attach import matches, rule, rule_at
+from xds.view.graph import Read
+from xds.view.scope import Scope, mesh, resolved_service, visible, visible_services
+
+_ANYTHING = RequestMatch()
+_ANYBODY = SourceMatch()
+
+
+def findings(read: Read) -> tuple[Problem, ...]:
+    """What is wrong with all VirtualServices."""
+    refs: tuple[ObjectRef, ...] = read.keys(Table.VIRTUAL_SERVICE)
+    return tuple(problem for ref in refs for problem in read.get(check, ref))
+
+
+def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
+    """What is wrong with one VirtualService among the others."""
+    routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, ref)
+    if routed is None:
+        return ()
+    spec = FieldRef(ref, ("spec",))
+    return (*_hosts(read, routed, spec), *_routes(read, routed, spec))
+
+
+def _hosts(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
+    home = routed.ref.namespace
+    for index, host in enumerate(routed.hosts):
+        at = spec / "hosts" / index
+        owners: tuple[VirtualService, ...] = read.rows(Table.ROUTED_HOST, host)
+        first = owners[0] if owners else routed
+        if first.ref != routed.ref and _meet(read, first, routed):
+            message = f"{host} is routed by {first.ref} already, which is older and wins; merge the two"
+            yield Problem(at, "virtual-service.host-twice", message)
+        if "mesh" not in routed.gateways or host == "*":
+            continue
+        known = read.get(visible_services, home)
+        if not any(matches(host, key.hostname) or matches(key.hostname, host) for key in known):
+            near = _near(host, (key.hostname for key in known))
+            message = f"no service is named {host}{near}; only requests to port 80 for it are routed"
+            yield Problem(at, "virtual-service.host-unknown", message, Severity.WARNING)
+
+
+def _meet(read: Read, one: VirtualService, other: VirtualService) -> bool:
+    default = read.get(mesh).default_virtual_service_export_to
+    mine, theirs = one.export_to or default, other.export_to or default
+    homes = {one.ref.namespace, other.ref.namespace, ""}
+    return any(visible(mine, one.ref.namespace, h) and visible(theirs, other.ref.namespace, h) for h in homes)
+
+
+def _near(host: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(host, list(known), n=1, cutoff=0.75)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _routes(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
+    caught = ""
+    seen: dict[tuple[RequestMatch, SourceMatch], str] = {}
+    for index, route in enumerate(routed.http):
+        at = spec / "http" / index
+        if caught:
+            yield Problem(at, "route.unreachable", f"is never reached: {caught} takes every request", Severity.WARNING)
+        for number, match in enumerate(route.matches):
+            key = (match.request, match.source)
+            here = f"http[{index}].match[{number}]"
+            if key in seen and not caught and key != (_ANYTHING, _ANYBODY):
+                message = f"is the same condition as {seen[key]}, which wins"
+                yield Problem(at / "match" / number, "route.repeated", message, Severity.INFO)
+            seen.setdefault(key, here)
+        if any(match.request == _ANYTHING and match.source == _ANYBODY for match in route.matches):
+            caught = caught or f"http[{index}]"
+        yield from _delegate(read, routed, route, at)
+        for number, share in enumerate(route.destinations):
+            yield from _destination(read, routed, share.destination, at / "route" / number / "destination")
+    for kind, routes in (("tls", routed.tls), ("tcp", routed.tcp)):
+        for index, connection in enumerate(routes):
+            for number, share in enumerate(connection.destinations):
+                at = spec / kind / index / "route" / number / "destination"
+                yield from _destination(read, routed, share.destination, at)
+
+
+def _destination(read: Read, routed: VirtualService, wanted: Destination, at: FieldRef) -> Iterator[Problem]:
+    home = routed.ref.namespace
+    service = resolved_service(read, wanted.host, home)
+    if service is None:
+        near = _near(wanted.host, (key.hostname for key in read.get(visible_services, home)))
+        message = f"no service is named {wanted.host}{near}; requests for it get 503"
+        yield Problem(at / "host", "destination.host-unknown", message)
+        return
+    if wanted.port and service.port(wanted.port) is None:
+        offered = ", ".join(str(port.number) for port in service.ports) or "none"
+        message = f"{wanted.host} has no port {wanted.port}, its ports are {offered}"
+        yield Problem(at / "port.number", "destination.port-unknown", message)
+    if not wanted.port and len(service.ports) > 1:
+        message = f"must be set, as {wanted.host} has several ports; the caller's port is taken"
+        yield Problem(at / "port", "destination.port-missing", message, Severity.WARNING)
+    yield from _subset(read, service, wanted, (home, at))
+
+
+def _subset(read: Read, service: Service, wanted: Destination, place: tuple[str, FieldRef]) -> Iterator[Problem]:
+    home, at = place
+    if not wanted.subset:
+        return
+    where = rule_at(read, service.key, Scope(home, home))
+    found = rule(read, where) if where is not None else None
+    if found is None:
+        message = f"no DestinationRule for {wanted.host} defines subset {wanted.subset!r}; requests for it get 503"
+        yield Problem(at / "subset", "destination.subset-without-rule", message)
+        return
+    names = [subset.name for subset in found.subsets]
+    if wanted.subset not in names:
+        defined = ", ".join(names) or "none"
+        message = f"{found.ref} does not define subset {wanted.subset!r} of {wanted.host}, it defines {defined}"
+        yield Problem(at / "subset", "destination.subset-unknown", message)
+
+
+def _delegate(read: Read, routed: VirtualService, route: HttpRoute, at: FieldRef) -> Iterator[Problem]:
+    if route.delegate is None:
+        return
+    namespace, name = route.delegate
+    ref = ObjectRef(routed.ref.group, routed.ref.kind, namespace or routed.ref.namespace, name)
+    here = at / "delegate"
+    target: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, ref)
+    if target is None:
+        yield Problem(here, "delegate.unknown", f"there is no {ref}; this route is left out")
+    elif _circular(read, routed):
+        yield Problem(
+            here, "delegate.circle", f"{ref} delegates back to {routed.ref}; a delegate must have routes of its own"
+        )
+    elif not routed.hosts:
+        yield Problem(here, "delegate.nested", "is not followed: a delegate cannot delegate again")
+    elif target.hosts:
+        yield Problem(here, "delegate.has-hosts", f"{ref} has hosts of its own; a delegate must have none")
+
+
+def _circular(read: Read, routed: VirtualService) -> bool:
+    seen: set[ObjectRef] = set()
+    wave = [routed]
+    while wave:
+        current = wave.pop()
+        for route in current.http:
+            if route.delegate is None:
+                continue
+            namespace, name = route.delegate
+            ref = ObjectRef(current.ref.group, current.ref.kind, namespace or current.ref.namespace, name)
+            if ref == routed.ref:
+                return True
+            found: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, ref)
+            if found is not None and ref not in seen:
+                seen.add(ref)
+                wave.append(found)
+    return False

@@ -1,0 +1,85 @@
+"""What is wrong with what the sources hold now, with the place of each finding; new findings are logged once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from xds.decoders.build import Builder
+from xds.events import Event
+from xds.explain.analyze import FINDINGS, ordered
+from xds.model.problem import Problem, Severity
+from xds.model.refs import Origin
+from xds.sources.changes import Source
+from xds.sources.store import ObjectStore
+from xds.view.graph import Graph
+
+log = structlog.get_logger()
+
+_SETTLE_S = 0.05
+
+
+class Findings:
+    """The findings of sources, decoders and analysis, brought up to date a moment after something has changed."""
+
+    def __init__(self, store: ObjectStore, builder: Builder, graph: Graph, sources: Sequence[Source]) -> None:
+        self._store = store
+        self._builder = builder
+        self._graph = graph
+        self._sources = sources
+        self._known: tuple[Problem, ...] = ()
+        self._placed: dict[Problem, Origin | None] = {}
+        self._news = asyncio.Event()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All findings, worst first."""
+        return self._known
+
+    def changed(self) -> None:
+        """Something may be found, or found no more."""
+        self._news.set()
+
+    async def watch(self) -> None:
+        """Keep the findings up to date, for ever."""
+        while True:
+            await self._news.wait()
+            await asyncio.sleep(_SETTLE_S)
+            self._news.clear()
+            between: tuple[Problem, ...] = self._graph.get(FINDINGS)
+            found = ordered((*self._store.problems(), *self._builder.problems, *between))
+            await self._place(found)
+            placed = tuple(replace(each, origin=self._placed[each]) for each in found)
+            _log_new(placed, self._known)
+            self._known = placed
+
+    async def _place(self, found: Iterable[Problem]) -> None:
+        current = dict.fromkeys(found)
+        self._placed = {each: place for each, place in self._placed.items() if each in current}
+        for each in current:
+            if each not in self._placed:
+                self._placed[each] = each.origin or await self._locate(each)
+
+    async def _locate(self, problem: Problem) -> Origin | None:
+        known = self._store.get(problem.at.object)
+        if known is None:
+            return None
+        return await asyncio.to_thread(self._sources[0].locate, problem.at, known.origin)
+
+
+def _log_new(now: Iterable[Problem], before: Sequence[Problem]) -> None:
+    known = set(before)
+    for problem in now:
+        if problem not in known and problem.severity is not Severity.INFO:
+            write = log.error if problem.severity is Severity.ERROR else log.warning
+            write(
+                Event.PROBLEM_FOUND,
+                object=str(problem.at.object),
+                field=problem.at.dotted,
+                code=problem.code,
+                message=problem.message,
+                origin=str(problem.origin or ""),
+            )

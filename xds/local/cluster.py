@@ -1,0 +1,169 @@
+"""What a cluster makes of manifests, here: service addresses, Pods with a status, EndpointSlices. All of it pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from xds.kinds.authored import Authored, ObjectMeta, OwnerReference
+from xds.kinds.endpoint_slice import Endpoint, EndpointConditions, EndpointPort, EndpointSlice, ObjectReference
+from xds.kinds.pod import (
+    Container,
+    ContainerPort,
+    Pod,
+    PodCondition,
+    PodIP,
+)
+from xds.kinds.pod import (
+    PodSpec as PodSpecStruct,
+)
+from xds.kinds.pod import (
+    PodStatus as Status,
+)
+from xds.kinds.service import Service, ServicePort
+from xds.kinds.service_entry import ServiceEntry
+from xds.local.addresses import assign_cluster_ips
+from xds.local.pods import Phase, PodSpec, PodStatus
+from xds.model.object import Object
+from xds.model.refs import ObjectRef, Origin
+
+HEADLESS = "None"
+ORIGIN = Origin("plait up")
+SERVICE_NAME = "kubernetes.io/service-name"
+# Istio's range for ServiceEntries that have no address of their own (istio-semantics 1.4).
+ENTRY_NETWORK = "240.240.0.0/16"
+
+Made = tuple[ObjectRef, Authored]
+
+
+def addressed(objects: Iterable[Object[Authored]], network: str) -> dict[ObjectRef, Authored]:
+    """Services and ServiceEntries as a cluster would store them: with an address where they need and lack one."""
+    known = tuple(objects)
+    services = {each.ref: each.struct for each in known if isinstance(each.struct, Service)}
+    lacking = {ref: struct for ref, struct in services.items() if _lacks_address(struct)}
+    taken = [struct.spec.cluster_ip for struct in services.values() if struct.spec.cluster_ip]
+    given = assign_cluster_ips(((ref.namespace, ref.name) for ref in lacking), taken=taken, network=network)
+    found: dict[ObjectRef, Authored] = {
+        ref: _with_address(struct, given[ref.namespace, ref.name]) for ref, struct in lacking.items()
+    }
+    entries = {each.ref: each.struct for each in known if isinstance(each.struct, ServiceEntry)}
+    bare = {ref: struct for ref, struct in entries.items() if _needs_entry_address(struct)}
+    allotted = assign_cluster_ips(((ref.namespace, ref.name) for ref in bare), network=ENTRY_NETWORK)
+    for ref, entry in bare.items():
+        spec = msgspec.structs.replace(entry.spec, addresses=(allotted[ref.namespace, ref.name],))
+        found[ref] = msgspec.structs.replace(entry, spec=spec)
+    return found
+
+
+def _lacks_address(struct: Service) -> bool:
+    return struct.spec.type != "ExternalName" and not struct.spec.cluster_ip
+
+
+def _with_address(struct: Service, address: str) -> Service:
+    spec = msgspec.structs.replace(struct.spec, cluster_ip=address, cluster_ips=(address,))
+    return msgspec.structs.replace(struct, spec=spec)
+
+
+def _needs_entry_address(struct: ServiceEntry) -> bool:
+    spec = struct.spec
+    several_or_wild = len(spec.hosts) != 1 or spec.hosts[0].startswith("*")
+    return not spec.addresses and spec.resolution != "NONE" and not several_or_wild
+
+
+def running_pod(spec: PodSpec, status: PodStatus) -> Made:
+    """The Pod object of a pod that runs here."""
+    ports = tuple(
+        ContainerPort(container_port=port.port, name=port.name)
+        for port in spec.container_ports
+        if port.protocol == "TCP"
+    )
+    ready = "True" if status.ready else "False"
+    pod = Pod(
+        metadata=ObjectMeta(
+            name=spec.name,
+            namespace=spec.namespace,
+            labels=dict(spec.labels),
+            annotations=dict(spec.annotations),
+            owner_references=_owner(spec),
+        ),
+        spec=PodSpecStruct(
+            containers=(Container(name="containers", ports=ports),),
+            service_account_name=spec.service_account,
+            node_name=status.node_name,
+            hostname=spec.hostname,
+            subdomain=spec.subdomain,
+        ),
+        status=Status(
+            phase=status.phase.value,
+            pod_ip=status.ip,
+            pod_ips=tuple(PodIP(ip=address) for address in status.ips),
+            conditions=(PodCondition(type="Ready", status=ready),),
+        ),
+    )
+    return ObjectRef("", "Pod", spec.namespace, spec.name), pod
+
+
+def _owner(spec: PodSpec) -> tuple[OwnerReference, ...]:
+    if not spec.workload or spec.workload_kind == "Pod":
+        return ()
+    return (OwnerReference(kind=spec.workload_kind, name=spec.workload, controller=True),)
+
+
+def endpoint_slices(services: Mapping[ObjectRef, Service], pods: Iterable[PodStatus]) -> Iterator[Made]:
+    """The EndpointSlices of every Service with a selector, as Kubernetes' controller makes them; one a family."""
+    known = sorted((pod for pod in pods if pod.ips and pod.phase is Phase.RUNNING), key=lambda pod: pod.key)
+    for ref, struct in services.items():
+        if not struct.spec.selector or struct.spec.type == "ExternalName":
+            continue
+        wanted = struct.spec.selector.items()
+        behind = [pod for pod in known if pod.namespace == ref.namespace and wanted <= dict(pod.labels).items()]
+        for family, colon in (("IPv4", False), ("IPv6", True)):
+            if colon and not any(":" in ip for pod in behind for ip in pod.ips):
+                continue
+            yield from _slices(ref, struct, behind, (family, colon))
+
+
+def _slices(ref: ObjectRef, struct: Service, pods: list[PodStatus], family: tuple[str, bool]) -> Iterator[Made]:
+    # A port by name may be another number in each pod: pods of equal numbers share a slice.
+    groups: dict[tuple[tuple[str, int], ...], list[PodStatus]] = {}
+    for pod in pods:
+        numbers = tuple((port.name, number) for port in struct.spec.ports if (number := _target(port, pod)))
+        groups.setdefault(numbers, []).append(pod)
+    word, colon = family
+    for index, numbers in enumerate(sorted(groups) or [()]):
+        endpoints = tuple(
+            _endpoint(pod, address, ref.name)
+            for pod in groups.get(numbers, ())
+            for address in pod.ips
+            if (":" in address) is colon
+        )
+        name = f"{ref.name}-{word.lower()}-{index}"
+        yield (
+            ObjectRef("discovery.k8s.io", "EndpointSlice", ref.namespace, name),
+            EndpointSlice(
+                metadata=ObjectMeta(name=name, namespace=ref.namespace, labels={SERVICE_NAME: ref.name}),
+                address_type="IPv6" if colon else "IPv4",
+                endpoints=endpoints,
+                ports=tuple(EndpointPort(name=name, port=number) for name, number in numbers),
+            ),
+        )
+
+
+def _target(port: ServicePort, pod: PodStatus) -> int:
+    target = port.target_port if port.target_port not in (None, "", 0) else port.port
+    if isinstance(target, str) and not target.isdigit():
+        return next((each.port for each in pod.container_ports if each.name == target), 0)
+    return int(target or port.port)
+
+
+def _endpoint(pod: PodStatus, address: str, service: str) -> Endpoint:
+    return Endpoint(
+        addresses=(address,),
+        conditions=EndpointConditions(
+            ready=pod.ready and not pod.terminating, serving=pod.ready, terminating=pod.terminating
+        ),
+        hostname=pod.hostname if pod.hostname and pod.subdomain == service else None,
+        node_name=pod.node_name,
+        target_ref=ObjectReference(kind="Pod", name=pod.name, namespace=pod.namespace),
+    )

@@ -1,0 +1,238 @@
+"""xDS over gRPC: streams in, bytes out. One call is one stream's state machine, a reader and a writer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+import structlog
+from google.protobuf.message import DecodeError
+
+from xds.api.envoy.service.discovery.v3 import discovery_pb2
+from xds.events import Event
+from xds.server.auth import Admission, Admit, Released, peer
+from xds.server.cache import Connection, SnapshotCache
+from xds.server.delta import DeltaStream
+from xds.server.errors import Denied, LimitExceeded, ProtocolError, Reason
+from xds.server.node import Node, Peer, node
+from xds.server.push import WriteBudget
+from xds.server.services import Method, methods
+from xds.server.sotw import SotwStream
+from xds.server.stream import Stream
+from xds.wire.type_urls import short
+
+log = structlog.get_logger()
+
+_STATUS: Final = {
+    Reason.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
+    Reason.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+}
+
+Request = discovery_pb2.DeltaDiscoveryRequest | discovery_pb2.DiscoveryRequest
+
+
+class Server:
+    """Serves the sets of ``cache`` to Envoys: add addresses, ``start``, ``stop``.
+
+    ``admit`` decides who is served which group; without it everybody is served, the group that the cache says.
+    """
+
+    def __init__(self, cache: SnapshotCache, *, admit: Admit | None = None, released: Released | None = None) -> None:
+        self.cache = cache
+        self.settings = cache.settings
+        self._admit = admit
+        self._released = released
+        self._streams = 0
+        self._budget = WriteBudget(self.settings.write_budget_bytes, self.settings.write_patience_s)
+        self._grpc = grpc.aio.server(options=_options(self.settings.max_request_bytes, self.settings.keepalive_s))
+        self._grpc.add_generic_rpc_handlers(_handlers(self._call))
+
+    def add_plaintext(self, address: str) -> int:
+        """Listen without TLS on ``host:port`` or ``unix:/path``; the port that it is, where port 0 was given.
+
+        Errors: OSError when the address cannot be had.
+        """
+        return self._bound(address, lambda: self._grpc.add_insecure_port(address))
+
+    def add_tls(self, address: str, credentials: grpc.ServerCredentials) -> int:
+        """Listen with TLS, as ``add_plaintext``."""
+        return self._bound(address, lambda: self._grpc.add_secure_port(address, credentials))
+
+    async def start(self) -> None:
+        """Accept streams from now on."""
+        await self._grpc.start()
+        log.info(Event.SERVER_STARTED)
+
+    async def stop(self, grace_s: float = 0.0) -> None:
+        """End all streams, at once or when they have had so many seconds to end by themselves."""
+        await self._grpc.stop(grace_s or None)
+        log.info(Event.SERVER_STOPPED)
+
+    @staticmethod
+    def _bound(address: str, bind: Callable[[], int]) -> int:
+        try:
+            port = bind()
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}: {error}") from error
+        if not port:
+            raise OSError(f"cannot listen on {address}")
+        return port
+
+    async def _call(self, method: Method, context: Any) -> None:
+        if self._streams >= self.settings.max_streams:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._streams} streams are open already")
+        self._streams += 1
+        try:
+            await self._serve(method, context)
+        except Denied as denied:
+            log.warning(Event.STREAM_REFUSED, peer=context.peer(), reason=str(denied), status=denied.reason.name)
+            await context.abort(_STATUS[denied.reason], str(denied))
+        except ProtocolError as error:
+            log.warning(Event.STREAM_REFUSED, peer=context.peer(), reason=str(error), status="INVALID_ARGUMENT")
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except LimitExceeded as error:
+            log.warning(Event.STREAM_REFUSED, peer=context.peer(), reason=str(error), status="RESOURCE_EXHAUSTED")
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        finally:
+            self._streams -= 1
+
+    async def _serve(self, method: Method, context: Any) -> None:
+        data = await context.read()
+        if data is grpc.aio.EOF:
+            return
+        request = _parsed(method, data)
+        who = node(request.node)
+        whence = peer(context, delta=method.delta, type_url=request.type_url)
+        admission = await self._admission(who, whence)
+        connection = self._connected(who, whence, admission.group)
+        log.info(Event.STREAM_OPENED, proxy=who.id, peer=whence.address, group=admission.group, delta=method.delta)
+        reader = asyncio.current_task()
+        writer = asyncio.create_task(self._write(connection, context))
+        writer.add_done_callback(lambda task: _end_with(task, reader, context))
+        try:
+            async with asyncio.timeout(admission.valid_s):
+                self._receive(connection, request)
+                while (data := await context.read()) is not grpc.aio.EOF:
+                    self._receive(connection, _parsed(method, data))
+        except TimeoutError:
+            log.info(Event.CREDENTIALS_EXPIRED, proxy=who.id)
+        finally:
+            writer.cancel()
+            self.cache.disconnect(connection)
+            if self._released is not None:
+                self._released(who, whence)
+            log.info(Event.STREAM_CLOSED, proxy=who.id, peer=whence.address)
+
+    async def _admission(self, who: Node, whence: Peer) -> Admission:
+        if self._admit is None:
+            return Admission(self.cache.group_of(who))
+        admitted = await self._admit(who, whence)
+        return Admission(admitted) if isinstance(admitted, str) else admitted
+
+    def _connected(self, who: Node, whence: Peer, group_name: str) -> Connection:
+        group = self.cache.group(group_name)
+        kind = DeltaStream if whence.delta else SotwStream
+        stream: Stream = kind(who.id, self.cache.names, group.rejections, self.settings)
+        if group.resources is not None:
+            stream.offer(group.resources)
+        connection = Connection(who, whence, group, stream)
+        self.cache.connect(connection)
+        return connection
+
+    def _receive(self, connection: Connection, request: Request) -> None:
+        stream = connection.stream
+        answer = stream.receive(request, time.monotonic())
+        if answer is not None:
+            if answer.reason is not None:
+                _log_rejection(connection, answer.type_url, answer.reason, answer.culprit is not None)
+            self.cache.answered(connection, answer)
+        if stream.restless():
+            connection.wake.set()
+        connection.group.check(connection)
+
+    async def _write(self, connection: Connection, context: Any) -> None:
+        """Write what the stream has to say, whenever it is woken or a deadline passes."""
+        stream, group = connection.stream, connection.group
+        loop, timer = asyncio.get_running_loop(), None
+        while True:
+            await connection.wake.wait()
+            connection.wake.clear()
+            while True:
+                if group.resources is not None:
+                    stream.offer(group.resources)
+                message = stream.pull(time.monotonic())
+                if message is None:
+                    break
+                share = await self._budget.take(len(message))
+                try:
+                    await context.write(message)
+                finally:
+                    if share is not None:
+                        share.end()
+            group.check(connection)
+            deadline = stream.deadline()
+            if timer is not None:
+                timer.cancel()
+            timer = None if deadline is None else loop.call_at(deadline, connection.wake.set)
+
+
+def _end_with(writer: asyncio.Task[None], reader: asyncio.Task[Any] | None, context: Any) -> None:
+    """End the stream when its writer cannot go on: its reader would wait for answers to what was never sent."""
+    if writer.cancelled():
+        return
+    error = writer.exception()
+    if not context.done():  # else the client has gone, which the reader notices
+        log.error(Event.STREAM_FAILED, exc_info=error)
+    if reader is not None:
+        reader.cancel()
+
+
+def _log_rejection(connection: Connection, type_url: str, reason: str, condemned: bool) -> None:
+    event = Event.RESOURCE_CONDEMNED if condemned else Event.RESOURCES_REJECTED
+    log.warning(event, proxy=connection.node.id, type=short(type_url), reason=reason)
+
+
+def _parsed(method: Method, data: bytes) -> Request:
+    message: Request = discovery_pb2.DeltaDiscoveryRequest() if method.delta else discovery_pb2.DiscoveryRequest()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise ProtocolError("no discovery request") from error
+    if method.type_url:
+        if message.type_url not in ("", method.type_url):
+            raise ProtocolError(f"{method.name} does not serve {message.type_url}")
+        message.type_url = method.type_url
+    elif not message.type_url:
+        raise ProtocolError("a request without type_url")
+    return message
+
+
+def _handlers(call: Callable[[Method, Any], Awaitable[None]]) -> Sequence[grpc.GenericRpcHandler]:
+    def handler(method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
+        async def behaviour(_requests: Any, context: Any) -> None:
+            await call(method, context)
+
+        return grpc.stream_stream_rpc_method_handler(behaviour)
+
+    by_service: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {}
+    for method in methods():
+        by_service.setdefault(method.service, {})[method.name] = handler(method)
+    return [grpc.method_handlers_generic_handler(service, found) for service, found in by_service.items()]
+
+
+def _options(max_request_bytes: int, keepalive_s: float) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.max_receive_message_length", max_request_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a partner
+        ("grpc.keepalive_time_ms", int(keepalive_s * 1000)),
+        ("grpc.keepalive_timeout_ms", int(keepalive_s * 1000)),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.http2.min_ping_interval_without_data_ms", 5000),  # Envoys may probe the connection too
+        ("grpc.http2.max_ping_strikes", 0),
+    ]

@@ -1,0 +1,201 @@
+"""The sets that are served, by group of nodes, and the streams that want them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from xds.server.batch import Answer
+from xds.server.names import Names
+from xds.server.node import Node, Peer
+from xds.server.push import Turnstile
+from xds.server.rejections import Rejection, Rejections
+from xds.server.settings import ServerSettings
+from xds.server.status import StreamStatus, type_statuses
+from xds.server.stream import Stream
+from xds.wire.resource import Resource, ResourceSet
+
+
+class Observer(Protocol):
+    """Who wants to know what proxies answer; called in the event loop, so it must be quick."""
+
+    def on_ack(self, node: Node, answer: Answer) -> None:
+        """``node`` has acknowledged a response: ``answer.batch.resources`` and ``.removed``."""
+
+    def on_nack(self, node: Node, answer: Answer) -> None:
+        """``node`` has refused a response, for ``answer.reason``; ``answer.culprit`` is what is bad, if it is known."""
+
+
+class Rejected(Exception):
+    """Some of a set was refused; ``rejections`` says what and why."""
+
+    def __init__(self, rejections: Iterable[Rejection]) -> None:
+        self.rejections = tuple(rejections)
+        super().__init__("; ".join(f"{each.resource!r}: {each.reason}" for each in self.rejections))
+
+
+class Connection:
+    """One open stream: its protocol state, and the event that wakes its writer."""
+
+    __slots__ = ("group", "node", "opened", "peer", "queued", "stream", "wake")
+
+    def __init__(self, node: Node, peer: Peer, group: Group, stream: Stream) -> None:
+        self.node = node
+        self.peer = peer
+        self.group = group
+        self.stream = stream
+        self.opened = datetime.now(UTC)
+        self.wake = asyncio.Event()
+        self.queued = False
+
+
+class Group:
+    """The nodes that are served one set: the set, their streams, and what any of them has refused."""
+
+    def __init__(self, name: str, max_rejections: int) -> None:
+        self.name = name
+        self.resources: ResourceSet | None = None
+        self.rejections = Rejections(max_rejections)
+        self.connections: dict[Connection, None] = {}
+        self._open: set[Connection] | None = None  # not settled yet; None when nobody wants to know
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+
+    def offered(self) -> None:
+        """The set has changed: all streams are to be brought to it."""
+        if self._open is not None:
+            self._open = set(self.connections)
+
+    def check(self, connection: Connection) -> None:
+        """Something has happened on a stream, or it has come or gone: those who wait may go on."""
+        if self._open is None:
+            return
+        if connection not in self.connections or self._settled(connection):
+            self._open.discard(connection)
+        else:
+            self._open.add(connection)
+        self._release()
+
+    async def settled(self, streams: int) -> None:
+        """Return when at least so many streams are there and all have answered for the current set."""
+        waiter = (streams, asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)
+        self._open = {each for each in self.connections if not self._settled(each)}
+        try:
+            self._release()
+            await waiter[1]
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            if not self._waiters:
+                self._open = None
+
+    def _settled(self, connection: Connection) -> bool:
+        return connection.stream.target is self.resources and connection.stream.settled()
+
+    def _release(self) -> None:
+        if self._open:
+            return
+        for streams, future in self._waiters:
+            if len(self.connections) >= streams and not future.done():
+                future.set_result(None)
+
+
+class SnapshotCache:
+    """Sets of resources by group; the streams of a group's nodes are sent what changes, at once, and only the latest.
+
+    ``group_of`` tells the group that a node belongs to where the server's ``admit`` does not: its id, unless given.
+    All methods are called in the event loop that serves.
+    """
+
+    def __init__(
+        self,
+        group_of: Callable[[Node], str] = lambda node: node.id,
+        *,
+        observer: Observer | None = None,
+        settings: ServerSettings | None = None,
+    ) -> None:
+        self.group_of = group_of
+        self.observer = observer
+        self.settings = settings or ServerSettings()
+        self.names = Names()
+        self.turnstile = Turnstile(self.settings.slice_streams)
+        self._groups: dict[str, Group] = {}
+
+    def set(self, group: str, resources: ResourceSet | Iterable[Resource]) -> None:
+        """Serve ``resources``, which are complete, to the nodes of ``group``.
+
+        Cost: nothing but a mark on each stream; what to send is found when the stream can be written.
+        """
+        each = self.group(group)
+        each.resources = resources if isinstance(resources, ResourceSet) else ResourceSet.single(resources)
+        each.offered()
+        for connection in each.connections:
+            self.turnstile.enter(connection)
+
+    def get(self, group: str) -> ResourceSet | None:
+        """What is served to ``group``; None when nothing was set."""
+        found = self._groups.get(group)
+        return None if found is None else found.resources
+
+    def remove(self, group: str) -> None:
+        """Forget the set of ``group``; connected nodes keep what they have, and get nothing more."""
+        found = self._groups.get(group)
+        if found is not None:
+            found.resources = None
+            self._tidy(found)
+
+    async def acked(self, group: str, *, streams: int = 1) -> None:
+        """Return when all streams of ``group``, and at least so many, have acknowledged the current set.
+
+        Errors: Rejected when they have answered, and some of it was refused. No time limit: see asyncio.timeout.
+        """
+        each = self.group(group)
+        await each.settled(streams)
+        served = each.resources or ResourceSet({})
+        refused = [r for r in each.rejections if r.resource.same(served.get(r.resource.type_url, r.resource.name))]
+        if refused:
+            raise Rejected(refused)
+
+    def statuses(self) -> list[StreamStatus]:
+        """One status a stream, by node id."""
+        now, clock = time.monotonic(), datetime.now(UTC)
+        found = [
+            StreamStatus(each.node, each.peer, group.name, each.opened, type_statuses(each.stream, now, clock))
+            for group in self._groups.values()
+            for each in group.connections
+        ]
+        return sorted(found, key=lambda status: (status.node.id, status.since))
+
+    def group(self, name: str) -> Group:
+        """The group of that name, made if need be."""
+        found = self._groups.get(name)
+        if found is None:
+            found = self._groups[name] = Group(name, self.settings.max_rejections)
+        return found
+
+    def connect(self, connection: Connection) -> None:
+        """Serve a stream from now on."""
+        connection.group.connections[connection] = None
+        connection.group.check(connection)
+
+    def disconnect(self, connection: Connection) -> None:
+        """Forget a stream that has ended."""
+        connection.group.connections.pop(connection, None)
+        connection.group.check(connection)
+        self._tidy(connection.group)
+
+    def answered(self, connection: Connection, answer: Answer) -> None:
+        """Tell who wants to know that a proxy has answered."""
+        if self.observer is None:
+            return
+        if answer.rejected:
+            self.observer.on_nack(connection.node, answer)
+        else:
+            self.observer.on_ack(connection.node, answer)
+
+    def _tidy(self, group: Group) -> None:
+        if group.resources is None and not group.connections and self._groups.get(group.name) is group:
+            del self._groups[group.name]

@@ -1,0 +1,146 @@
+"""Manifests in a directory as a source: read once for ``plait analyze``, or watched for ``plait serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from watchfiles._rust_notify import RustNotify
+
+from xds.decoders.shape.documents import SIZE_LIMIT_BYTES, file_problem, split, text_of
+from xds.decoders.shape.positions import Positions
+from xds.model.problem import Problem
+from xds.model.refs import FieldRef, Origin
+from xds.sources.changes import AuthoredObject, Changed, Replaced, Transaction
+from xds.sources.file_set import FileSet
+
+_GATHER = timedelta(milliseconds=150)
+"""How long a burst of file events may go on before it is looked at."""
+
+_QUIET = timedelta(milliseconds=30)
+"""Without an event for this long, a burst is over; an editor's truncate and write are one burst."""
+
+_LOOK_AGAIN = timedelta(seconds=5)
+"""How often the directory is looked at without any event: file systems exist that send none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A directory of manifests, read once: its objects by file and line, and all that is wrong with it."""
+
+    objects: tuple[AuthoredObject, ...]
+    problems: tuple[Problem, ...]
+
+
+def load(root: Path, *, size_limit_bytes: int = SIZE_LIMIT_BYTES) -> Loaded:
+    """The objects and findings of a directory or file, as it is now.
+
+    Errors: none; a directory that cannot be read is the Problem source.unreadable.
+    """
+    try:
+        change = FileSet(root, size_limit_bytes=size_limit_bytes).scan()
+    except OSError as error:
+        return Loaded((), (_unreadable(root, error),))
+    if not isinstance(change, Replaced):
+        return Loaded((), ())
+    problems = tuple(problem for place in sorted(change.problems) for problem in change.problems[place])
+    return Loaded(change.objects, problems)
+
+
+class FileSource:
+    """A watched directory of manifests; see ``FileSet`` for what a broken file does."""
+
+    def __init__(self, root: Path, *, size_limit_bytes: int = SIZE_LIMIT_BYTES) -> None:
+        self._files = FileSet(root, size_limit_bytes=size_limit_bytes)
+        self._root = root
+
+    @property
+    def name(self) -> str:
+        """``files:DIR``."""
+        return self._files.name
+
+    async def changes(self) -> AsyncIterator[Transaction]:
+        """Every state of the directory, for ever; ends only when cancelled.
+
+        Yields one Replaced, then one Changed per burst of edits that makes a difference. A directory that goes
+        away later is one finding more; its objects stay.
+        Errors: OSError when the directory cannot be read at first.
+        """
+        notify, stop = _notify(self._root), threading.Event()
+        first = await asyncio.to_thread(self._files.scan)
+        if first is not None:
+            yield first
+        lost = False
+        try:
+            while True:
+                if notify is None:
+                    await asyncio.sleep(_LOOK_AGAIN.total_seconds())
+                    notify = _notify(self._root)
+                else:
+                    notify = await self._wait(notify, stop)
+                change, lost = await self._look(lost)
+                if change is not None:
+                    yield change
+        finally:
+            stop.set()  # the thread that waits ends by it, and the watch with the thread
+
+    async def _wait(self, notify: RustNotify, stop: threading.Event) -> RustNotify | None:
+        """Returns at the end of a burst of events, or after a while; None when the watch is broken."""
+        gather, quiet, again = (int(each / timedelta(milliseconds=1)) for each in (_GATHER, _QUIET, _LOOK_AGAIN))
+        try:
+            await asyncio.to_thread(notify.watch, gather, quiet, again, stop)
+        except (OSError, RuntimeError):
+            return None
+        return notify if self._root.exists() else None
+
+    async def _look(self, lost: bool) -> tuple[Transaction | None, bool]:
+        """What is different now, and whether the directory is out of sight."""
+        try:
+            change = await asyncio.to_thread(self._files.scan)
+        except OSError as error:
+            if lost:
+                return None, True
+            return Changed(self.name, problems={str(self._root): (_unreadable(self._root, error),)}), True
+        if not lost:
+            return change, False
+        seen_again = {str(self._root): ()}
+        if change is None:
+            return Changed(self.name, problems=seen_again), False
+        return replace(change, problems={**change.problems, **seen_again}), False
+
+    def locate(self, at: FieldRef, origin: Origin) -> Origin:
+        """The line of the field in the file that ``origin`` names; ``origin`` when the file is not what it was."""
+        return locate(at, origin)
+
+
+def locate(at: FieldRef, origin: Origin) -> Origin:
+    """The line of a field of the object whose document begins at ``origin``; ``origin`` when it cannot be told."""
+    try:
+        content = Path(origin.source).read_bytes()
+    except OSError:
+        return origin
+    text = text_of(content, origin.source, len(content))
+    if isinstance(text, Problem):
+        return origin
+    for document in split(text, origin.source):
+        if document.line == origin.line:
+            return Origin(origin.source, Positions(document.text, document.line).line(at.path))
+    return origin
+
+
+def _notify(root: Path) -> RustNotify | None:
+    """A watch of the directory, which takes down events from now on; None when there is nothing to watch."""
+    watched = root if root.is_dir() else root.parent
+    try:
+        return RustNotify([os.fspath(watched)], False, False, 0, True, True)
+    except (OSError, RuntimeError):
+        return None
+
+
+def _unreadable(root: Path, error: OSError) -> Problem:
+    return file_problem(str(root), "source.unreadable", f"cannot be read: {error.strerror or error}")

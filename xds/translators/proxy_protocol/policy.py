@@ -1,0 +1,25 @@
+"""Whether a service is told the caller's address before the first byte."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Version(Enum):
+    """Version of the PROXY protocol's header."""
+
+    V1 = "v1"
+    V2 = "v2"
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyProtocol:
+    """A PROXY protocol header of that version on each connection."""
+
+    version: Version
+
+    def merge(self, parent: ProxyProtocol) -> ProxyProtocol:
+        """This policy: it leaves nothing open."""
+        del parent
+        return self

@@ -1,0 +1,37 @@
+"""TLS of the connections to a service, as its callers' rule says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Mode(Enum):
+    """Who proves to be whom."""
+
+    DISABLE = "disable"  # nobody: plaintext
+    SIMPLE = "simple"  # the server
+    MUTUAL = "mutual"  # both, the client by files of its own
+    MESH = "mesh"  # both, by the mesh's identities
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTls:
+    """TLS to a service. Paths are on the proxy's machine; an empty ``authorities`` is the system's bundle.
+
+    ``names``: the server must prove one of them; with none, the name that was sent. ``sni`` empty: the request's host.
+    """
+
+    mode: Mode
+    sni: str = ""
+    names: tuple[str, ...] = ()
+    authorities: str = ""
+    revoked: str = ""
+    certificate: str = ""
+    private_key: str = ""
+    verify: bool = True
+
+    def merge(self, parent: UpstreamTls) -> UpstreamTls:
+        """This policy: a narrower tls block replaces the wider one whole, as in Istio."""
+        del parent
+        return self

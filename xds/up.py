@@ -1,0 +1,172 @@
+"""`plait up`: a control plane and a local mesh, joined. The manifests decide what runs, what runs decides the endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from xds.app import ControlPlane
+from xds.bootstrap import ControlPlane as ProxiesControlPlane
+from xds.kinds.authored import Authored
+from xds.kinds.endpoint_slice import EndpointSlice
+from xds.kinds.service import Service
+from xds.local import sidecar
+from xds.local.cluster import ORIGIN, addressed, endpoint_slices, running_pod
+from xds.local.directory import entry_hosts, local_services
+from xds.local.mesh import LocalMesh
+from xds.local.node import RUN_DIR
+from xds.local.output import Sink
+from xds.local.pods import Phase, PodSpec, PodStatus
+from xds.local.settings import LocalSettings
+from xds.local.workloads import pod_specs
+from xds.model.object import Object
+from xds.model.refs import FieldRef, ObjectRef, Origin
+from xds.settings import Settings
+from xds.sources.changes import Changed, ProblemsByPlace, Replaced, Source, Transaction
+from xds.sources.files import FileSource
+from xds.sources.store import ObjectStore
+
+XDS_SOCKET = "xds"
+HTTP_SOCKET = "http"
+# Objects that only the local runner reads: the cluster's controllers would turn them into Pods.
+_TEMPLATES = frozenset({"Deployment", "StatefulSet", "Job"})
+
+
+class LocalCluster:
+    """A source that is a cluster in small: the objects of ``manifests``, and what their running makes of them."""
+
+    def __init__(self, manifests: Source, mesh: LocalMesh, network: str) -> None:
+        self._manifests = manifests
+        self._mesh = mesh
+        self._network = network
+        self._store = ObjectStore([manifests.name])
+        self._problems: ProblemsByPlace = {}
+        self._specs: dict[tuple[str, str], PodSpec] = {}
+        self._told: dict[ObjectRef, Object[Authored]] = {}
+        self._wake = asyncio.Event()
+        self.applied = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        """The manifests' own name."""
+        return self._manifests.name
+
+    def locate(self, at: FieldRef, origin: Origin) -> Origin:
+        """The place of a field, as the manifests tell."""
+        return self._manifests.locate(at, origin)
+
+    async def changes(self) -> AsyncIterator[Transaction]:
+        """All objects once, then what changes in the manifests or in the state of the pods."""
+        tasks = [asyncio.create_task(self._read(), name="manifests"), asyncio.create_task(self._watch(), name="pods")]
+        try:
+            while True:
+                woken = asyncio.create_task(self._wake.wait())
+                await asyncio.wait([woken, *tasks], return_when=asyncio.FIRST_COMPLETED)
+                for task in tasks:
+                    if task.done():
+                        task.result()  # a source that ends has failed
+                self._wake.clear()
+                if self._store.synced and (news := self._news()) is not None:
+                    yield news
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self) -> None:
+        applying: asyncio.Task[None] | None = None
+        async for transaction in self._manifests.changes():
+            self._store.apply(transaction)
+            kept = self._problems if isinstance(transaction, Changed) else {}
+            self._problems = {**kept, **transaction.problems}
+            specs = pod_specs(self._store)
+            self._specs = {(spec.namespace, spec.name): spec for spec in specs}
+            self._wake.set()
+            if applying is not None:
+                await applying
+            applying = asyncio.create_task(self._apply(specs), name="apply pods")
+
+    async def _apply(self, specs: Iterable[PodSpec]) -> None:
+        await self._mesh.apply(specs)
+        self.applied.set()
+
+    async def _watch(self) -> None:
+        async for _ in self._mesh.changes():
+            self._wake.set()
+
+    def _news(self) -> Transaction | None:
+        objects = self._objects()
+        first = not self._told
+        upserts = tuple(each for ref, each in objects.items() if self._told.get(ref) != each)
+        deletes = tuple(ref for ref in self._told if ref not in objects)
+        problems, self._problems = self._problems, {}
+        self._told = objects
+        if first:
+            return Replaced(self.name, upserts, problems=problems)
+        return Changed(self.name, upserts, deletes, problems) if upserts or deletes or problems else None
+
+    def _objects(self) -> dict[ObjectRef, Object[Authored]]:
+        authored = {each.ref: each for each in self._store if each.ref.kind not in _TEMPLATES | {"Pod"}}
+        for ref, struct in addressed(authored.values(), self._network).items():
+            known = authored[ref]
+            authored[ref] = Object(ref, struct, known.origin, known.generation)
+        services = {ref: each.struct for ref, each in authored.items() if isinstance(each.struct, Service)}
+        statuses = self._statuses()
+        made = dict(endpoint_slices(services, statuses))
+        self._tell_mesh(services, made, authored)
+        for status in statuses:
+            spec = self._specs.get((status.namespace, status.name))
+            if spec is not None:
+                ref, pod = running_pod(spec, status)
+                made[ref] = pod
+        return authored | {ref: Object(ref, struct, ORIGIN) for ref, struct in made.items()}
+
+    def _statuses(self) -> tuple[PodStatus, ...]:
+        return tuple(status for status in self._mesh.statuses.values() if status.phase is not Phase.GONE)
+
+    def _tell_mesh(
+        self,
+        services: Mapping[ObjectRef, Service],
+        made: Mapping[ObjectRef, Authored],
+        authored: Mapping[ObjectRef, Object[Authored]],
+    ) -> None:
+        slices = [struct for struct in made.values() if isinstance(struct, EndpointSlice)]
+        slices += [each.struct for each in authored.values() if isinstance(each.struct, EndpointSlice)]
+        hosts = entry_hosts(each.struct for each in authored.values())
+        self._mesh.set_services(local_services(services, slices), hosts)
+
+
+class Up:
+    """A running local mesh with its control plane."""
+
+    def __init__(self, mesh: LocalMesh, control_plane: ControlPlane, cluster: LocalCluster) -> None:
+        self.mesh = mesh
+        self.control_plane = control_plane
+        self._cluster = cluster
+
+    async def until_ready(self, limit: timedelta) -> None:
+        """Return when every pod is ready and every proxy has acknowledged what it was sent. TimeoutError, naming others."""
+        async with asyncio.timeout(limit.total_seconds()):
+            await self._cluster.applied.wait()
+        await self.mesh.until_ready(limit)
+        await self.mesh.services_loaded()
+        await self.control_plane.until_synced(limit)
+
+
+@contextlib.asynccontextmanager
+async def up(manifests: Path, settings: LocalSettings, sink: Sink) -> AsyncIterator[Up]:
+    """The manifests, running on this machine until the context is left. Errors: as LocalMesh, and OSError."""
+    place = sidecar.bootstrap_for(ProxiesControlPlane(f"unix:{RUN_DIR / XDS_SOCKET}"))
+    async with LocalMesh(settings, place, sink) as mesh:
+        cluster = LocalCluster(FileSource(manifests), mesh, settings.service_network)
+        listening = Settings(
+            xds="",
+            xds_plaintext=f"unix:{mesh.socket_path(XDS_SOCKET)}",
+            http=f"unix:{mesh.socket_path(HTTP_SOCKET)}",
+        )
+        async with ControlPlane(listening, (cluster,)) as control_plane:
+            mesh.open_to_proxies(XDS_SOCKET)
+            yield Up(mesh, control_plane, cluster)
