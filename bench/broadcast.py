@@ -51,7 +51,7 @@ class Broadcast(grpc.GenericRpcHandler):
             for message in messages:
                 queue.put_nowait(message)
 
-    async def _stream(self, _: Any, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+    async def _stream(self, _: Any, context: Any) -> None:
         queue: asyncio.Queue[bytes] = asyncio.Queue()
         reader = asyncio.create_task(self._read(context, queue))
         try:
@@ -61,7 +61,7 @@ class Broadcast(grpc.GenericRpcHandler):
             self._queues.discard(queue)
             reader.cancel()
 
-    async def _read(self, context: grpc.aio.ServicerContext[bytes, bytes], queue: asyncio.Queue[bytes]) -> None:
+    async def _read(self, context: Any, queue: asyncio.Queue[bytes]) -> None:
         for message in self._start:
             if await context.read() is grpc.aio.EOF:
                 return

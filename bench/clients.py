@@ -1,4 +1,4 @@
-"""The clients of a stream as state machines without I/O: Envoy by delta, Envoy by state of the world, a bare listener."""
+"""The clients of a stream as state machines without I/O: an Envoy by delta or state of the world, a bare listener."""
 
 from __future__ import annotations
 

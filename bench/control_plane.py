@@ -63,7 +63,7 @@ async def broadcast(start: list[bytes], folder: Path) -> AsyncIterator[Server]:
     arguments = (sys.executable, "-m", "bench.broadcast", path)
     process = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe)
     try:
-        assert process.stdout is not None  # noqa: S101 - a pipe
+        assert process.stdout is not None
         port = int(await process.stdout.readline())
         yield Server(process.pid, f"127.0.0.1:{port}", process)
     finally:
@@ -72,7 +72,7 @@ async def broadcast(start: list[bytes], folder: Path) -> AsyncIterator[Server]:
 
 async def send(server: Server, messages: Path) -> None:
     """Let the bare broadcast send the messages in a file to all its streams."""
-    assert server.process.stdin is not None  # noqa: S101 - a pipe
+    assert server.process.stdin is not None
     server.process.stdin.write(f"{messages}\n".encode())
     await server.process.stdin.drain()
 
@@ -90,11 +90,15 @@ async def _ready(process: asyncio.subprocess.Process, ports: tuple[int, int], lo
     deadline = time.monotonic() + _START_PATIENCE_S
     while time.monotonic() < deadline:
         if process.returncode is not None:
-            raise BenchmarkFailed(f"plait serve ended with status {process.returncode}:\n{log.read_text()[-2000:]}")
+            raise BenchmarkFailed(f"plait serve ended with status {process.returncode}:\n{_end_of(log)}")
         if await _get(http, _REQUEST) and await _get(xds):
             return
         await asyncio.sleep(0.05)  # there is nothing to wait on but the port
     raise BenchmarkFailed(f"plait serve was not ready in {_START_PATIENCE_S:.0f} s; its log: {log}")
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
 
 
 async def _get(port: int, request: bytes = b"") -> bool:

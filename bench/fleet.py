@@ -135,7 +135,7 @@ class Fleet:
 
     @staticmethod
     async def _ask(worker: asyncio.subprocess.Process, command: Json) -> Json:
-        assert worker.stdin is not None and worker.stdout is not None  # noqa: PT018, S101 - both are pipes
+        assert worker.stdin is not None and worker.stdout is not None  # noqa: PT018 - both are pipes
         worker.stdin.write(json.dumps(command).encode() + b"\n")
         await worker.stdin.drain()
         line = await worker.stdout.readline()

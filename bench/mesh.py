@@ -20,7 +20,7 @@ _DOCUMENTS_A_FILE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How big a mesh is. ``routes`` and ``rules`` are VirtualServices and DestinationRules beside the one that is edited."""
+    """How big a mesh is; ``routes`` are VirtualServices beside the one that is edited, ``rules`` DestinationRules."""
 
     services: int = 1000
     endpoints: int = 10
@@ -49,7 +49,7 @@ class Pod:
 
 
 class Mesh:
-    """A mesh as files in ``folder``. Service 0 is the hot one: its slice and its VirtualService are files of their own."""
+    """A mesh as files in ``folder``. Service 0 is the hot one: its slice and VirtualService have their own files."""
 
     def __init__(self, folder: Path, size: Size) -> None:
         self.folder = folder

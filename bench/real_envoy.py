@@ -39,14 +39,14 @@ class Envoy:
     async def live(self) -> None:
         """Return once it serves with all its configuration. BenchmarkFailed when that takes too long."""
         async with asyncio.timeout(_PATIENCE_S):
-            while await self._get("/ready") != "LIVE":
-                await asyncio.sleep(0.05)
+            while await self._get("/ready") != "LIVE":  # noqa: ASYNC110
+                await asyncio.sleep(0.05)  # its admin pages are all that tells
 
     async def has_endpoint(self, address: str) -> None:
         """Return once one of its clusters has an endpoint of that address. BenchmarkFailed when it never does."""
         async with asyncio.timeout(_PATIENCE_S):
-            while address not in await self._get("/clusters"):
-                await asyncio.sleep(0.05)
+            while address not in await self._get("/clusters"):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)  # its admin pages are all that tells
 
     async def rejected(self) -> dict[str, int]:
         """How often it refused an update, by counter; empty when it took all."""
@@ -65,8 +65,7 @@ class Envoy:
 
 @asynccontextmanager
 async def envoys(pods: list[Pod], target: str, folder: Path) -> AsyncIterator[list[Envoy]]:
-    """An Envoy for each of ``pods``, live. The way out of their namespaces to ``target`` is a socket in ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """An Envoy for each of ``pods``, live; a socket in ``folder`` leads from their namespaces to ``target``."""
     async with AsyncExitStack() as stack:
         way_out = folder / "xds.sock"
         if pods:
@@ -88,9 +87,8 @@ async def _envoy(pod: Pod, way_out: Path, folder: Path) -> AsyncIterator[Envoy]:
     config["admin"]["address"] = {"pipe": {"path": str(admin)}}
     path = folder / f"{pod.name}.json"
     path.write_text(json.dumps(config))
-    command = (
-        f"ip link set lo up && exec {_binary()} -c {path} --concurrency 1 --log-level warning --disable-hot-restart"
-    )
+    flags = "--concurrency 1 --log-level warning --disable-hot-restart"
+    command = f"ip link set lo up && exec {_binary()} -c {path} {flags}"
     with path.with_suffix(".log").open("wb") as log:
         process = await asyncio.create_subprocess_exec("unshare", "-n", "sh", "-c", command, stdout=log, stderr=log)
         try:
@@ -109,7 +107,6 @@ async def _relay(path: Path, target: str) -> AsyncIterator[None]:
         there_reader, there_writer = await asyncio.open_connection(host, int(port))
         await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer), return_exceptions=True)
 
-    path.unlink(missing_ok=True)
     async with await asyncio.start_unix_server(accept, path):
         yield
 

@@ -13,7 +13,8 @@ from xds.api.envoy.extensions.filters.network.http_connection_manager.v3 import 
 from xds.wire import type_urls as t
 
 _NONE: Final[frozenset[str]] = frozenset()
-_HCM: Final = http_connection_manager_pb2.HttpConnectionManager
+_HCM = http_connection_manager_pb2.HttpConnectionManager
+_MANAGER: Final[Any] = _HCM.DESCRIPTOR
 
 
 @cache
@@ -59,7 +60,7 @@ def _of_listener(listener: listener_pb2.Listener) -> tuple[frozenset[str], froze
         for each in chain.filters:
             if each.HasField("config_discovery"):
                 extensions.add(each.name)
-            if not each.typed_config.Is(_HCM.DESCRIPTOR):
+            if not each.typed_config.Is(_MANAGER):
                 continue
             manager = _HCM.FromString(each.typed_config.value)
             if manager.HasField("rds"):

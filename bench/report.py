@@ -27,17 +27,17 @@ _TEXT: Final = """# Benchmarks
 Made by `{command}`; do not edit. {date}, {machine}.
 Versions: {versions}.
 
-Mesh: {services} services x {endpoints} endpoints in 20 namespaces, as {objects} objects in files; all services speak HTTP on
-port 80. Sidecars are simulated (delta ADS, Envoy's order of requests, every response acknowledged, a connection each) in two processes on
-the same machine, so that server and clients share its processors{real}.
+Mesh: {services} services x {endpoints} endpoints in 20 namespaces, as {objects} objects in files; all services speak
+HTTP on port 80. Sidecars are simulated (delta ADS, Envoy's order of requests, every response acknowledged, a connection
+each) in two processes on the same machine, so that server and clients share its processors{real}.
 
 - *cold sync*: all sidecars connect at once to a control plane that has just started, until the last one has all
-  clusters, endpoints, listeners, routes and virtual hosts. Server CPU is the control plane's processor time until all is quiet.
+  clusters, endpoints, listeners, routes and virtual hosts. Server CPU is counted until all is quiet.
 - *endpoint change*, *route change*, *service added*: from the appearance of the changed file until the last sidecar has
   it (for a service: cluster, endpoints and virtual host). Bytes are those to all sidecars together.
-- *broadcast*: a bare grpc.aio server that sends the very bytes which were recorded in this run to as many streams, and decides
-  nothing; *ratio* is ours by that. A broadcast has no file to notice, no change to work in and one response where ours may be several.
-- istiod and go-control-plane (0.14, linear delta cache): measured on another day on the same kind of machine with the same work.
+- *broadcast*: a bare grpc.aio server that sends the very bytes recorded in this run to as many streams, and decides
+  nothing; *ratio* is ours by that. It has no file to notice, no change to work in, no subscription to look up.
+- istiod, go-control-plane (0.14, linear delta cache): the same work on the same kind of machine, on another day.
 - Every figure is the median of its repeats (in brackets: how many, and the worst).
 
 {table}

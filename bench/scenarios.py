@@ -13,7 +13,7 @@ from bench.broadcast import pack
 from bench.control_plane import Server
 from bench.figures import BYTES, COLD, CPU, ENDPOINT, LAST, MEMORY, ROUTE, RSS, SERVICE, WALL, Figure
 from bench.fleet import BenchmarkFailed, Fleet, Moments
-from bench.mesh import Mesh, Pod
+from bench.mesh import Mesh
 from bench.real_envoy import Envoy, envoys
 from xds.wire import type_urls as t
 
@@ -46,7 +46,7 @@ class Change:
     name: str
     first: list[float] = field(default_factory=list)
     last: list[float] = field(default_factory=list)
-    bytes: list[float] = field(default_factory=list)
+    total: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     broadcast_first: list[float] = field(default_factory=list)
     broadcast_last: list[float] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Cold:
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
-    bytes: list[float] = field(default_factory=list)
+    total: list[float] = field(default_factory=list)
     rss: list[float] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
 
@@ -77,6 +77,8 @@ class Run:
         self._cold, self._bare_cold = Cold(), Cold()
         self._changes = [Change(name) for name in CHANGES if name in plan.only]
         self._log = plan.folder / f"plait-{sidecars}.log"
+        self._folder = plan.folder / f"envoys-{sidecars}"
+        self._folder.mkdir()
 
     async def figures(self) -> list[Figure]:
         """Run everything; the lines of the table."""
@@ -92,9 +94,9 @@ class Run:
     async def _with_changes(self, fleet: Fleet) -> None:
         async with control_plane.plait(self._mesh.folder, self._log) as server:
             self._plan.started(server.pid)
-            self._say(f"{len(self._pods)} sidecars: ready in {server.started_s:.1f} s")
+            self._tell(f"ready in {server.started_s:.1f} s")
             await self._sync(fleet, server, self._cold, self._plan.kind)
-            async with envoys(self._real, server.target, self._plan.folder / "envoys") as real:
+            async with envoys(self._real, server.target, self._folder) as real:
                 await fleet.settled()
                 for change in self._changes:
                     for _ in range(self._plan.change_repeats):
@@ -110,13 +112,11 @@ class Run:
         after = server.usage()
         cold.wall.append(moments.last - began)
         cold.cpu.append(after.cpu - before.cpu)
-        cold.bytes.append(traffic.total)
+        cold.total.append(traffic.total)
         cold.rss.append(after.rss + after.children_rss)
         cold.sent = await fleet.recorded()
         kinds = ", ".join(f"{t.short(url)} {size / 1e6:.1f} MB" for url, size in sorted(traffic.bytes.items()))
-        self._say(
-            f"{len(self._pods)} sidecars: {kind} cold in {cold.wall[-1]:.2f} s, server CPU {cold.cpu[-1]:.2f} s; {kinds}"
-        )
+        self._tell(f"{kind} cold in {cold.wall[-1]:.2f} s, server CPU {cold.cpu[-1]:.2f} s; {kinds}")
 
     async def _change(self, fleet: Fleet, server: Server, change: Change) -> None:
         await fleet.settled()
@@ -129,12 +129,13 @@ class Run:
         traffic = await fleet.settled()
         _note(moments, began, change.first, change.last)
         change.cpu.append(server.usage().cpu - before.cpu)
-        change.bytes.append(traffic.total)
+        change.total.append(traffic.total)
         change.sent.append((await fleet.recorded(), markers))
         kinds = ", ".join(f"{t.short(url)} {count}" for url, count in sorted(traffic.responses.items()))
-        self._say(
-            f"{len(self._pods)} sidecars: {change.name} first {change.first[-1] * 1000:.0f} ms, last "
-            f"{change.last[-1] * 1000:.0f} ms, CPU {change.cpu[-1] * 1000:.0f} ms, {traffic.total / 1e6:.2f} MB; {kinds}"
+        self._tell(
+            f"{change.name} first {change.first[-1] * 1000:.0f} ms, last "
+            f"{change.last[-1] * 1000:.0f} ms, CPU {change.cpu[-1] * 1000:.0f} ms, {traffic.total / 1e6:.2f} MB; "
+            f"{kinds}"
         )
 
     def _edit(self, name: str) -> tuple[Markers, Callable[[], None]]:
@@ -181,7 +182,10 @@ class Run:
             if found := await envoy.rejected():
                 raise BenchmarkFailed(f"a real Envoy refused updates: {found}; the control plane's log: {refused[:3]}")
         if real:
-            self._say(f"{len(self._pods)} sidecars: {len(real)} real Envoy took everything")
+            self._tell(f"{len(real)} real Envoy took everything")
+
+    def _tell(self, what: str) -> None:
+        self._say(f"{len(self._pods)} sidecars: {what}")
 
     def _lines(self) -> list[Figure]:
         count, cold, bare = len(self._pods), self._cold, self._bare_cold
@@ -189,12 +193,12 @@ class Run:
         if COLD in self._plan.only:
             lines.append(Figure(COLD, count, WALL, "s", tuple(cold.wall), tuple(bare.wall)))
             lines.append(Figure(COLD, count, CPU, "s", tuple(cold.cpu), tuple(bare.cpu)))
-            lines.append(Figure(COLD, count, BYTES, "B", tuple(cold.bytes), tuple(bare.bytes)))
+            lines.append(Figure(COLD, count, BYTES, "B", tuple(cold.total), tuple(bare.total)))
         for each in self._changes:
             lines.append(Figure(each.name, count, LAST, "s", tuple(each.last), tuple(each.broadcast_last)))
             lines.append(Figure(each.name, count, "to the first", "s", tuple(each.first), tuple(each.broadcast_first)))
             lines.append(Figure(each.name, count, CPU, "s", tuple(each.cpu), tuple(each.broadcast_cpu)))
-            lines.append(Figure(each.name, count, BYTES, "B", tuple(each.bytes)))
+            lines.append(Figure(each.name, count, BYTES, "B", tuple(each.total)))
         if MEMORY in self._plan.only:
             lines.append(Figure(MEMORY, count, RSS, "B", tuple(cold.rss), tuple(bare.rss)))
         return lines

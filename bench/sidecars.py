@@ -129,7 +129,7 @@ class Streams:
         self._channels.append(channel)
         method: str = client.method  # type: ignore[attr-defined]
         try:
-            call = channel.stream_stream(method)()
+            call: Any = channel.stream_stream(method)()
             for request in client.start():
                 await call.write(request)
             live = False

@@ -70,7 +70,7 @@ class Pipeline:
     def _moved(self, proxy: Proxy) -> bool:
         before, after = self._proxies[proxy], self.graph.get(call(proxy_view, proxy))
         self._proxies[proxy] = after
-        return after != before
+        return bool(after != before)
 
     def _set_of(self, view: ProxyView) -> Slices[ResourceSet]:
         known = self._sets.get(view)

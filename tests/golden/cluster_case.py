@@ -130,7 +130,9 @@ def _cluster(spec: ClusterSpec) -> Plain:
         plain.pop(word, None)
     options = plain.pop("typed_extension_protocol_options", {})
     for value in options.values():
-        plain["http"] = {key: inner for key, inner in value.items() if key != "@type"}
+        http = {key: inner for key, inner in value.items() if key != "@type"}
+        if http != {"explicit_http_config": {"http_protocol_options": {}}}:
+            plain["http"] = http
     # The enum's first value is not in the plain form.
     return {"lb_policy": Cluster.LbPolicy.Name(message.lb_policy)} | plain
 

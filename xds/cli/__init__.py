@@ -5,6 +5,6 @@ from __future__ import annotations
 
 def main() -> None:
     """Run ``plait`` with the process's arguments; never returns, exits with 0 fine, 1 findings, 2 usage or failure."""
-    from xds.cli.plait import command
+    from xds.cli.plait import app
 
-    command().main(prog_name="plait")
+    app()(prog_name="plait")

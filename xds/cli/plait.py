@@ -50,10 +50,8 @@ def _plait(
     show_help(context)
 
 
-def command() -> LazyGroup:
-    """The whole command line, as typer's own command object."""
-    app = typer_app(cls=Plait, add_completion=True)
-    app.callback(invoke_without_command=True)(_plait)
-    made = typer.main.get_command(app)
-    assert isinstance(made, LazyGroup)
+def app() -> typer.Typer:
+    """The whole command line."""
+    made = typer_app(cls=Plait, add_completion=True)
+    made.callback(invoke_without_command=True)(_plait)
     return made

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re2
-
 from xds.model.refs import FieldRef
 from xds.translators.feature import Reading
+from xds.translators.regex import refusal
 
 
 def check_regex(pattern: str, at: FieldRef, reading: Reading) -> None:
-    """Report a pattern that RE2 refuses, with RE2's own words."""
-    try:
-        re2.compile(pattern)
-    except re2.error as error:
-        reading.error(at, "regex.invalid", f"must be an RE2 regular expression: {error}")
+    """Report a pattern that RE2 or Envoy refuses, with RE2's own words."""
+    if why := refusal(pattern):
+        reading.error(at, "regex.invalid", f"must be an RE2 regular expression: {why}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
 from xds.server.batch import Answer, Batch
 from xds.server.errors import LimitExceeded
-from xds.server.names import Names
+from xds.server.held import UNKNOWN
+from xds.server.names import NONE, Names
 from xds.server.offer import take, take_removals
 from xds.server.rejections import Rejection, Rejections
 from xds.server.stream import Stream
@@ -44,6 +46,10 @@ class SotwSubscription(Subscription):
         """As for delta; a client that came with a version is pending until that was compared."""
         return (bool(self.claimed_version) and not held_back) or super().pending(target, held_back=held_back)
 
+    def claims(self) -> bool:
+        """Whether the client came with a version that was not compared yet."""
+        return bool(self.claimed_version)
+
     def state(self, target: Layers) -> tuple[Difference, ...]:
         """All that the client should hold of ``target``."""
         return tuple([part for table in target if (part := self.held.concerned(table.everything))])
@@ -55,6 +61,7 @@ class SotwSubscription(Subscription):
             self.held.base = target
             self.held.fresh = self.names.same(self.held.fresh & self.owed)
             self.due = False
+        self.owed = NONE
 
     def is_barred(self, parts: Sequence[Difference]) -> bool:
         """Whether the client has just refused exactly this state."""
@@ -69,7 +76,7 @@ class SotwSubscription(Subscription):
         if len(changes) != 1:
             self.barred = self.version
             return None
-        return self.condemn(changes[0], batch, reason, node_id)
+        return self.condemn(changes[0], replace(batch, had=UNKNOWN), reason, node_id)
 
 
 def version_of(parts: Sequence[Difference]) -> str:

@@ -177,7 +177,7 @@ class Stream(ABC):
             if endpoints is None:
                 self._clusters_sent = [*self._clusters_sent[-_CLUSTER_RESPONSES:], refers_to]
             elif again := endpoints.held.names & refers_to:
-                endpoints.ask(self.names.same(again))
+                endpoints.owe(self.names.same(again))
         if batch.lacked is not None:
             new = [r for part in news for r in part.changed if r.name in batch.lacked]
         elif batch.prior:

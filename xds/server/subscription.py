@@ -70,6 +70,16 @@ class Subscription:
         self.drop(names)
         self.held.fresh = self.names.same(self.held.fresh | names if self.held.fresh else names)
 
+    def owe(self, names: frozenset[str]) -> None:
+        """Send ``names`` again, even if the client is about to say that it has them."""
+        if self.claims():
+            self.owed |= names
+        self.ask(names)
+
+    def claims(self) -> bool:
+        """Whether the client has said that it holds something, and that was not compared yet."""
+        return self.claimed is not None
+
     def drop(self, names: Collection[str]) -> None:
         """Take no special note of ``names`` any more."""
         self.held.forget(names)
@@ -93,6 +103,7 @@ class Subscription:
             odd -= table.versions.items()
             if held.wildcard:
                 odd.update((name, None) for name in table.versions.keys() - claimed.keys() if held.covers(name))
+        self.owed = NONE
         for name, version in odd:
             held.holds(name, version)
             self.unsettled.add(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -52,7 +52,7 @@ class Source(Protocol):
         """What the source is called in logs and origins."""
         ...
 
-    def changes(self) -> AsyncIterator[Transaction]:
+    def changes(self) -> AsyncGenerator[Transaction, None]:
         """Every state of the source, for ever: one Replaced at first, and whenever it lost sight of its objects."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -64,7 +64,7 @@ class FileSource:
         """``files:DIR``."""
         return self._files.name
 
-    async def changes(self) -> AsyncIterator[Transaction]:
+    async def changes(self) -> AsyncGenerator[Transaction, None]:
         """Every state of the directory, for ever; ends only when cancelled.
 
         Yields one Replaced, then one Changed per burst of edits that makes a difference. A directory that goes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from xds.model.refs import FieldRef, ObjectRef, Origin
 from xds.sources.changes import AuthoredObject, Changed, Replaced, Transaction
@@ -26,7 +26,7 @@ class MemorySource:
         for reader in self._readers:
             reader.put_nowait(change)
 
-    async def changes(self) -> AsyncIterator[Transaction]:
+    async def changes(self) -> AsyncGenerator[Transaction, None]:
         """One Replaced with what is there, then one Changed per call of ``apply``; ends only when cancelled."""
         reader: asyncio.Queue[Transaction] = asyncio.Queue()
         self._readers.append(reader)

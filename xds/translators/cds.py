@@ -11,8 +11,8 @@ from xds.api.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from xds.api.envoy.config.core.v3.base_pb2 import TransportSocket
 from xds.api.envoy.config.core.v3.config_source_pb2 import ApiVersion
 from xds.api.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
-from xds.api.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
 from xds.api.envoy.extensions.clusters.common.dns.v3.dns_pb2 import ALL, V4_PREFERRED
+from xds.api.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
 from xds.api.envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2 import RawBuffer
 from xds.api.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from xds.model.policy import Policies, Policy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 M = TypeVar("M", bound=Message)
@@ -35,14 +36,16 @@ def _refuse_clashes(into: Message, fragment: Message, at: str) -> None:
             both = set(value) & set(getattr(into, name))
             if both:
                 raise FieldClashError(f"{here}{sorted(both)} is set twice")
-        elif descriptor.is_repeated:
-            continue
-        elif not into.HasField(name) if descriptor.has_presence else not getattr(into, name):
+        elif descriptor.is_repeated or not _has(into, descriptor):
             continue
         elif descriptor.message_type is not None and descriptor.message_type.fields and _composite(value):
             _refuse_clashes(getattr(into, name), value, here)
         else:
             raise FieldClashError(f"{here} is set twice")
+
+
+def _has(message: Message, field: FieldDescriptor) -> bool:
+    return message.HasField(field.name) if field.has_presence else bool(getattr(message, field.name))
 
 
 def _synthetic(oneof: str) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from google.protobuf.message import Message
 
 from xds.translators import cds, eds, lds, rds
-from xds.view.specs import ClusterSpec, EndpointGroup, ListenerSpec, RouteTable, Spec, VirtualHostSpec
+from xds.view.specs import ClusterSpec, EndpointGroup, RouteTable, Spec, VirtualHostSpec
 from xds.wire.codec import encode, type_url
 
 

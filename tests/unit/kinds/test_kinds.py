@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,7 @@ def test_durations(text: str, seconds: float) -> None:
     "text", ["", "5", "1d", "-1s", "1 s", "s", "1s ", "+1s", "1.s.", "9" * 50 + "h", "\n1s", "1s\n"]
 )
 def test_no_durations(text: str) -> None:
-    with pytest.raises(ValueError, match="duration|years"):
+    with pytest.raises(ValueError, match=r"duration|years"):
         parse_duration(text)
 
 
@@ -125,7 +126,5 @@ def test_durations_come_back_as_they_went(duration: timedelta) -> None:
 
 @given(st.text(alphabet="0123456789.hmsnuµ"))
 def test_any_text_is_a_duration_or_a_value_error(text: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         assert parse_duration(text) >= timedelta(0)
-    except ValueError:
-        pass

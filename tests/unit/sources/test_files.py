@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {{name: a, namespace: shop}}
 DEADLINE_S = 10
 
 
-async def following(changes: AsyncIterator[Transaction]) -> Transaction:
+async def following(changes: AsyncGenerator[Transaction, None]) -> Transaction:
     """The next change, before the deadline."""
     return await asyncio.wait_for(anext(changes), DEADLINE_S)
 

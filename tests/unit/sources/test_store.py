@@ -32,7 +32,8 @@ def test_equal_content_keeps_its_identity_and_is_no_change() -> None:
     before = store.get(ref("x"))
     assert store.apply(Changed("a", (made("x", line=7),))) == frozenset()
     after = store.get(ref("x"))
-    assert before is not None and after is not None
+    assert before is not None
+    assert after is not None
     assert after.struct is before.struct
     assert after.origin.line == 7
     assert after.generation == 1
@@ -45,10 +46,12 @@ def test_contents_are_counted_where_the_source_does_not() -> None:
     for content in (1, 2, 2, 3):
         store.apply(Changed("a", (made("x", content),)))
     found = store.get(ref("x"))
-    assert found is not None and found.generation == 3
+    assert found is not None
+    assert found.generation == 3
     store.apply(Changed("a", (made("x", 4, generation=40),)))
     found = store.get(ref("x"))
-    assert found is not None and found.generation == 40
+    assert found is not None
+    assert found.generation == 40
 
 
 def test_what_a_replacement_does_not_hold_is_gone_unless_kept() -> None:
@@ -61,13 +64,15 @@ def test_what_a_replacement_does_not_hold_is_gone_unless_kept() -> None:
 def test_the_earlier_source_counts_and_the_other_steps_in() -> None:
     store = ObjectStore(["a", "b"])
     store.apply(Replaced("b", (made("x", "of b"),)))
-    assert not store.synced
+    synced = [store.synced]
     assert store.apply(Replaced("a", (made("x", "of a"),))) == {ref("x")}
-    assert store.synced
+    synced.append(store.synced)
+    assert synced == [False, True]
     assert store.apply(Changed("b", (made("x", "of b, newer"),))) == frozenset()
     assert store.apply(Changed("a", deletes=(ref("x"),))) == {ref("x")}
     found = store.get(ref("x"))
-    assert found is not None and found.struct == ["of b, newer"]
+    assert found is not None
+    assert found.struct == ["of b, newer"]
 
 
 def test_findings_of_a_place_replace_its_old_ones() -> None:

@@ -60,7 +60,8 @@ def _order(fault: Fault) -> tuple[list[tuple[bool, str | int]], str]:
 def _validator(struct: type[Authored]) -> Any:
     schema = _without_null(msgspec.json.schema(struct, schema_hook=schema_hook))
     strict = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
-    return extend(Draft202012Validator, type_checker=strict)(schema, format_checker=_formats())
+    validator: Any = extend  # typeshed has no types for it
+    return validator(Draft202012Validator, type_checker=strict)(schema, format_checker=_formats())
 
 
 def _is_integer(_checker: object, value: object) -> bool:

@@ -75,7 +75,7 @@ def _is_set(value: msgspec.Struct, name: str) -> bool:
     """Whether the field with the JSON name ``name`` was given something else than its default."""
     attribute, default = _group_fields(type(value))[name]
     found: object = getattr(value, attribute)
-    return found != default
+    return bool(found != default)
 
 
 @cache

@@ -99,7 +99,7 @@ class ConnectionPools:
     def at_caller(self) -> ConnectionLifetime | None:
         """The part that belongs to the listener which passes connections on."""
         limits = self.limits
-        if limits is None or limits.idle_timeout is None and limits.max_connection_duration is None:
+        if limits is None or (limits.idle_timeout is None and limits.max_connection_duration is None):
             return None
         return ConnectionLifetime(limits.idle_timeout, limits.max_connection_duration)
 

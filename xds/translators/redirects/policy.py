@@ -10,8 +10,8 @@ from typing import Self
 class Redirect:
     """An answer that sends the client elsewhere; what is empty or 0 stays as in the request.
 
-    Shape: at most one of ``path`` (the whole path) and ``prefix`` (in place of the matched prefix) is set; ``status`` is
-    one of 301, 302, 303, 307, 308.
+    Shape: at most one of ``path`` (the whole path) and ``prefix`` (in place of the matched prefix) is set; ``status``
+    is one of 301, 302, 303, 307, 308.
     """
 
     status: int = 301

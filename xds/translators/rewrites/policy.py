@@ -8,10 +8,10 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class PathRewrite:
-    """A new path: ``prefix`` in place of what the match matched, or what ``regex`` finds replaced by ``substitution``.
+    r"""A new path: ``prefix`` in place of what the match matched, or what ``regex`` finds replaced by ``substitution``.
 
-    Shape: one of ``prefix`` and ``regex`` is empty; ``\\1`` in ``substitution`` is the first group. After an exact match, or
-    a regex match, ``prefix`` is the whole new path; the query stays as it is.
+    Shape: one of ``prefix`` and ``regex`` is empty; ``\1`` in ``substitution`` is the first group. After an exact or a
+    regex match ``prefix`` is the whole new path; the query stays as it is.
     """
 
     prefix: str = ""

@@ -152,7 +152,9 @@ def nearly_right(draw: st.DrawFn) -> Any:
 
     versions = struct.KIND.api_versions  # type: ignore[attr-defined]
     head = {"apiVersion": draw(st.sampled_from(versions)), "kind": struct.__name__}
-    metadata = {"name": draw(st.sampled_from(["a", "a", "b.c", "A", ""])), **draw(st.just({}) | st.just({"labels": 1}))}
+    metadata: dict[str, Any] = {"name": draw(st.sampled_from(["a", "a", "b.c", "A", ""]))}
+    if draw(st.booleans()):
+        metadata["labels"] = draw(JSON)
     return {**fill(struct, 0), **head, "metadata": draw(st.just(metadata) | JSON)}
 
 

@@ -1,0 +1,138 @@
+"""Routes: the assembler of Route, VirtualHost and RouteConfiguration."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from xds.api.envoy.config.core.v3.config_source_pb2 import ApiVersion
+from xds.api.envoy.config.route.v3.route_components_pb2 import (
+    HeaderMatcher,
+    QueryParameterMatcher,
+    Route,
+    RouteMatch,
+    VirtualHost,
+    WeightedCluster,
+)
+from xds.api.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from xds.model.refs import ObjectRef
+from xds.model.route import Comparison, NamedMatch, RequestMatch
+from xds.translators.direct_responses.policy import LONGEST_BODY
+from xds.translators.merge import merge
+from xds.translators.registry import by_policy
+from xds.translators.string_matchers import string_matcher
+from xds.view.specs import RouteSpec, RouteTable, VirtualHostSpec
+from xds.view.specs import WeightedCluster as Share
+from xds.wire.codec import boolean, duration, u32
+
+VHDS_TIMEOUT: Final = timedelta(seconds=15)
+"""How long a listener waits for its first virtual hosts before it opens without them."""
+
+_NOWHERE: Final = 503
+
+
+def route_configuration(spec: RouteTable) -> RouteConfiguration:
+    """The table, with its inline virtual hosts, and the others by VHDS where the spec says so.
+
+    The edits of a share are made after those of its route, and clusters may come later than routes.
+    """
+    message = RouteConfiguration(
+        name=spec.name,
+        virtual_hosts=[virtual_host(each) for each in spec.virtual_hosts],
+        validate_clusters=boolean(False),
+        ignore_port_in_host_matching=True,
+        most_specific_header_mutations_wins=True,
+        max_direct_response_body_size_bytes=u32(LONGEST_BODY),
+    )
+    if spec.vhds:
+        source = message.vhds.config_source
+        source.ads.SetInParent()
+        source.resource_api_version = ApiVersion.V3
+        source.initial_fetch_timeout.CopyFrom(duration(VHDS_TIMEOUT))
+    return message
+
+
+def virtual_host(spec: VirtualHostSpec) -> VirtualHost:
+    """The virtual host, its routes in the order in which they are tried."""
+    return VirtualHost(name=spec.name, domains=spec.domains, routes=[route(each) for each in spec.routes])
+
+
+def route(spec: RouteSpec) -> Route:
+    """The route: its match, where it leads, and what each policy's feature adds.
+
+    A single cluster's policies are merged over the route's; those of several stand at their shares. A route that leads
+    nowhere and that no policy answers is answered with 503: Envoy would refuse the whole table for it.
+    Errors: KeyError for a policy without a feature, FieldClashError for two features that set one field.
+    """
+    policies = spec.policies
+    message = Route(name=spec.name, match=_match(spec.match), stat_prefix=spec.stat_prefix)
+    if len(spec.clusters) == 1:
+        policies = spec.clusters[0].policies.over(policies)
+        message.route.cluster = spec.clusters[0].cluster
+    elif spec.clusters:
+        message.route.weighted_clusters.clusters.extend(_share(each) for each in spec.clusters)
+    for policy in policies:
+        feature = by_policy(type(policy))
+        if feature.route is not None:
+            merge(message, feature.route(policy))
+        if feature.route_action is not None and spec.clusters:
+            merge(message.route, feature.route_action(policy))
+    if message.WhichOneof("action") is None:
+        message.direct_response.status = _NOWHERE
+    if spec.operation:
+        message.decorator.operation = spec.operation
+    if spec.authored is not None and spec.authored.kind == "VirtualService":
+        message.metadata.filter_metadata["istio"].update({"config": _path(spec.authored)})
+    return message
+
+
+def _path(ref: ObjectRef) -> str:
+    # The form that istioctl and Kiali read.
+    return f"/apis/networking.istio.io/v1/namespaces/{ref.namespace}/virtual-service/{ref.name}"
+
+
+def _share(spec: Share) -> WeightedCluster.ClusterWeight:
+    message = WeightedCluster.ClusterWeight(name=spec.cluster, weight=u32(spec.weight))
+    for policy in spec.policies:
+        feature = by_policy(type(policy))
+        if feature.weighted_cluster is not None:
+            merge(message, feature.weighted_cluster(policy))
+    return message
+
+
+def _match(wanted: RequestMatch) -> RouteMatch:
+    message = RouteMatch(
+        headers=[_header(each) for each in wanted.headers],
+        query_parameters=[_query(each) for each in wanted.queries],
+    )
+    path = wanted.path
+    if path is None or path.comparison is Comparison.PRESENT:
+        message.prefix = "/"
+    elif path.comparison is Comparison.REGEX:
+        message.safe_regex.regex = path.value
+        return message
+    elif path.comparison is Comparison.EXACT:
+        message.path = path.value
+    else:
+        message.prefix = path.value
+    if wanted.ignore_case:
+        message.case_sensitive.CopyFrom(boolean(False))
+    return message
+
+
+def _header(wanted: NamedMatch) -> HeaderMatcher:
+    if wanted.match.comparison is Comparison.PRESENT:
+        return HeaderMatcher(name=wanted.name, present_match=True, invert_match=wanted.invert)
+    return HeaderMatcher(
+        name=wanted.name,
+        string_match=string_matcher(wanted.match),
+        invert_match=wanted.invert,
+        # A header that is not there is not what it must not be.
+        treat_missing_header_as_empty=wanted.invert,
+    )
+
+
+def _query(wanted: NamedMatch) -> QueryParameterMatcher:
+    if wanted.match.comparison is Comparison.PRESENT:
+        return QueryParameterMatcher(name=wanted.name, present_match=True)
+    return QueryParameterMatcher(name=wanted.name, string_match=string_matcher(wanted.match))
