@@ -36,7 +36,7 @@ xds/api/.stamp:
 
 .PHONY: demo
 demo: setup ## the example mesh on this machine, with real Envoy sidecars
-	$(BIN)/plait up examples/bookinfo
+	$(BIN)/python examples/shop/demo.py
 
 .PHONY: test
 test: setup ## all tests: unit, golden, protocol, then those with the real Envoy

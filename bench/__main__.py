@@ -26,7 +26,8 @@ _QUICK: Final = Size(100, 5)
 def main() -> int:
     """Exit status 0 when all ran, 1 when a bar was missed and ``--strict`` asked for it, 2 when something failed."""
     options = _options()
-    console = Console(stderr=False)
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else 160)
     try:
         figures = asyncio.run(_run(options, console))
     except (BenchmarkFailed, TimeoutError) as error:
@@ -42,7 +43,7 @@ def main() -> int:
 
 async def _run(options: argparse.Namespace, console: Console) -> list[Figure]:
     def say(line: str) -> None:
-        console.print(f"  {line}", style="dim", highlight=False)
+        console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
 
     only = frozenset(_SHORT[name] for name in options.only or _SHORT)
     real = options.real_envoys

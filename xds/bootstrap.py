@@ -147,7 +147,13 @@ def bootstrap(node: ProxyNode, control_plane: ControlPlane, ports: OwnPorts = Ow
         "static_resources": {"listeners": listeners, "clusters": [xds_cluster(control_plane), admin]},
         "stats_config": {"stats_tags": _stats_tags()},
         "overload_manager": _overload_manager(),
-        "layered_runtime": {"layers": [{"name": "admin", "admin_layer": {}}]},
+        # Envoy's own limit for regular expressions is 100 instructions; ours is that of translators/regex.py.
+        "layered_runtime": {
+            "layers": [
+                {"name": "regex", "static_layer": {"re2": {"max_program_size": {"error_level": 32768}}}},
+                {"name": "admin", "admin_layer": {}},
+            ]
+        },
     }
 
 

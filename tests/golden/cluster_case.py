@@ -37,7 +37,7 @@ class Case:
     """
 
     def __init__(self, case: Mapping[str, Any]) -> None:
-        port = {"number": 80, "protocol": "HTTP"} | dict(case.get("port") or {})
+        port: Plain = {"number": 80, "protocol": "HTTP"} | dict(case.get("port") or {})
         self.problems: list[Problem] = []
         self._port = ServicePort(port["number"], "", Protocol(port["protocol"]), port["number"])
         self._rule: DestinationRule | None = None
@@ -150,5 +150,3 @@ def _route_action(policies: Policies) -> Plain:
 def _tcp_proxy(spec: ListenerSpec) -> Plain:
     plain = to_plain(lds.listener(spec))
     return dict(plain["filter_chains"][0]["filters"][0]["typed_config"])
-
-

@@ -59,14 +59,21 @@ def test_envoy_takes_all(tmp_path: Path) -> None:
         first = case.clusters()[0].name
         listeners.append(
             json.loads(listener.replace(json.dumps(first), json.dumps(f"{number}{first}")))
-            | {"name": f"{number}{name}", "address": {"socket_address": {"address": f"10.0.0.{number}", "port_value": 80}}}
+            | {
+                "name": f"{number}{name}",
+                "address": {"socket_address": {"address": f"10.0.0.{number}", "port_value": 80}},
+            }
         )
     assert validated(clusters, listeners, tmp_path) == ""
 
 
 def validated(clusters: list[dict[str, Any]], listeners: list[dict[str, Any]], folder: Path) -> str:
     """What Envoy has to say against a bootstrap of these; nothing when it takes them."""
-    ads = {"api_type": "GRPC", "transport_api_version": "V3", "grpc_services": [{"envoy_grpc": {"cluster_name": "xds"}}]}
+    ads = {
+        "api_type": "GRPC",
+        "transport_api_version": "V3",
+        "grpc_services": [{"envoy_grpc": {"cluster_name": "xds"}}],
+    }
     own = {"name": "xds", "type": "STATIC", "connect_timeout": "1s"}
     bootstrap = {
         "node": {"id": "golden", "cluster": "golden"},

@@ -181,7 +181,9 @@ def _resource(item: discovery_pb2.Resource) -> Resource:
 
 def delta_stream(rejections: Rejections | None = None, **settings: float) -> DeltaStream:
     """The server's side of a delta stream."""
-    return DeltaStream("node", Names(), Rejections(100) if rejections is None else rejections, ServerSettings(**settings))  # type: ignore[arg-type]
+    return DeltaStream(
+        "node", Names(), Rejections(100) if rejections is None else rejections, ServerSettings(**settings)
+    )  # type: ignore[arg-type]
 
 
 def delta(resources: ResourceSet | None = None, **settings: float) -> DeltaClient:

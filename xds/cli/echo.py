@@ -33,7 +33,7 @@ def command(
 
     if https and not tls:
         raise Failure("--https needs --tls CERT KEY")
-    arguments = ["--address", address, *(("--tls", *tls) if tls else ())]
+    arguments = [*(("--address", address) if address else ()), *(("--tls", *tls) if tls else ())]
     for option, ports in (("--http", http), ("--https", https), ("--grpc", grpc), ("--tcp", tcp)):
         for port in ports or ():
             arguments += [option, str(port)]

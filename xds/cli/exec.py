@@ -10,7 +10,7 @@ import typer
 from xds.cli.control_plane import MeshOption
 from xds.cli.failure import Failure
 from xds.cli.lazy import typer_app
-from xds.cli.local_mesh import candidates, needed_mesh
+from xds.cli.local_mesh import candidates, needed_mesh, pod_names
 from xds.cli.target import NamespaceOption, choose
 
 app = typer_app()
@@ -18,7 +18,12 @@ app = typer_app()
 
 @app.command(context_settings={"allow_interspersed_args": False, "help_option_names": ["-h", "--help"]})
 def command(
-    pod: Annotated[str, typer.Argument(metavar="POD", help="pod, pod.namespace, pod/namespace or deploy/NAME.")],
+    pod: Annotated[
+        str,
+        typer.Argument(
+            metavar="POD", help="pod, pod.namespace, pod/namespace or deploy/NAME.", autocompletion=pod_names
+        ),
+    ],
     words: Annotated[list[str], typer.Argument(metavar="-- CMD", help="The command and its arguments.")],
     namespace: NamespaceOption = "",
     mesh: MeshOption = "",

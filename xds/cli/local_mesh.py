@@ -41,3 +41,12 @@ def needed_mesh(name: str = "") -> MeshEntry:
 def candidates(pods: Iterable[PodEntry]) -> dict[Candidate, PodEntry]:
     """The pods by what users may call them."""
     return {Candidate(pod.namespace, pod.name, pod.workload, pod.workload_kind): pod for pod in pods}
+
+
+def pod_names(incomplete: str) -> list[str]:
+    """What the shell offers for a pod: ``name.namespace`` of every pod of every local mesh that runs."""
+    from xds.local import state
+
+    meshes = state.running(state.state_folder())
+    names = {f"{pod.name}.{pod.namespace}" for mesh in meshes for pod in mesh.pods}
+    return sorted(name for name in names if name.startswith(incomplete))

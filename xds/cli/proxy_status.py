@@ -11,6 +11,7 @@ import typer
 from xds.cli.control_plane import HttpOption, MeshOption, address, ask
 from xds.cli.failure import Failure
 from xds.cli.lazy import typer_app
+from xds.cli.local_mesh import pod_names
 from xds.cli.output import Output, OutputOption, print_document, print_table, stdout
 from xds.cli.target import Candidate, NamespaceOption, choose
 
@@ -42,7 +43,12 @@ _FINDINGS: Final = frozenset(_STATES[:2])
 @app.command()
 def command(
     proxy: Annotated[
-        str, typer.Argument(metavar="[PROXY]", help="Only this one, in detail: pod, pod.namespace or deploy/NAME.")
+        str,
+        typer.Argument(
+            metavar="[PROXY]",
+            help="Only this one, in detail: pod, pod.namespace or deploy/NAME.",
+            autocompletion=pod_names,
+        ),
     ] = "",
     namespace: NamespaceOption = "",
     http: HttpOption = "",

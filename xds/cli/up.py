@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,6 +47,8 @@ def command(
 
     Prints READY when all pods are up and all proxies in sync. Changed manifests apply at once; Ctrl-C ends it all.
     """
+    # gRPC has nothing to do in the processes that are started, and would complain of each.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from xds.events import set_up
 
     if not manifests.exists():

@@ -53,12 +53,16 @@ def _echo_ports(ports: tuple[ContainerPort, ...]) -> tuple[str, ...]:
 
 
 def environment(
-    pod: PodSpec, container: Container, addresses: tuple[str, ...], outside: Mapping[str, str]
+    pod: PodSpec,
+    container: Container,
+    addresses: tuple[str, ...],
+    outside: Mapping[str, str],
+    kept: tuple[str, ...] = (),
 ) -> dict[str, str]:
     """The environment of a container.
 
-    Shape: from ``outside`` (ours) only PATH, LANG and proxy-free basics; POD_NAME, POD_NAMESPACE, POD_IP, VERSION (the
-    label ``version``), HOSTNAME; then the container's own, in which ``$(NAME)`` stands for a variable set before.
+    Shape: from ``outside`` (ours) only PATH, LANG and what ``kept`` names; POD_NAME, POD_NAMESPACE, POD_IP, HOSTNAME,
+    VERSION (the label ``version``); then the container's own, in which ``$(NAME)`` stands for a variable set before.
     """
     folder = str(Path(sys.executable).parent)
     env = {
@@ -74,6 +78,7 @@ def environment(
         "VERSION": pod.labels.get("version", ""),
         "SERVICE_ACCOUNT": pod.service_account,
     }
+    env |= {name: outside[name] for name in kept}
     for variable in container.env:
         env[variable.name] = _value(pod, variable, addresses, env)
     return env

@@ -1,4 +1,4 @@
-"""The local mesh: a node, its pods, their names and services; what ``plait up`` and the test kit drive.
+"""The local mesh: pods on this machine, their names and services; what ``plait up`` and the test kit drive.
 
 The mesh knows nothing of routes or policies: who uses it tells it which pods to run (``apply``), which services there
 are (``set_services``) and what each sidecar's bootstrap is, and hears of every pod's state (``changes``).
@@ -11,33 +11,32 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from xds.local import sidecar, state
+from xds.local import loopback, sidecar, state
 from xds.local.addresses import AddressPool
 from xds.local.commands import CommandFailed, kill, missing_tools, started_at, user_for
-from xds.local.egress import Egress
 from xds.local.interception import PROXY_ID
-from xds.local.names import ClusterNames
-from xds.local.node import Node
+from xds.local.namespace_host import NamespaceHost
 from xds.local.output import Sink
-from xds.local.pod import BootstrapFor, Pod, PodPlace
+from xds.local.pod import Pod, PodPlace
+from xds.local.pod_host import PodHost
 from xds.local.pods import Phase, PodKey, PodSpec, PodStatus
-from xds.local.resolver import Resolver, host_resolvers
-from xds.local.service_network import ServiceNetwork
 from xds.local.services import HostAddresses, LocalService
 from xds.local.settings import LocalSettings
+from xds.local.sidecar import BootstrapFor
 
 # How long replaced pods are kept when those that replace them do not become ready.
-_REPLACE_WAIT_S = 15.0
+_REPLACE_WAIT: Final = timedelta(seconds=15)
+_EXEC_LIMIT: Final = timedelta(seconds=30)
 
 
 def unavailable() -> str:
-    """Why pods cannot have namespaces here; empty when they can."""
+    """Why pods cannot have namespaces here; empty when they can. Then ``LocalSettings.loopback`` still works."""
     if sys.platform != "linux":
         return "network namespaces need Linux"
     if os.geteuid() != 0:
@@ -49,7 +48,7 @@ def unavailable() -> str:
 class LocalMesh:
     """Pods on this machine. An asynchronous context manager: outside it nothing of the mesh exists.
 
-    ``bootstrap_for`` gives the bootstrap of a pod's Envoy (``sidecar.bootstrap_for`` for the usual one); ``sink`` takes
+    ``bootstrap_for`` gives the bootstrap of a pod's Envoy (``sidecar.bootstraps`` for the usual one); ``sink`` takes
     every line that pods write.
     """
 
@@ -58,53 +57,37 @@ class LocalMesh:
         self._bootstrap_for = bootstrap_for
         self._sink = sink
         self._folder = state.state_folder()
-        networks = (settings.pod_network, settings.pod_network_v6)
+        networks = (loopback.NETWORK,) if settings.loopback else (settings.pod_network, settings.pod_network_v6)
         self._pools = tuple(AddressPool(network) for network in networks if network)
-        self._network = ServiceNetwork(
-            tuple(pool.node for pool in self._pools), settings.pod_network, settings.service_network
-        )
-        self._resolver = Resolver(ClusterNames(()), _upstream())
         self._pods: dict[PodKey, Pod] = {}
         self._lives: dict[PodKey, asyncio.Task[None]] = {}
         self._watchers: set[asyncio.Queue[PodStatus]] = set()
         self._applying = asyncio.Lock()
         self._sockets: set[str] = set()
         self._numbers = 0
-        self._node: Node | None = None
-        self._egress: Egress | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._running: PodHost | None = None
 
     # -- life
 
     async def __aenter__(self) -> Self:
-        reason = unavailable()
+        settings = self._settings
+        reason = "" if settings.loopback else unavailable()
         if reason:
             raise CommandFailed(reason)
         for mesh in state.running(self._folder):
-            if mesh.name == self._settings.name:
+            if mesh.name == settings.name:
                 raise CommandFailed(
-                    f"a local mesh {mesh.name!r} runs already (process {mesh.pid}); give another --mesh"
+                    f"a local mesh {mesh.name!r} runs already (process {mesh.pid}): give another --mesh"
                 )
-        settings = self._settings
         envoy = settings.envoy or sidecar.installed_envoy()
-        self._node = node = await Node.start(tuple(pool.node for pool in self._pools), envoy)
-        try:
-            await self._open_network(node)
-        except BaseException:
-            await node.stop()
-            raise
+        if settings.loopback:
+            self._running = loopback.LoopbackHost.start(state.files_folder(settings.name), envoy)
+        else:
+            self._running = await NamespaceHost.start(settings, [pool.node for pool in self._pools], envoy)
         paths = (Path(sys.executable), Path(sys.prefix), Path(sys.base_prefix), settings.folder)
         self._user = user_for(settings.app_uid, settings.app_uid, paths)
-        self._tasks = [asyncio.create_task(self._network.keep(node))]
         self._write_state()
         return self
-
-    async def _open_network(self, node: Node) -> None:
-        first = self._pools[0].node
-        await self._resolver.listen(node.namespace, first)
-        if self._settings.egress:
-            self._egress = await Egress.start(node.namespace, first)
-        await self._network.prepare(node, self._egress.port if self._egress else 0)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -113,22 +96,14 @@ class LocalMesh:
             pod.stop()
         if self._lives:
             await asyncio.wait(self._lives.values())
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._resolver.close()
-        if self._egress is not None:
-            self._egress.close()
-        if self._node is not None:
-            await self._node.stop()
+        await self._host.stop()
         state.remove(self._settings.name, self._folder)
 
     @property
-    def node(self) -> Node:
-        """The node. RuntimeError outside the context."""
-        if self._node is None:
+    def _host(self) -> PodHost:
+        if self._running is None:
             raise RuntimeError("the local mesh is not running")
-        return self._node
+        return self._running
 
     def socket_path(self, name: str) -> Path:
         """Where a server of ours binds the unix socket that pods know as ``/run/plait/name``.
@@ -136,13 +111,14 @@ class LocalMesh:
         Other terminals find it in the mesh's state under ``name``.
         """
         self._sockets.add(name)
-        return self.node.path(name)
+        return self._host.socket(name)
 
     def open_to_proxies(self, name: str) -> None:
         """Let Envoys, and no application, connect to that unix socket. To be called when it is bound."""
-        path = self.node.path(name)
-        os.chown(path, PROXY_ID, PROXY_ID)
-        path.chmod(0o600)
+        if not self._settings.loopback:
+            path = self._host.socket(name)
+            os.chown(path, PROXY_ID, PROXY_ID)
+            path.chmod(0o600)
 
     # -- pods
 
@@ -159,17 +135,16 @@ class LocalMesh:
             new = [key for key in wanted if key not in self._pods]
             for key in new:
                 self._start(wanted[key])
-            self._write_state()
             if old and new:
                 with contextlib.suppress(TimeoutError):
-                    await self.until_ready(timedelta(seconds=_REPLACE_WAIT_S), new)
+                    await self.until_ready(_REPLACE_WAIT, new)
             await self._stop(old)
             self._write_state()
 
     def _start(self, spec: PodSpec) -> None:
         self._numbers += 1
         place = PodPlace(
-            node=self.node,
+            host=self._host,
             number=self._numbers,
             addresses=tuple(pool.lend(spec.key) for pool in self._pools),
             resolver=self._pools[0].node,
@@ -203,7 +178,7 @@ class LocalMesh:
         """The state of every pod, now."""
         return {key: pod.status for key, pod in sorted(self._pods.items())}
 
-    async def changes(self) -> AsyncIterator[PodStatus]:
+    async def changes(self) -> AsyncGenerator[PodStatus, None]:
         """The state of every pod, then each new state of any, for ever; the last of a pod has phase Gone."""
         queue: asyncio.Queue[PodStatus] = asyncio.Queue()
         self._watchers.add(queue)
@@ -218,23 +193,19 @@ class LocalMesh:
     async def until_ready(self, limit: timedelta, keys: Iterable[PodKey] | None = None) -> None:
         """Return when all pods (or those of ``keys``) are ready or complete. TimeoutError names the others."""
         wanted = list(keys) if keys is not None else list(self._pods)
-        changes = self.changes()
         try:
-            async with asyncio.timeout(limit.total_seconds()):
-                async for _ in changes:
-                    if not self._unready(wanted):
-                        return
+            async with asyncio.timeout(limit.total_seconds()), contextlib.aclosing(self.changes()) as changes:
+                while self._unready(wanted):
+                    await anext(changes)
         except TimeoutError:
             raise TimeoutError(f"not ready: {', '.join(self._unready(wanted))}") from None
-        finally:
-            await changes.aclose()  # type: ignore[attr-defined]
 
     def _unready(self, keys: Iterable[PodKey]) -> list[str]:
         statuses = [self._pods[key].status for key in keys if key in self._pods]
         return [f"{s.key} ({s.phase})" for s in statuses if not s.ready and s.phase is not Phase.SUCCEEDED]
 
     async def exec(
-        self, key: PodKey, command: Sequence[str], *, text: str = "", limit: timedelta = timedelta(seconds=30)
+        self, key: PodKey, command: Sequence[str], *, text: str = "", limit: timedelta = _EXEC_LIMIT
     ) -> subprocess.CompletedProcess[str]:
         """The ended command, run in the pod as its containers are; its traffic is intercepted like theirs.
 
@@ -251,38 +222,27 @@ class LocalMesh:
             await kill(process)
             raise
         status = process.returncode if process.returncode is not None else -1
-        return subprocess.CompletedProcess(
-            list(command), status, out.decode(errors="replace"), err.decode(errors="replace")
-        )
+        said = (stream.decode(errors="replace") for stream in (out, err))
+        return subprocess.CompletedProcess(list(command), status, *said)
 
     async def admin_get(self, key: PodKey, path: str, *, method: str = "GET") -> tuple[int, bytes]:
         """Status and body of a request to the admin interface of the pod's Envoy. OSError when it does not answer."""
-        return await asyncio.to_thread(sidecar.admin, self._pods[key].namespace, path, method=method)
+        return await asyncio.to_thread(sidecar.admin, self._pods[key].admin, path, method=method)
 
     # -- services
 
     def set_services(self, services: Iterable[LocalService], hosts: Iterable[HostAddresses] = ()) -> None:
         """Make these services and hosts resolvable at once, and their ClusterIPs reachable a moment later."""
-        known = tuple(services)
-        self._resolver.names = ClusterNames(known, hosts)
-        self._network.set(known)
+        self._host.set_services(tuple(services), hosts)
 
     async def services_loaded(self) -> None:
         """Return when the rules of the last ``set_services`` are in force."""
-        await self._network.loaded()
+        await self._host.services_loaded()
 
     def _write_state(self) -> None:
         """Tell other terminals what runs."""
-        pods = tuple(pod.entry() for _, pod in sorted(self._pods.items()) if pod.holder)
-        sockets = {name: str(self.node.path(name)) for name in sorted(self._sockets)}
+        pods = tuple(pod.entry() for _, pod in sorted(self._pods.items()) if pod.set_up)
+        sockets = {name: str(self._host.socket(name)) for name in sorted(self._sockets)}
         pid = os.getpid()
-        entry = state.MeshEntry(self._settings.name, pid, started_at(pid), self.node.pid, sockets, pods)
+        entry = state.MeshEntry(self._settings.name, pid, started_at(pid), self._host.pid, sockets, pods)
         state.write(entry, self._folder)
-
-
-def _upstream() -> tuple[str, ...]:
-    """The host's resolvers; none when there is no readable resolv.conf."""
-    try:
-        return host_resolvers(Path("/etc/resolv.conf").read_text())
-    except OSError:
-        return ()

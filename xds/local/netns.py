@@ -22,9 +22,11 @@ _CLONE_NEWNET: Final = 0x40000000
 def within(namespace: int, work: Callable[[], T]) -> T:
     """What ``work`` returns when run inside the network namespace; it must not block, the caller waits for it.
 
-    Units:   ``namespace`` is an open descriptor of ``/proc/PID/ns/net``.
+    Units:   ``namespace`` is an open descriptor of ``/proc/PID/ns/net``, or -1 for our own.
     Errors:  OSError of entering (not root, for example), and whatever ``work`` raises.
     """
+    if namespace < 0:
+        return work()
     results: list[T] = []
     failures: list[BaseException] = []
 

@@ -6,23 +6,24 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from xds.local import probes, sidecar
-from xds.local.commands import CommandFailed, User, inside_pod, started_at
+from xds.local.commands import CommandFailed, User, started_at
 from xds.local.container import argv, environment, expand
 from xds.local.interception import interception
-from xds.local.node import Node
 from xds.local.output import OutputLine, Sink
-from xds.local.pod_network import PodNamespaces, hostname, open_pod
+from xds.local.pod_host import PodHost, Sandbox
+from xds.local.pod_network import hostname
 from xds.local.pods import Container, Phase, PodSpec, PodStatus, Restart
 from xds.local.program import Program, Supervisor, start
 from xds.local.settings import LocalSettings
+from xds.local.sidecar import Admin, BootstrapFor
 from xds.local.state import PodEntry
 from xds.model.problem import Problems
 from xds.model.refs import FieldRef, ObjectRef
 
-BootstrapFor = Callable[[PodSpec, tuple[str, ...]], dict[str, Any]]
 NODE_NAME = "local"
 
 
@@ -30,7 +31,7 @@ NODE_NAME = "local"
 class PodPlace:
     """What a pod is given: its node, number, addresses, resolver, and whom it reports to."""
 
-    node: Node
+    host: PodHost
     number: int
     addresses: tuple[str, ...]
     resolver: str
@@ -47,7 +48,7 @@ class Pod:
     def __init__(self, spec: PodSpec, place: PodPlace) -> None:
         self.spec = spec
         self._place = place
-        self._namespaces: PodNamespaces | None = None
+        self._sandbox: Sandbox | None = None
         self._envoy: Supervisor | None = None
         self._containers: list[Supervisor] = []
         self._ready: dict[str, bool] = {}
@@ -73,19 +74,33 @@ class Pod:
     @property
     def holder(self) -> int:
         """The process id of the pod's first process; 0 when it is not set up."""
-        return self._namespaces.holder if self._namespaces else 0
+        return self._sandbox.holder if self._sandbox else 0
 
     @property
-    def namespace(self) -> int:
-        """A descriptor of the pod's network namespace. RuntimeError when the pod is not set up, or gone."""
-        if self._namespaces is None or self._namespaces.namespace < 0:
+    def set_up(self) -> bool:
+        """Whether commands can be run in the pod."""
+        return self._sandbox is not None and self.status.phase is not Phase.GONE
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """Where the pod runs. RuntimeError when it is not set up, or gone."""
+        if self._sandbox is None or self.status.phase is Phase.GONE:
             raise RuntimeError(f"pod {self.spec.key} is not running")
-        return self._namespaces.namespace
+        return self._sandbox
+
+    @property
+    def admin(self) -> Admin:
+        """Where the admin interface of the pod's Envoy is. RuntimeError when the pod is not set up, or gone."""
+        return Admin(self.sandbox.namespace, self._place.host.admin_address(self._place.addresses))
 
     @property
     def env(self) -> Mapping[str, str]:
         """The environment of the first container, and so of commands that are run in the pod."""
-        return environment(self.spec, self.spec.containers[0], self._place.addresses, os.environ)
+        return self._environment(self.spec.containers[0])
+
+    def _environment(self, container: Container) -> dict[str, str]:
+        outside = {**os.environ, **self.sandbox.env}
+        return environment(self.spec, container, self._place.addresses, outside, tuple(self.sandbox.env))
 
     def entry(self) -> PodEntry:
         """What other terminals must know to run a command in the pod."""
@@ -108,7 +123,7 @@ class Pod:
     def command(self, words: Sequence[str], container: Container | None = None) -> tuple[str, ...]:
         """The command as run in the pod by the user of its containers."""
         where = self._place.settings.folder / (container.working_dir if container else "")
-        return inside_pod(self.holder, self._place.user, words, str(where))
+        return self.sandbox.command(self._place.user, words, where)
 
     async def run(self) -> None:
         """Live: returns when the pod has ended, for good, and nothing of it is left."""
@@ -129,7 +144,7 @@ class Pod:
 
     async def _set_up(self) -> None:
         place, spec = self._place, self.spec
-        self._namespaces = await open_pod(place.node, spec, place.number, place.addresses, place.resolver)
+        self._sandbox = await place.host.open(spec, place.number, place.addresses)
         self._report()
         if not spec.inject:
             return
@@ -141,7 +156,7 @@ class Pod:
         if what is not None:
             own = tuple(f"{address}/{128 if ':' in address else 32}" for address in (place.resolver,))
             excluded = (*what.excluded_networks, *own)
-            await self._namespaces.intercept(replace(what, excluded_networks=excluded))
+            await self._sandbox.intercept(replace(what, excluded_networks=excluded))
 
     async def _live(self) -> None:
         """Sidecar, init containers, containers, one after the other; then wait for the end."""
@@ -183,15 +198,15 @@ class Pod:
         words = argv(container, at, found)
         if words is None:
             raise CommandFailed("; ".join(str(problem) for problem in found))
-        env = environment(spec, container, place.addresses, os.environ)
+        env = self._environment(container)
         command = self.command(expand(words, env), container)
-        return Program(spec.key, container.name, command, env, place.sink)
+        return Program(spec.key, container.name, command, env, place.sink, wrapped=self.holder != 0)
 
     def _supervise(self, container: Container) -> Supervisor:
         """A supervisor for the container that keeps track of its readiness."""
 
         async def started() -> None:
-            await probes.watch(container, self.namespace, self._place.addresses[0], self._run_probe, report)
+            await probes.watch(container, self.sandbox.namespace, self._place.addresses[0], self._run_probe, report)
 
         def report(ready: bool) -> None:
             self._ready[container.name] = ready
@@ -201,20 +216,25 @@ class Pod:
         return Supervisor(program, self.spec.restart, started=started, ended=lambda: report(False))
 
     async def _run_probe(self, command: Sequence[str]) -> int:
-        quiet = Program(self.spec.key, "probe", self.command(command), self.env, lambda line: None)
+        quiet = Program(
+            self.spec.key, "probe", self.command(command), self.env, lambda line: None, wrapped=self.holder != 0
+        )
         return await (await start(quiet)).wait()
 
     async def _run_envoy(self) -> None:
         place, settings = self._place, self._place.settings
-        text = place.bootstrap_for(self.spec, place.addresses)
+        config = place.bootstrap_for(self.spec, place.addresses)
         workers = ("--concurrency", str(settings.envoy_concurrency))
         flags = (*workers, "--log-level", settings.envoy_log_level, *settings.envoy_flags)
-        program = sidecar.envoy_program(place.node, self.spec.key, self.holder, text, flags, place.sink)
+        words = sidecar.envoy_command(place.host, self.spec.key, config, flags)
+        command = self.sandbox.command(sidecar.PROXY, words, Path("/"))
+        env = {"PATH": "/usr/bin:/bin"}
+        program = Program(self.spec.key, "envoy", command, env, place.sink, wrapped=self.holder != 0)
         self._envoy = Supervisor(program, Restart.ALWAYS, started=self._watch_envoy, ended=self._envoy_ended)
         await self._envoy.run()
 
     async def _watch_envoy(self) -> None:
-        await sidecar.live(self.namespace)
+        await sidecar.live(self.admin)
         self._proxy_live.set()
         self._report()
 
@@ -245,8 +265,10 @@ class Pod:
         self._report(phase=Phase.FAILED if any(statuses) else Phase.SUCCEEDED, ready=False)
 
     async def _clean_up(self) -> None:
-        if self._namespaces is not None:
-            await self._namespaces.close()
+        for supervisor in (*self._containers, *([self._envoy] if self._envoy else [])):
+            supervisor.kill()
+        if self._sandbox is not None:
+            await self._sandbox.close()
         self._report(phase=Phase.GONE, ready=False)
 
     def _report(self, **fields: Any) -> None:

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
-from xds.local.commands import child_of, inside_network, run
+from xds.local.commands import User, child_of, inside_network, inside_pod, run
 from xds.local.interception import Interception, rules
 from xds.local.names import DOMAIN
 from xds.local.node import RUN_DIR, Node, expect_ready, load_rules
@@ -46,6 +48,15 @@ class PodNamespaces:
     handle: int
     namespace: int
     addresses: tuple[str, ...]
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """Nothing: containers find here what they find in a cluster."""
+        return {}
+
+    def command(self, user: User, words: Sequence[str], directory: Path) -> tuple[str, ...]:
+        """The command as run in all of the pod's namespaces by that user."""
+        return inside_pod(self.holder, user, words, str(directory))
 
     async def intercept(self, what: Interception) -> None:
         """Send the pod's traffic through its sidecar, for each of its address families."""

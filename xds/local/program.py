@@ -22,13 +22,14 @@ _WELL_AFTER_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run: ``argv`` starts with ``nsenter``, whose only child is the program itself."""
+    """What to run. ``wrapped``: ``argv`` starts with ``nsenter``, whose only child is the program itself."""
 
     pod: PodKey
     name: str
     argv: Sequence[str]
     env: Mapping[str, str]
     sink: Sink
+    wrapped: bool = True
 
     def say(self, text: str) -> None:
         """Put a line of ours among the program's output."""
@@ -40,6 +41,7 @@ class Running:
 
     def __init__(self, program: Program, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._wrapped = program.wrapped
         assert process.stdout is not None
         self._copy = asyncio.create_task(copy_lines(process.stdout, program.pod, program.name, program.sink))
 
@@ -55,8 +57,15 @@ class Running:
         """Send a signal to the program (not to ``nsenter``, which passes none on); nothing when it has ended."""
         if self._process.returncode is not None:
             return
+        pid = child_of(self._process.pid) if self._wrapped else self._process.pid
         with contextlib.suppress(ProcessLookupError):
-            os.kill(child_of(self._process.pid) or self._process.pid, number)
+            os.kill(pid or self._process.pid, number)
+
+    def kill(self) -> None:
+        """Kill the program and what it started, as far as that did not leave its process group."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 async def start(program: Program) -> Running:
@@ -129,3 +138,9 @@ class Supervisor:
         self._stopping.set()
         if self._now is not None:
             self._now.send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the program at once and do not start it again."""
+        self._stopping.set()
+        if self._now is not None:
+            self._now.kill()

@@ -16,6 +16,7 @@ class LocalSettings:
     ``name`` tells meshes of one machine apart; ``folder`` is where containers start and their relative paths begin;
     ``pod_network_v6`` empty means IPv4 only; ``service_network`` is where
     ClusterIPs are from; ``egress`` False cuts pods off from everything outside the mesh;
+    ``loopback`` runs pods without namespaces (see ``loopback``), for who is not root;
     ``app_uid`` is who containers run as (any but 0 and 1337); ``envoy`` None takes the installed package's;
     ``proxy_ready`` bounds how long a container waits for its Envoy before it is reported (it goes on waiting).
     """
@@ -26,6 +27,7 @@ class LocalSettings:
     pod_network_v6: str = ""
     service_network: str = SERVICE_NETWORK
     egress: bool = True
+    loopback: bool = False
     app_uid: int = 1000
     envoy: Path | None = None
     envoy_concurrency: int = 1

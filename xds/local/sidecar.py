@@ -5,31 +5,41 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from xds.bootstrap import ADMIN_PORT, ControlPlane, ProxyNode, bootstrap
-from xds.local.commands import User, inside_pod
-from xds.local.interception import PROXY_ID
+from xds.bootstrap import ADMIN_PORT, ControlPlane, OwnPorts, ProxyNode, bootstrap
+from xds.local.commands import User
+from xds.local.interception import MODE, PROXY_ID
+from xds.local.loopback import PROXY_PORT
 from xds.local.netns import http_request
-from xds.local.node import RUN_DIR, Node
-from xds.local.output import Sink
+from xds.local.node import RUN_DIR
+from xds.local.pod_host import PodHost
 from xds.local.pods import PodKey, PodSpec
-from xds.local.program import Program
+from xds.local.settings import LocalSettings
+from xds.local.state import PodEntry, files_folder
 
 PROXY: Final = User(PROXY_ID, PROXY_ID)
-ENVOY: Final = RUN_DIR / "envoy"
 _POLL_S: Final = 0.05
 
-
-def control_plane_at(socket: str) -> ControlPlane:
-    """The control plane on the unix socket that ``LocalMesh.socket_path`` gives for this name, as proxies see it."""
-    return ControlPlane(f"unix:{RUN_DIR / socket}")
+BootstrapFor = Callable[[PodSpec, tuple[str, ...]], dict[str, Any]]
 
 
-def bootstrap_for(control_plane: ControlPlane) -> Callable[[PodSpec, tuple[str, ...]], dict[str, Any]]:
-    """What makes the bootstrap of a pod's sidecar, given the pod and its addresses."""
+def bootstraps(settings: LocalSettings, socket: str) -> BootstrapFor:
+    """What makes the bootstraps of a local mesh whose control plane is bound to ``LocalMesh.socket_path(socket)``."""
+    folder = files_folder(settings.name) if settings.loopback else RUN_DIR
+    return bootstrap_for(ControlPlane(f"unix:{folder / socket}"), loopback=settings.loopback)
+
+
+def bootstrap_for(control_plane: ControlPlane, *, loopback: bool = False) -> BootstrapFor:
+    """What makes the bootstrap of a pod's sidecar, given the pod and its addresses.
+
+    With ``loopback`` Envoy's own ports are at the pod's address, and the node metadata say that nothing is intercepted
+    (INTERCEPTION_MODE NONE) and where the explicit proxy is wanted (HTTP_PROXY_PORT).
+    """
 
     def make(spec: PodSpec, addresses: tuple[str, ...]) -> dict[str, Any]:
         node = ProxyNode(
@@ -41,36 +51,51 @@ def bootstrap_for(control_plane: ControlPlane) -> Callable[[PodSpec, tuple[str, 
             annotations=spec.annotations,
             service_account=spec.service_account,
             workload=spec.workload,
+            interception_mode="NONE" if loopback else spec.annotations.get(MODE, "REDIRECT"),
+            metadata={"HTTP_PROXY_PORT": str(PROXY_PORT)} if loopback else {},
         )
-        return bootstrap(node, control_plane)
+        ports = OwnPorts(admin_address=addresses[0], address=addresses[0]) if loopback else OwnPorts()
+        return bootstrap(node, control_plane, ports)
 
     return make
 
 
-def envoy_program(
-    node: Node, pod: PodKey, holder: int, bootstrap: dict[str, Any], flags: tuple[str, ...], sink: Sink
-) -> Program:
-    """Envoy with that bootstrap in the pod of that holder; ``flags`` are added to its command line.
-
-    The bootstrap is written into the node's own file system, readable by Envoy.
-    """
-    config = node.write(f"pods/{pod.namespace}.{pod.name}/envoy.json", json.dumps(bootstrap, indent=1))
-    command = (str(ENVOY), "--config-path", str(config), "--disable-hot-restart", *flags)
-    return Program(pod, "envoy", inside_pod(holder, PROXY, command), {"PATH": "/usr/bin:/bin"}, sink)
+def envoy_command(host: PodHost, pod: PodKey, bootstrap: dict[str, Any], flags: tuple[str, ...]) -> tuple[str, ...]:
+    """The command line of Envoy with that bootstrap, which is written to where the pod can read it."""
+    config = host.write(f"pods/{pod.namespace}.{pod.name}/envoy.json", json.dumps(bootstrap, indent=1))
+    return (str(host.envoy), "--config-path", str(config), "--disable-hot-restart", *flags)
 
 
-def admin(
-    namespace: int, path: str, *, method: str = "GET", port: int = ADMIN_PORT, timeout_s: float = 5.0
-) -> tuple[int, bytes]:
-    """Status and body of a request to the admin interface in that network namespace. Blocks; OSError without answer."""
-    return http_request(namespace, method, "127.0.0.1", port, path, timeout_s=timeout_s)
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """Where the admin interface of an Envoy is: the network namespace (-1 for ours) and the address."""
+
+    namespace: int
+    address: str = "127.0.0.1"
+    port: int = ADMIN_PORT
 
 
-async def live(namespace: int) -> None:
+def admin(where: Admin, path: str, *, method: str = "GET", timeout_s: float = 5.0) -> tuple[int, bytes]:
+    """Status and body of a request to an admin interface. Blocks; OSError when there is no answer."""
+    return http_request(where.namespace, method, where.address, where.port, path, timeout_s=timeout_s)
+
+
+def admin_of(pod: PodEntry, path: str) -> tuple[int, bytes]:
+    """The same for a pod of a mesh that another process runs. OSError without answer, or without the right to ask."""
+    if not pod.holder:
+        return admin(Admin(-1, pod.addresses[0]), path)
+    namespace = os.open(f"/proc/{pod.holder}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return admin(Admin(namespace), path)
+    finally:
+        os.close(namespace)
+
+
+async def live(where: Admin) -> None:
     """Return when Envoy says that it is LIVE: it has its first configuration and its listeners are open."""
     while True:
         try:
-            status, _ = await asyncio.to_thread(admin, namespace, "/ready", timeout_s=1.0)
+            status, _ = await asyncio.to_thread(admin, where, "/ready", timeout_s=1.0)
         except OSError:
             status = 0
         if status == 200:

@@ -58,6 +58,7 @@ class PodEntry(msgspec.Struct, frozen=True):
     def command(self, words: tuple[str, ...]) -> tuple[str, ...]:
         """The command as run in the pod by the user of its containers."""
         if not self.holder:
+            # Who may read the mesh's file is the user whose mesh it is, so nobody else needs to be become.
             return ("env", f"--chdir={self.folder}", *words)
         return inside_pod(self.holder, User(self.uid, self.uid, self.reads_all), words, self.folder)
 
@@ -83,6 +84,11 @@ def state_folder() -> Path:
     if os.geteuid() == 0:
         return RUN_DIR
     return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/plait-{os.geteuid()}") / "plait"
+
+
+def files_folder(name: str) -> Path:
+    """Where a mesh without namespaces keeps its files and sockets."""
+    return state_folder() / f"{name}.d"
 
 
 def write(entry: MeshEntry, folder: Path) -> None:

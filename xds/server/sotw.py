@@ -11,7 +11,7 @@ from xds.api.envoy.service.discovery.v3 import discovery_pb2
 from xds.server.batch import Answer, Batch
 from xds.server.errors import LimitExceeded
 from xds.server.held import UNKNOWN
-from xds.server.names import NONE, Names
+from xds.server.names import Names
 from xds.server.offer import take, take_removals
 from xds.server.rejections import Rejection, Rejections
 from xds.server.stream import Stream
@@ -46,10 +46,6 @@ class SotwSubscription(Subscription):
         """As for delta; a client that came with a version is pending until that was compared."""
         return (bool(self.claimed_version) and not held_back) or super().pending(target, held_back=held_back)
 
-    def claims(self) -> bool:
-        """Whether the client came with a version that was not compared yet."""
-        return bool(self.claimed_version)
-
     def state(self, target: Layers) -> tuple[Difference, ...]:
         """All that the client should hold of ``target``."""
         return tuple([part for table in target if (part := self.held.concerned(table.everything))])
@@ -59,9 +55,7 @@ class SotwSubscription(Subscription):
         claimed, self.claimed_version = self.claimed_version, ""
         if claimed == version_of(self.state(target)):
             self.held.base = target
-            self.held.fresh = self.names.same(self.held.fresh & self.owed)
             self.due = False
-        self.owed = NONE
 
     def is_barred(self, parts: Sequence[Difference]) -> bool:
         """Whether the client has just refused exactly this state."""
@@ -103,7 +97,7 @@ class SotwStream(Stream):
                 return None
             reason = request.error_detail.message if request.HasField("error_detail") else None
             answer = self.settle(sub, sub.nonce, reason, now)
-        elif request.version_info:
+        elif sub.whole:
             sub.claimed_version = request.version_info
         self._read(sub, request.resource_names, first=first)
         return answer
@@ -137,18 +131,10 @@ class SotwStream(Stream):
     def encode(self, sub: Subscription, nonce: str, batch: Batch) -> bytes:
         """A DiscoveryResponse: fields version_info 1, resources 2, type_url 4, nonce 5."""
         assert isinstance(sub, SotwSubscription)
-        sub.nonce, sub.version = nonce, self._version(sub, batch)
+        parts = batch.parts if sub.whole else sub.state(self.of(sub.type_url))
+        sub.nonce, sub.version = nonce, version_of(parts)
         head = protobuf.text(1, sub.version) + protobuf.text(4, sub.type_url) + protobuf.text(5, nonce)
         return b"".join([head, *[part.sotw_items for part in batch.parts]])
-
-    def _version(self, sub: SotwSubscription, batch: Batch) -> str:
-        """The version of the client's state after ``batch``; one that nobody can claim while that is not complete."""
-        if sub.whole:
-            return version_of(batch.parts)
-        layers = self.of(sub.type_url)
-        version = version_of(sub.state(layers))
-        complete = sub.held.base is layers and not sub.held.deviations and not sub.doubt.names
-        return version if complete else f"{version}~{version_of(batch.parts)}"
 
     def _read(self, sub: SotwSubscription, wanted: Iterable[str], *, first: bool) -> None:
         held = sub.held

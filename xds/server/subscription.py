@@ -72,13 +72,9 @@ class Subscription:
 
     def owe(self, names: frozenset[str]) -> None:
         """Send ``names`` again, even if the client is about to say that it has them."""
-        if self.claims():
+        if self.claimed is not None:
             self.owed |= names
         self.ask(names)
-
-    def claims(self) -> bool:
-        """Whether the client has said that it holds something, and that was not compared yet."""
-        return self.claimed is not None
 
     def drop(self, names: Collection[str]) -> None:
         """Take no special note of ``names`` any more."""

@@ -14,8 +14,9 @@ from xds.decoders.shape.decode import Decoded
 from xds.decoders.shape.documents import SIZE_LIMIT_BYTES, Document, file_problem, split, text_of, too_large
 from xds.decoders.shape.manifests import merged, moved, read_document
 from xds.model.problem import Problem
-from xds.model.refs import FieldRef, ObjectRef
+from xds.model.refs import ObjectRef
 from xds.sources.changes import AuthoredObject, Changed, Replaced, Transaction
+from xds.sources.store import duplicate
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -134,7 +135,7 @@ def _resolve(
         for each in decoded.objects:
             first = objects.setdefault(each.ref, each)
             if first is not each:
-                found.append(_duplicate(each, first))
+                found.append(duplicate(each, first))
         kept.update(decoded.broken)
         if decoded.nameless:
             nameless.add(file)
@@ -142,12 +143,6 @@ def _resolve(
             problems[file] = tuple(found)
     kept.update(ref for ref, each in current.items() if each.origin.source in nameless)
     return objects, {ref for ref in kept if ref in current and ref not in objects}, problems
-
-
-def _duplicate(second: AuthoredObject, first: AuthoredObject) -> Problem:
-    """The finding about an object that is there twice."""
-    message = f"is there twice: the one at {first.origin} counts, this one has no effect"
-    return Problem(FieldRef(second.ref), "object.duplicate", message, origin=second.origin)
 
 
 def _manifest_files(root: Path) -> Iterator[tuple[str, Signature]]:

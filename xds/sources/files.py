@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from bisect import bisect_right
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from watchfiles._rust_notify import RustNotify
 
-from xds.decoders.shape.documents import SIZE_LIMIT_BYTES, file_problem, split, text_of
-from xds.decoders.shape.positions import Positions
+from xds.decoders.shape.documents import SIZE_LIMIT_BYTES, Document, file_problem, split, text_of
+from xds.decoders.shape.manifests import field_line
 from xds.model.problem import Problem
 from xds.model.refs import FieldRef, Origin
 from xds.sources.changes import AuthoredObject, Changed, Replaced, Transaction
@@ -119,18 +121,24 @@ class FileSource:
 
 
 def locate(at: FieldRef, origin: Origin) -> Origin:
-    """The line of a field of the object whose document begins at ``origin``; ``origin`` when it cannot be told."""
+    """The line of a field of the object that was read at ``origin``; ``origin`` when it cannot be told."""
     try:
-        content = Path(origin.source).read_bytes()
+        found = Path(origin.source).stat()
+        documents = _documents(origin.source, (found.st_mtime_ns, found.st_size))
     except OSError:
         return origin
-    text = text_of(content, origin.source, len(content))
-    if isinstance(text, Problem):
+    around = bisect_right(documents, origin.line, key=lambda document: document.line)
+    if not around:
         return origin
-    for document in split(text, origin.source):
-        if document.line == origin.line:
-            return Origin(origin.source, Positions(document.text, document.line).line(at.path))
-    return origin
+    return Origin(origin.source, field_line(at, documents[around - 1], origin.line))
+
+
+@lru_cache(maxsize=2)
+def _documents(file: str, _changed: tuple[int, int]) -> tuple[Document, ...]:
+    """The documents of a file, kept for the next finding in it while the file stays the same. Errors: OSError."""
+    content = Path(file).read_bytes()
+    text = text_of(content, file, len(content))
+    return () if isinstance(text, Problem) else tuple(split(text, file))
 
 
 def _notify(root: Path) -> RustNotify | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from xds.model.problem import Problem
-from xds.model.refs import ObjectRef
+from xds.model.refs import FieldRef, ObjectRef
 from xds.sources.changes import AuthoredObject, Changed, Replaced, Transaction
 
 
@@ -83,13 +83,31 @@ class ObjectStore:
         return sum(len(found) for found in self._kinds.values())
 
     def problems(self) -> tuple[Problem, ...]:
-        """What the sources have found, by source and place."""
-        return tuple(
+        """What the sources have found, by source and place; and objects that a later source holds in vain."""
+        found = [
             problem
             for held in self._held.values()
             for place in sorted(held.problems)
             for problem in held.problems[place]
-        )
+        ]
+        for source, held in self._held.items():
+            found += self._outdone(source, held)
+        return tuple(found)
+
+    def _outdone(self, source: str, held: _Held) -> Iterator[Problem]:
+        """The findings about objects of ``source`` that an earlier source holds too."""
+        if source == next(iter(self._held)):
+            return
+        for ref, mine in held.objects.items():
+            current = self.get(ref)
+            if current is not None and current is not mine:
+                yield duplicate(mine, current)
+
+
+def duplicate(second: AuthoredObject, first: AuthoredObject) -> Problem:
+    """The finding about an object that is there twice."""
+    message = f"is there twice: the one at {first.origin} counts, this one has no effect"
+    return Problem(FieldRef(second.ref), "object.duplicate", message, origin=second.origin)
 
 
 def _update_problems(problems: dict[str, tuple[Problem, ...]], change: Changed) -> None:

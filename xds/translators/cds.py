@@ -59,7 +59,7 @@ def _stated(policies: Policies) -> Iterator[tuple[Feature[Any], Policy]]:
 
 
 def _eds(spec: ClusterSpec, message: Cluster) -> None:
-    # The fetch timeout stays Envoy's 15 s: a changed cluster then goes on with the endpoints it had, if ever EDS is late.
+    # The fetch timeout stays Envoy's 15 s: if ever EDS is late, a changed cluster goes on with the endpoints it had.
     message.type = Cluster.EDS
     source = message.eds_cluster_config.eds_config
     source.ads.SetInParent()
@@ -98,7 +98,8 @@ def _dns(spec: ClusterSpec, message: Cluster, *, one_address: bool) -> None:
             DnsCluster(
                 dns_refresh_rate=duration(spec.dns_refresh_rate),
                 respect_dns_ttl=True,
-                dns_lookup_family=V4_PREFERRED if one_address else ALL,
+                # Many addresses in one endpoint are tried in turn; as endpoints of their own, each must be reachable.
+                dns_lookup_family=ALL if one_address else V4_PREFERRED,
                 all_addresses_in_single_endpoint=one_address,
             )
         )
@@ -156,8 +157,6 @@ def _describe(spec: ClusterSpec, message: Cluster) -> None:
     about = message.metadata.filter_metadata[_ISTIO]
     if spec.authored is not None:
         rule = spec.authored
-        about["config"] = (
-            f"/apis/{rule.group}/v1/namespaces/{rule.namespace}/destination-rule/{rule.name}"
-        )
+        about["config"] = f"/apis/{rule.group}/v1/namespaces/{rule.namespace}/destination-rule/{rule.name}"
     if name:
         about["services"] = [{"host": host, "name": name, "namespace": namespace}]

@@ -1,4 +1,4 @@
-"""Listeners: the frozen skeleton. What changes often is not in them but referred to, so that no edit drains a listener."""
+"""Listeners: the frozen skeleton. What changes often is only referred to, so that no edit drains a listener."""
 
 from __future__ import annotations
 

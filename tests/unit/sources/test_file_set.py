@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xds.decoders.shape import manifests
-from xds.model.refs import FieldRef
 from xds.sources import file_set
 from xds.sources.changes import Changed, Replaced
 from xds.sources.file_set import FileSet
-from xds.sources.files import load, locate
+from xds.sources.files import load
 from xds.sources.store import ObjectStore
 
 
@@ -208,23 +207,6 @@ def test_a_directory_out_of_sight_is_not_an_empty_one(folder: Folder) -> None:
     folder.root.with_name("elsewhere").rename(folder.root)
     assert folder.scan() is None
     assert folder.ports == {"a": 80}
-
-
-def test_load_reads_a_file_or_a_directory_and_never_raises(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text(service("a"))
-    assert [found.ref.name for found in load(tmp_path).objects] == ["a"]
-    assert [found.ref.name for found in load(tmp_path / "a.yaml").objects] == ["a"]
-    assert [problem.code for problem in load(tmp_path / "none").problems] == ["source.unreadable"]
-
-
-def test_the_line_of_a_field_is_found_later(tmp_path: Path) -> None:
-    path = tmp_path / "a.yaml"
-    path.write_text("# first\n" + service("a") + "---\n" + service("b"))
-    found = load(path).objects[1]
-    at = FieldRef(found.ref, ("spec", "ports", 0, "port"))
-    assert locate(at, found.origin).line == 10
-    path.unlink()
-    assert locate(at, found.origin) == found.origin
 
 
 def test_ten_thousand_objects_load_in_seconds(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_the_earlier_source_counts_and_the_other_steps_in() -> None:
     assert store.apply(Replaced("a", (made("x", "of a"),))) == {ref("x")}
     synced.append(store.synced)
     assert synced == [False, True]
+    assert [problem.code for problem in store.problems()] == ["object.duplicate"]
     assert store.apply(Changed("b", (made("x", "of b, newer"),))) == frozenset()
     assert store.apply(Changed("a", deletes=(ref("x"),))) == {ref("x")}
     found = store.get(ref("x"))

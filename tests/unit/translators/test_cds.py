@@ -1,3 +1,5 @@
+"""Clusters by discovery and protocol; what policies add is in the goldens."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -44,9 +46,7 @@ def test_connect_timeout_of_a_policy_goes_before_the_meshs() -> None:
 
 def test_original_destination_leaves_no_choice() -> None:
     policies = Policies([LoadBalancing(Method.RING_HASH, HashKey(header="x"), 10)])
-    spec = ClusterSpec(
-        NAME, Discovery.ORIGINAL_DST, policies=policies, source_address="127.0.0.6", port_override=8080
-    )
+    spec = ClusterSpec(NAME, Discovery.ORIGINAL_DST, policies=policies, source_address="127.0.0.6", port_override=8080)
     found = plain(spec)
     assert (found["type"], found["lb_policy"]) == ("ORIGINAL_DST", "CLUSTER_PROVIDED")
     assert "ring_hash_lb_config" not in found
@@ -62,10 +62,10 @@ def test_static_without_hosts_and_with() -> None:
 def test_names_resolved_by_envoy() -> None:
     strict = plain(ClusterSpec(NAME, Discovery.STRICT_DNS, endpoints=HOSTS))["cluster_type"]["typed_config"]
     assert (strict["dns_refresh_rate"], strict["respect_dns_ttl"]) == ("60s", True)
-    assert strict["dns_lookup_family"] == "ALL"
+    assert strict["dns_lookup_family"] == "V4_PREFERRED"
     assert "all_addresses_in_single_endpoint" not in strict
     logical = plain(ClusterSpec(NAME, Discovery.LOGICAL_DNS, endpoints=HOSTS))["cluster_type"]["typed_config"]
-    assert (logical["dns_lookup_family"], logical["all_addresses_in_single_endpoint"]) == ("V4_PREFERRED", True)
+    assert (logical["dns_lookup_family"], logical["all_addresses_in_single_endpoint"]) == ("ALL", True)
 
 
 def test_protocols() -> None:

@@ -1,3 +1,5 @@
+"""Load assignments, whole."""
+
 from __future__ import annotations
 
 from xds.model.endpoint import Endpoint, Health, Locality

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -12,7 +11,7 @@ import typer
 
 from xds.cli.control_plane import HttpOption, MeshOption, Unreachable, address, ask
 from xds.cli.failure import Failure
-from xds.cli.local_mesh import candidates, running_mesh
+from xds.cli.local_mesh import candidates, pod_names, running_mesh
 from xds.cli.output import Output, OutputOption
 from xds.cli.proxy_config.dump import ProxyConfig, from_control_plane, from_envoy, with_provenance
 from xds.cli.target import Candidate, NamespaceOption, choose
@@ -28,9 +27,12 @@ _HOSTS: Final = "/clusters?format=json"
 class From:
     """Which proxy, read where, printed how."""
 
-    proxy: Annotated[str, typer.Argument(metavar="PROXY", help="pod, pod.namespace, pod/namespace or deploy/NAME.")] = (
-        ""
-    )
+    proxy: Annotated[
+        str,
+        typer.Argument(
+            metavar="PROXY", help="pod, pod.namespace, pod/namespace or deploy/NAME.", autocompletion=pod_names
+        ),
+    ] = ""
     namespace: NamespaceOption = ""
     file: Annotated[
         Path | None, typer.Option("-f", "--file", help="Read this answer of Envoy's /config_dump instead.")
@@ -79,13 +81,9 @@ def _local_pod(where: From) -> PodEntry | None:
 
 def _admin(pod: PodEntry, path: str) -> dict[str, Any]:
     """The JSON that the pod's Envoy answers. Errors: OSError when it does not; Failure for another answer."""
-    from xds.local.sidecar import admin
+    from xds.local.sidecar import admin_of
 
-    namespace = os.open(f"/proc/{pod.holder}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        status, body = admin(namespace, path)
-    finally:
-        os.close(namespace)
+    status, body = admin_of(pod, path)
     if status != 200:
         raise Failure(f"the Envoy of {pod.key} answered {path} with {status}")
     return _json(body, f"the Envoy of {pod.key}")

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from xds.decoders.shape.decode import Decoded, Place, decode_object
@@ -115,9 +116,49 @@ def mesh_config(config_map: ConfigMap, place: Place) -> Decoded:
         return Decoded(broken=(ref,), problems=(place.problem(MESH_CONFIG_MAP, found),))
     metadata = {"name": ref.name, "namespace": ref.namespace, "generation": config_map.metadata.generation}
     head = {"apiVersion": MeshConfig.KIND.api_versions[0], "kind": MeshConfig.KIND.name, "metadata": metadata}
-    decoded = decode_object({**head, "spec": settings}, Place(place.origin))
-    inner = Positions(text, place.positions.line((*place.root, *within)) + 1) if place.positions else None
+    decoded = decode_object({**head, "spec": settings}, Place(place.here()))
+    inner = _inner(text, place.positions, (*place.root, *within)) if place.positions else None
     return replace(decoded, problems=tuple(_within(problem, place, within, inner) for problem in decoded.problems))
+
+
+def _inner(text: str, positions: Positions, path: Path) -> Positions:
+    """The lines of the fields in a text that is itself a field, written as a block."""
+    return Positions(text, positions.line(path) + 1)
+
+
+def field_line(at: FieldRef, document: Document, line: int) -> int:
+    """The line of a field of the object that was read at ``line`` of ``document``; ``line`` when it is no YAML."""
+    try:
+        values, _ = read_values(document.text)  # the file may have changed since; composing trusts it
+    except YamlFault:
+        return line
+    positions = _positions(document)
+    root = positions.item_at(line) if line != document.line else ()
+    path: Path = (*root, *at.path)
+    if at.object.kind == MeshConfig.KIND.name and not positions.has((*root, "spec")):
+        text = _at(values, (0, *root, "data", "mesh"))
+        if isinstance(text, str):
+            return _inner(text, positions, (*root, "data", "mesh")).line(at.path[1:])
+        path = (*root, *at.path[1:])
+    return positions.line(path)
+
+
+@lru_cache(maxsize=8)
+def _positions(document: Document) -> Positions:
+    """The lines of a document, kept for the next finding in it."""
+    return Positions(document.text, document.line)
+
+
+def _at(value: Any, path: Path) -> Any:
+    """What stands at ``path`` in a value; None when nothing does."""
+    for step in path:
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value
 
 
 def _within(problem: Problem, place: Place, within: Path, inner: Positions | None) -> Problem:

@@ -17,17 +17,33 @@ class Positions:
 
     text: str
     first_line: int
-    _lines: dict[Path, int] | None = None
+    _known: dict[Path, int] | None = None
+    _items: dict[int, Path] | None = None
+
+    def _lines(self) -> dict[Path, int]:
+        if self._known is None:
+            self._known = _lines(self.text)
+        return self._known
 
     def line(self, path: Path) -> int:
         """The line of the field, from 1 at the file's start; of the nearest field around it when it is absent."""
-        if self._lines is None:
-            self._lines = _lines(self.text)
+        lines = self._lines()
         for end in range(len(path), 0, -1):
-            found = self._lines.get(path[:end])
+            found = lines.get(path[:end])
             if found is not None:
                 return self.first_line + found
         return self.first_line
+
+    def has(self, path: Path) -> bool:
+        """Whether the document has this field."""
+        return path in self._lines()
+
+    def item_at(self, line: int) -> Path:
+        """The path of the item that begins at ``line``, in a document that is a List; empty when none does."""
+        if self._items is None:
+            lines = self._lines()
+            self._items = {lines[path]: path for path in lines if len(path) == 2 and path[0] == "items"}
+        return self._items.get(line - self.first_line, ())
 
 
 def _lines(text: str) -> dict[Path, int]:

@@ -26,7 +26,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--grpc", type=int, action="append", default=[], metavar="PORT", help="gRPC, any method")
     options.add_argument("--tcp", type=int, action="append", default=[], metavar="PORT", help="lines over TCP")
     options.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="PEM files for --https")
-    options.add_argument("--address", default="", help="address to listen on (default: all)")
+    where = os.environ.get("ECHO_ADDRESS", "")
+    options.add_argument("--address", default=where, help="address to listen on (default: $ECHO_ADDRESS, else all)")
     return options
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
+from typing import Final
 
 from xds.model.quantity import Percent
 from xds.model.service import Protocol
+
+TWENTY: Final = Percent.of(20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Pings:
 class RetryBudget:
     """Retries under way, as a share of the requests under way (or of ``interval``); some are always allowed."""
 
-    percent: Percent = Percent.of(20)
+    percent: Percent = TWENTY
     interval: timedelta | None = None
     min_concurrency: int = 3
 

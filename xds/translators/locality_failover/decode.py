@@ -37,9 +37,7 @@ def mesh_locality_failover(spec: MeshConfigSpec, at: FieldRef, reading: Reading)
     return _preference(spec.locality_lb_setting, at / "localityLbSetting", reading)
 
 
-def _preference(
-    spec: LocalityLoadBalancerSetting | None, at: FieldRef, reading: Reading
-) -> LocalityPreference | None:
+def _preference(spec: LocalityLoadBalancerSetting | None, at: FieldRef, reading: Reading) -> LocalityPreference | None:
     if spec is None:
         return None
     if spec.distribute or spec.failover or spec.failover_priority:

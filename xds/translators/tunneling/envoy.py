@@ -9,6 +9,4 @@ from xds.translators.tunneling.policy import Tunnel
 def tcp_proxy(tunnel: Tunnel) -> TcpProxy:
     """The TcpProxy fragment: ``tunneling_config``."""
     host = f"[{tunnel.host}]" if ":" in tunnel.host else tunnel.host
-    return TcpProxy(
-        tunneling_config=TcpProxy.TunnelingConfig(hostname=f"{host}:{tunnel.port}", use_post=tunnel.post)
-    )
+    return TcpProxy(tunneling_config=TcpProxy.TunnelingConfig(hostname=f"{host}:{tunnel.port}", use_post=tunnel.post))

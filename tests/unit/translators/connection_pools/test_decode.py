@@ -1,3 +1,5 @@
+"""ConnectionPool and retryBudget, read and merged."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -36,9 +38,7 @@ def test_settings_of_a_port_have_no_budget() -> None:
 
 def test_max_retries_beside_a_budget_are_in_vain() -> None:
     plain = {"retryBudget": {"percent": 5}, "connectionPool": {"http": {"maxRetries": 5}}}
-    assert read(connection_pools, traffic_policy(plain))[1] == [
-        "connectionPool.http.maxRetries retry-budget.overrides"
-    ]
+    assert read(connection_pools, traffic_policy(plain))[1] == ["connectionPool.http.maxRetries retry-budget.overrides"]
 
 
 def test_two_wishes_for_the_protocol() -> None:

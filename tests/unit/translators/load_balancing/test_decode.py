@@ -1,3 +1,5 @@
+"""LoadBalancer, read."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -66,7 +68,9 @@ def test_ring_size_goes_before_the_deprecated_field() -> None:
     assert balancing({"consistentHash": stated})[0].size == 10
 
 
-@pytest.mark.parametrize(("size", "good"), [(0, True), (2, True), (65537, True), (1, False), (65536, False), (5000077, False)])
+@pytest.mark.parametrize(
+    ("size", "good"), [(0, True), (2, True), (65537, True), (1, False), (65536, False), (5000077, False)]
+)
 def test_maglev_tables_are_prime(size: int, good: bool) -> None:
     problems = balancing({"consistentHash": {"useSourceIp": True, "maglev": {"tableSize": size}}})[1]
     assert (problems == []) is good

@@ -1,3 +1,5 @@
+"""LocalityLbSetting, read and merged."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -61,4 +63,6 @@ def test_mesh_and_merge() -> None:
     mesh, _ = read(mesh_locality_failover, mesh_config({"localityLbSetting": {"enabled": True}}))
     rule = LocalityPreference(failover=(("a", "b"),))
     assert rule.merge(mesh) == LocalityPreference(True, failover=(("a", "b"),))
-    assert LocalityPreference(enabled=False).merge(rule.merge(mesh)) == LocalityPreference(False, failover=(("a", "b"),))
+    assert LocalityPreference(enabled=False).merge(rule.merge(mesh)) == LocalityPreference(
+        False, failover=(("a", "b"),)
+    )

@@ -1,3 +1,5 @@
+"""OutlierDetection, read."""
+
 from __future__ import annotations
 
 from tests.unit.translators.traffic_policy import mesh_config, read, traffic_policy

@@ -1,3 +1,5 @@
+"""ProxyProtocol, read."""
+
 from __future__ import annotations
 
 from tests.unit.translators.traffic_policy import port_policy, read, traffic_policy

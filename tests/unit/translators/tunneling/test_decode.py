@@ -1,3 +1,5 @@
+"""Tunnel, read."""
+
 from __future__ import annotations
 
 from tests.unit.translators.traffic_policy import port_policy, read, traffic_policy
@@ -18,7 +20,10 @@ def test_absent() -> None:
 
 def test_nonsense() -> None:
     plain = {"tunnel": {"protocol": "GET", "targetHost": "*.example", "targetPort": 5432}}
-    assert read(tunneling, traffic_policy(plain))[1] == ["tunnel.protocol tunnel.protocol", "tunnel.targetHost tunnel.host"]
+    assert read(tunneling, traffic_policy(plain))[1] == [
+        "tunnel.protocol tunnel.protocol",
+        "tunnel.targetHost tunnel.host",
+    ]
 
 
 def test_addresses_of_version_6_stand_in_brackets() -> None:

@@ -1,3 +1,5 @@
+"""Tls, read; and the parts of its spelling that no golden has."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -37,7 +39,8 @@ def test_names_are_sorted_and_single() -> None:
         ({"mode": "ISTIO_MUTUAL"}, ["mode tls.not-yet"]),
         ({"mode": "ISTIO_MUTUAL", "privateKey": "/k"}, ["privateKey tls.field-excluded", "mode tls.not-yet"]),
         ({"mode": "DISABLE", "caCertificates": "/a"}, ["caCertificates tls.field-excluded"]),
-        ({"mode": "SIMPLE", "insecureSkipVerify": True, "subjectAltNames": ["a"]}, ["insecureSkipVerify tls.verify-none"]),
+        ({"mode": "SIMPLE", "insecureSkipVerify": True, "subjectAltNames": ["a"]},
+         ["insecureSkipVerify tls.verify-none"]),
     ],
 )  # fmt: skip
 def test_which_fields_go_with_which_mode(block: Plain, problems: list[str]) -> None:
