@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
 from bench.mesh import Pod
+from bench.process import usage
 
 Json = dict[str, Any]
 _LINE_BYTES: Final = 1 << 28
@@ -118,6 +119,10 @@ class Fleet:
         """What one of the streams was sent since the last time."""
         answers = await self._each({"do": "record"})
         return [base64.b64decode(text) for text in answers[0]["responses"]]
+
+    def cpu(self) -> float:
+        """The processor seconds that the simulated sidecars have used up to now."""
+        return sum(usage(worker.pid).cpu for worker in self._workers)
 
     async def close(self) -> None:
         """End all streams."""

@@ -18,6 +18,8 @@ _REMOVED: Final = 6
 _TAIL: Final = frozenset({_RESOURCES, _REMOVED})
 _TEXT: Final = {1: "version", 4: "type_url", 5: "nonce"}  # of both responses, delta and state of the world
 _KEPT_A_LENGTH: Final = 16
+_KEPT_BEGINNINGS: Final = 4
+_OWN_ITEMS: Final = 4  # a sidecar's own clusters and listeners come last
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,15 @@ class Content:
     removed: frozenset[str] = frozenset()
     refers: frozenset[str] = frozenset()
     extensions: frozenset[str] = frozenset()
+
+    def joined(self, other: Content) -> Content:
+        """Both together."""
+        return Content(
+            self.names | other.names,
+            self.removed | other.removed,
+            self.refers | other.refers if other.refers else self.refers,
+            self.extensions | other.extensions,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ class Reader:
     def __init__(self, *, delta: bool) -> None:
         self._delta = delta
         self._tails: dict[tuple[str, int], list[tuple[bytes, Content]]] = {}
+        self._beginnings: dict[str, list[tuple[bytes, Content]]] = {}
         self._resources: dict[bytes, tuple[str, frozenset[str], frozenset[str]]] = {}
 
     def read(self, response: bytes) -> Response:
@@ -58,11 +70,11 @@ class Reader:
         return self._decode(response, head, at)
 
     def _decode(self, response: bytes, head: dict[str, str], at: int) -> Response:
-        tail = response[at:]
+        shared, known = self._beginning(response, head.get("type_url", ""), at)
         items: list[bytes] = []
         removed: list[str] = []
         behind: dict[str, str] = {}
-        for number, value in protobuf.fields(tail):
+        for number, value in protobuf.fields(response[at + len(shared) :]):
             if isinstance(value, int):
                 continue
             if number == _RESOURCES:
@@ -74,11 +86,30 @@ class Reader:
         head |= behind
         type_url = head["type_url"]
         content = self._content(type_url, items, removed)
+        if len(items) > _OWN_ITEMS and not removed and not behind:
+            self._begin(type_url, items)
+        content = content if known is None else known.joined(content)
         if not behind:
+            tail = response[at:]
             kept = self._tails.setdefault((type_url, len(tail)), [])
             kept.append((tail, content))
             del kept[:-_KEPT_A_LENGTH]
         return Response(type_url, head["nonce"], head.get("version", ""), content)
+
+    def _beginning(self, response: bytes, type_url: str, at: int) -> tuple[bytes, Content | None]:
+        """What the response begins with that another began with too."""
+        for shared, content in self._beginnings.get(type_url, ()):
+            if response.startswith(shared, at):
+                return shared, content
+        return b"", None
+
+    def _begin(self, type_url: str, items: list[bytes]) -> None:
+        """Note all but the last few resources, which may be this client's own."""
+        many = items[:-_OWN_ITEMS]
+        shared = b"".join(protobuf.field(_RESOURCES, item) for item in many)
+        kept = self._beginnings.setdefault(type_url, [])
+        kept.append((shared, self._content(type_url, many, [])))
+        del kept[:-_KEPT_BEGINNINGS]
 
     def _content(self, type_url: str, items: list[bytes], removed: list[str]) -> Content:
         read = [self._resource(type_url, item) for item in items]

@@ -106,7 +106,7 @@ class Run:
             await fleet.close()
 
     async def _sync(self, fleet: Fleet, server: Server, cold: Cold, kind: str) -> None:
-        before, began = server.usage(), time.monotonic()
+        before, theirs, began = server.usage(), fleet.cpu(), time.monotonic()
         moments = await fleet.connect(server.target, self._pods, kind, len(self._cold.sent))
         traffic = await fleet.settled()
         after = server.usage()
@@ -116,7 +116,10 @@ class Run:
         cold.rss.append(after.rss + after.children_rss)
         cold.sent = await fleet.recorded()
         kinds = ", ".join(f"{t.short(url)} {size / 1e6:.1f} MB" for url, size in sorted(traffic.bytes.items()))
-        self._tell(f"{kind} cold in {cold.wall[-1]:.2f} s, server CPU {cold.cpu[-1]:.2f} s; {kinds}")
+        self._tell(
+            f"{kind} cold in {cold.wall[-1]:.2f} s, server CPU {cold.cpu[-1]:.2f} s, "
+            f"clients' {fleet.cpu() - theirs:.2f} s; {kinds}"
+        )
 
     async def _change(self, fleet: Fleet, server: Server, change: Change) -> None:
         await fleet.settled()

@@ -1,4 +1,8 @@
-"""Write ``envoy-bootstrap/*.yaml``: the bootstraps of ``xds.bootstrap`` with example values, one a kind of proxy."""
+"""Write the files of ``envoy-bootstrap/``.
+
+Bootstraps of ``xds.bootstrap`` with example values, one a kind of proxy, and the rules that send a pod's traffic
+through its sidecar, as ``iptables-restore`` reads them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Final
 import yaml
 
 from xds.bootstrap import ControlPlane, Json, ProxyNode, bootstrap
+from xds.local.interception import Interception, rules
 
 FOLDER: Final = Path(__file__).parents[1] / "envoy-bootstrap"
 _ADDRESS: Final = ("10.77.0.2",)
@@ -37,7 +42,15 @@ def documents() -> dict[str, str]:
         "sidecar.yaml": _SIDECAR + _text(bootstrap(sidecar, _IN_CLUSTER)),
         "gateway.yaml": _GATEWAY + _text(bootstrap(gateway, _IN_CLUSTER)),
         "local.yaml": _LOCAL + _text(bootstrap(sidecar, local)),
+        "iptables.rules": _rules(4),
+        "ip6tables.rules": _rules(6),
     }
+
+
+def _rules(version: int) -> str:
+    program = "iptables-restore" if version == 4 else "ip6tables-restore"
+    head = f"# All TCP of a pod through its sidecar: {program} < this, in the pod's network namespace."
+    return "\n".join([head, *rules(Interception(), version), ""])
 
 
 def _text(document: Json) -> str:

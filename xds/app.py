@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Coroutine, Iterable, Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -21,7 +22,7 @@ from xds.model.endpoint import Locality
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.pipeline import Pipeline
-from xds.server import Node, Peer, Server, SnapshotCache
+from xds.server import Node, Observer, Peer, Rejected, Rejection, Server, SnapshotCache
 from xds.settings import Settings
 from xds.slices import in_slices
 from xds.sources.changes import Source
@@ -46,6 +47,8 @@ class ControlPlane:
         self._pipeline = Pipeline(self._builder.snapshot)
         self._pending: dict[ObjectRef, None] = {}
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._rounds = 0
         self._serving = asyncio.Event()
         self._changing = asyncio.Lock()
         self._streams: dict[Proxy, int] = {}
@@ -76,11 +79,35 @@ class ControlPlane:
         for task in done:
             task.result()
 
+    def observe(self, observer: Observer) -> None:
+        """Tell ``observer`` of every answer of a proxy from now on, and nobody else."""
+        self._cache.observer = observer
+
     async def until_synced(self, limit: timedelta) -> None:
-        """Return when every connected proxy has acknowledged everything. Errors: TimeoutError; Rejected."""
-        async with asyncio.timeout(limit.total_seconds()):
+        """Return when all that the sources have told is served, and every connected proxy has acknowledged it.
+
+        Errors: Rejected when a proxy has refused some of it; TimeoutError, with the names of those that lag.
+        """
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                await self._synced()
+        except TimeoutError:
+            lagging = sorted(each.node.id for each in self._cache.statuses() if not each.synced)
+            raise TimeoutError(f"not in sync: {', '.join(lagging) or 'the control plane itself'}") from None
+
+    async def _synced(self) -> None:
+        while True:
+            await self._idle.wait()
+            looked_at, refused = (self._rounds, set(self._streams)), list[Rejection]()
             for proxy in list(self._streams):
-                await self._cache.acked(_group(proxy))
+                try:
+                    await self._cache.acked(_group(proxy))
+                except Rejected as rejected:
+                    refused += rejected.rejections
+            if self._idle.is_set() and looked_at == (self._rounds, set(self._streams)):
+                break
+        if refused:
+            raise Rejected(refused)
 
     async def _start(self) -> None:
         if self._settings.http:
@@ -117,12 +144,17 @@ class ControlPlane:
             touched = self._store.apply(transaction)
             self._pending.update(dict.fromkeys(touched))
             self.findings.changed()
+            self._idle.clear()
             self._wake.set()
 
     async def _work(self) -> None:
         """Turn what has changed into the next generation, again and again; endpoints do not wait for the rest."""
         while True:
+            if not self._wake.is_set():
+                self._idle.set()
             await self._wake.wait()
+            self._idle.clear()
+            self._rounds += 1
             self._wake.clear()
             if not self._store.synced:
                 continue
@@ -133,6 +165,9 @@ class ControlPlane:
                 await self._generation(pending)
             await self._see_off()
             if not self._serving.is_set():
+                # What is there now stays; the collector need not look at it again and stop the loop for it.
+                gc.collect()
+                gc.freeze()
                 self._serving.set()
                 log.info(Event.GENERATION_READY, objects=len(self._store))
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from xds.slices import Slices
 from xds.view.graph import Call
-from xds.wire.resource import Resource, Table
+from xds.wire.resource import EMPTY, Resource, Table
 
 Resources = tuple[Resource, ...]
 _LEAVES_A_SLICE = 16
@@ -122,11 +122,37 @@ class Layer:
     def _patch(self, changes: dict[str, dict[str, Resource | None]]) -> bool:
         different = False
         for type_url, named in changes.items():
-            before = self.tables.get(type_url, Table())
+            before = self.tables.get(type_url, EMPTY)
             after = before.patched(named)
             different |= after is not before
             self.tables[type_url] = after
         return different
+
+
+class Overlay:
+    """Two layers as one: what ``over`` makes takes the place of what ``base`` makes under the same name.
+
+    Types of which ``over`` makes nothing are the base's own tables, shared with everybody.
+    """
+
+    def __init__(self, base: Layer, over: Layer) -> None:
+        self._base = base
+        self._over = over
+        self._seen: dict[str, tuple[Table, Table, Table]] = {}  # base's, over's, and the two as one
+
+    def tables(self) -> dict[str, Table]:
+        """The tables, by type; the same ones as before where neither layer's are others."""
+        found = dict(self._base.tables)
+        for type_url, over in self._over.tables.items():
+            base = found.get(type_url, EMPTY)
+            was_base, was_over, joined = self._seen.get(type_url, (EMPTY, EMPTY, EMPTY))
+            if base is not was_base or over is not was_over:
+                changes = (base.since(was_base), over.since(was_over))
+                names = {name for change in changes for name in (*(r.name for r in change.changed), *change.removed)}
+                joined = joined.patched({name: over.get(name) or base.get(name) for name in names})
+                self._seen[type_url] = (base, over, joined)
+            found[type_url] = joined
+        return found
 
 
 def _note(changes: dict[str, dict[str, Resource | None]], before: Resources, after: Resources) -> None:

@@ -10,7 +10,7 @@ import weakref
 from typing import Any
 
 from xds.decoders.build import Change
-from xds.layer import Layer, Resources
+from xds.layer import Layer, Overlay, Resources
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
@@ -19,7 +19,7 @@ from xds.translators.translate import translate
 from xds.view.graph import Call, Graph, call
 from xds.view.proxy_view import ProxyView, proxy_view
 from xds.view.specs import Spec
-from xds.wire.resource import Resource, ResourceSet
+from xds.wire.resource import Resource, ResourceSet, Table
 
 MemoKey = tuple[Spec, frozenset[ObjectRef]]
 
@@ -31,6 +31,7 @@ class Pipeline:
         self.graph = Graph(snapshot)
         self._proxies: dict[Proxy, ProxyView] = {}
         self._layers: dict[Call, Layer] = {}
+        self._overlays: dict[tuple[Call, Call], Overlay] = {}
         self._sets: dict[ProxyView, ResourceSet] = {}
         self._made = _Made(self.graph)
 
@@ -56,12 +57,13 @@ class Pipeline:
             if own and (yield from layer.refresh(own)):
                 different.add(root)
             yield
-        for view in [view for view in self._sets if not different.isdisjoint(view)]:
+        stale = {view for view in self._sets if not different.isdisjoint(view)}
+        for view in stale:
             del self._sets[view]
         moved = {proxy for proxy in self._proxies if call(proxy_view, proxy) in suspects and self._moved(proxy)}
         changed: dict[Proxy, ResourceSet] = {}
         for proxy, view in self._proxies.items():
-            if proxy in moved or not different.isdisjoint(view):
+            if view in stale or proxy in moved:
                 changed[proxy] = yield from self._set_of(view)
         if moved:
             self._sweep()
@@ -75,13 +77,21 @@ class Pipeline:
     def _set_of(self, view: ProxyView) -> Slices[ResourceSet]:
         known = self._sets.get(view)
         if known is None:
-            outbound = yield from self._layer(view.outbound)
-            inbound = yield from self._layer(view.inbound)
-            tables = (outbound.tables, inbound.tables)
-            urls = sorted({url for each in tables for url in each})
-            known = ResourceSet({url: tuple(each[url] for each in tables if url in each) for url in urls})
-            self._sets[view] = known
+            outbound = yield from self._overlay(view)
+            inbound = (yield from self._layer(view.inbound)).tables
+            layers = {url: (table,) for url, table in outbound.items()}
+            for url, table in inbound.items():
+                layers[url] = (*layers.get(url, ()), table)
+            known = self._sets[view] = ResourceSet(layers)
         return known
+
+    def _overlay(self, view: ProxyView) -> Slices[dict[str, Table]]:
+        pair = (view.outbound, view.near)
+        overlay = self._overlays.get(pair)
+        if overlay is None:
+            base, over = (yield from self._layer(view.outbound)), (yield from self._layer(view.near))
+            overlay = self._overlays[pair] = Overlay(base, over)
+        return overlay.tables()
 
     def _layer(self, root: Call) -> Slices[Layer]:
         layer = self._layers.get(root)
@@ -94,8 +104,8 @@ class Pipeline:
         used = {root for view in self._proxies.values() for root in view}
         for root in [root for root in self._layers if root not in used]:
             self._layers.pop(root).dismantle()
-        for view in [view for view in self._sets if not used.issuperset(view)]:
-            del self._sets[view]
+        self._sets = {view: known for view, known in self._sets.items() if used.issuperset(view)}
+        self._overlays = {pair: known for pair, known in self._overlays.items() if used.issuperset(pair)}
 
 
 class _Made:

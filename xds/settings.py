@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 _PREFIX = "PLAIT_"
+_LAST_PORT = 65535
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off", ""})
 
@@ -66,9 +67,11 @@ class Settings:
     """The trust domain of SPIFFE ids, where MeshConfig names none. As in Istio."""
 
     def __post_init__(self) -> None:
-        """SettingError when sources rule each other out."""
+        """SettingError when sources rule each other out, or an address is none."""
         if len([source for source in (self.manifests, self.kubeconfig, self.in_cluster) if source]) > 1:
             raise SettingError("manifests, kubeconfig and in_cluster rule each other out: name one source")
+        for name in ("xds", "xds_plaintext", "http", "webhook"):
+            _check_address(name, getattr(self, name))
 
     @classmethod
     def resolve(cls, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
@@ -92,6 +95,14 @@ class Settings:
 def variable_of(name: str, hint: object) -> str:
     """The environment variable of a field: ``debounce``, a timedelta, is ``PLAIT_DEBOUNCE_S``."""
     return f"{_PREFIX}{name.upper()}{'_S' if hint is timedelta else ''}"
+
+
+def _check_address(name: str, address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    if not address or address.startswith("unix:/"):
+        return
+    if not (host and colon and port.isdecimal() and int(port) <= _LAST_PORT):
+        raise SettingError(f"{name} must be host:port or unix:/path, is {address!r}")
 
 
 def _read(variable: str, text: str, hint: object) -> object:

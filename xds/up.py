@@ -1,10 +1,10 @@
-"""`plait up`: a control plane and a local mesh, joined. The manifests decide what runs, what runs decides the endpoints."""
+"""`plait up`: a control plane and a local mesh, joined. Manifests decide what runs, what runs decides the endpoints."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from xds.model.object import Object
 from xds.model.refs import FieldRef, ObjectRef, Origin
 from xds.settings import Settings
 from xds.sources.changes import Changed, ProblemsByPlace, Replaced, Source, Transaction
-from xds.sources.files import FileSource
+from xds.sources.files import FileSource, Loaded, load
 from xds.sources.store import ObjectStore
 
 XDS_SOCKET = "xds"
@@ -48,6 +48,7 @@ class LocalCluster:
         self._told: dict[ObjectRef, Object[Authored]] = {}
         self._wake = asyncio.Event()
         self.applied = asyncio.Event()
+        self.turned = asyncio.Event()
 
     @property
     def name(self) -> str:
@@ -58,7 +59,7 @@ class LocalCluster:
         """The place of a field, as the manifests tell."""
         return self._manifests.locate(at, origin)
 
-    async def changes(self) -> AsyncIterator[Transaction]:
+    async def changes(self) -> AsyncGenerator[Transaction, None]:
         """All objects once, then what changes in the manifests or in the state of the pods."""
         tasks = [asyncio.create_task(self._read(), name="manifests"), asyncio.create_task(self._watch(), name="pods")]
         try:
@@ -69,7 +70,9 @@ class LocalCluster:
                     if task.done():
                         task.result()  # a source that ends has failed
                 self._wake.clear()
-                if self._store.synced and (news := self._news()) is not None:
+                news = self._news() if self._store.synced else None
+                self.turned.set()
+                if news is not None:
                     yield news
         finally:
             for task in tasks:
@@ -84,14 +87,28 @@ class LocalCluster:
             self._problems = {**kept, **transaction.problems}
             specs = pod_specs(self._store)
             self._specs = {(spec.namespace, spec.name): spec for spec in specs}
+            self.applied.clear()
             self._wake.set()
             if applying is not None:
                 await applying
             applying = asyncio.create_task(self._apply(specs), name="apply pods")
 
     async def _apply(self, specs: Iterable[PodSpec]) -> None:
-        await self._mesh.apply(specs)
-        self.applied.set()
+        wanted = tuple(specs)
+        await self._mesh.apply(wanted)
+        if wanted == tuple(self._specs.values()):  # else the next round is under way
+            self.applied.set()
+
+    def current(self, on_disk: Loaded) -> bool:
+        """Whether the control plane has been told of these manifests, and of the pods as they are now."""
+        held = {each.ref: each for each in self._store}
+        wanted = {each.ref: each.struct for each in on_disk.objects}
+        broken = {problem.origin.source for problem in on_disk.problems if problem.origin is not None}
+        left_over = [ref for ref in held.keys() - wanted.keys() if held[ref].origin.source not in broken]
+        if left_over or any(ref not in held or held[ref].struct != struct for ref, struct in wanted.items()):
+            return False
+        same_findings = set(on_disk.problems) == set(self._store.problems())
+        return same_findings and not self._wake.is_set() and self._objects() == self._told
 
     async def _watch(self) -> None:
         async for _ in self._mesh.changes():
@@ -103,6 +120,8 @@ class LocalCluster:
         upserts = tuple(each for ref, each in objects.items() if self._told.get(ref) != each)
         deletes = tuple(ref for ref in self._told if ref not in objects)
         problems, self._problems = self._problems, {}
+        if first or upserts or deletes:
+            self._tell_mesh(objects.values())
         self._told = objects
         if first:
             return Replaced(self.name, upserts, problems=problems)
@@ -116,7 +135,6 @@ class LocalCluster:
         services = {ref: each.struct for ref, each in authored.items() if isinstance(each.struct, Service)}
         statuses = self._statuses()
         made = dict(endpoint_slices(services, statuses))
-        self._tell_mesh(services, made, authored)
         for status in statuses:
             spec = self._specs.get((status.namespace, status.name))
             if spec is not None:
@@ -127,33 +145,47 @@ class LocalCluster:
     def _statuses(self) -> tuple[PodStatus, ...]:
         return tuple(status for status in self._mesh.statuses.values() if status.phase is not Phase.GONE)
 
-    def _tell_mesh(
-        self,
-        services: Mapping[ObjectRef, Service],
-        made: Mapping[ObjectRef, Authored],
-        authored: Mapping[ObjectRef, Object[Authored]],
-    ) -> None:
-        slices = [struct for struct in made.values() if isinstance(struct, EndpointSlice)]
-        slices += [each.struct for each in authored.values() if isinstance(each.struct, EndpointSlice)]
-        hosts = entry_hosts(each.struct for each in authored.values())
-        self._mesh.set_services(local_services(services, slices), hosts)
+    def _tell_mesh(self, objects: Collection[Object[Authored]]) -> None:
+        """Make the services resolvable and reachable in the pods."""
+        structs = [each.struct for each in objects]
+        services = {each.ref: each.struct for each in objects if isinstance(each.struct, Service)}
+        slices = [struct for struct in structs if isinstance(struct, EndpointSlice)]
+        self._mesh.set_services(local_services(services, slices), entry_hosts(structs))
 
 
 class Up:
     """A running local mesh with its control plane."""
 
-    def __init__(self, mesh: LocalMesh, control_plane: ControlPlane, cluster: LocalCluster) -> None:
+    def __init__(self, mesh: LocalMesh, control_plane: ControlPlane, cluster: LocalCluster, manifests: Path) -> None:
         self.mesh = mesh
         self.control_plane = control_plane
         self._cluster = cluster
+        self._manifests = manifests
 
     async def until_ready(self, limit: timedelta) -> None:
-        """Return when every pod is ready and every proxy has acknowledged what it was sent. TimeoutError, naming others."""
+        """Return when every pod is ready and every proxy has acknowledged what it was sent.
+
+        Errors: TimeoutError, with the names of those that are not.
+        """
         async with asyncio.timeout(limit.total_seconds()):
             await self._cluster.applied.wait()
         await self.mesh.until_ready(limit)
         await self.mesh.services_loaded()
         await self.control_plane.until_synced(limit)
+
+    async def until_current(self, limit: timedelta) -> None:
+        """Return when the manifests, as they are on disk now, are what runs and what every proxy has acknowledged.
+
+        Errors: as ``until_ready``, and Rejected when a proxy has refused some of it.
+        """
+        on_disk = await asyncio.to_thread(load, self._manifests)
+        async with asyncio.timeout(limit.total_seconds()):
+            while not self._cluster.current(on_disk):
+                self._cluster.turned.clear()
+                await self._cluster.turned.wait()
+        await self.until_ready(limit)
+        if not self._cluster.current(on_disk):  # pods that have just become ready, for one
+            await self.until_current(limit)
 
 
 @contextlib.asynccontextmanager
@@ -169,4 +201,4 @@ async def up(manifests: Path, settings: LocalSettings, sink: Sink) -> AsyncItera
         )
         async with ControlPlane(listening, (cluster,)) as control_plane:
             mesh.open_to_proxies(XDS_SOCKET)
-            yield Up(mesh, control_plane, cluster)
+            yield Up(mesh, control_plane, cluster, manifests)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from xds.local import sidecar, state
+from xds.local.commands import started_at
 from xds.local.loopback import PROXY_PORT
 from xds.local.mesh import LocalMesh
 from xds.local.output import OutputLine
@@ -70,9 +71,9 @@ async def test_http_goes_through_the_explicit_proxy(tmp_path: Path) -> None:
         assert (await mesh.admin_get(A, "/ready"))[0] == 200
         entry = next(found for found in state.running(state.state_folder()) if found.name == settings.name)
         assert sidecar.admin_of(state.find_pod(entry, "shop", "a"), "/ready")[0] == 200
-        pids = [pid for pid in _with_variable(f"POD_IP={mesh.statuses[B].ip}")]
+        pids = _with_variable(f"POD_IP={mesh.statuses[B].ip}")
         assert pids
-    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in pids if started_at(pid)]
     assert not state.files_folder(settings.name).exists()
 
 

@@ -1,17 +1,19 @@
-"""``--golden=write`` (``make golden``): rewrite what follows ``then:`` in the cases instead of comparing."""
+"""``pytest tests/golden --golden=write`` rewrites what follows ``then:``; without it the cases are checked."""
 
 from __future__ import annotations
+
+from typing import cast
 
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--golden", choices=("compare", "write"), default="compare", help="compare with, or write, goldens"
+        "--golden", choices=("check", "write"), default="check", help="check golden cases, or rewrite them"
     )
 
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> str:
-    """What to do with the goldens: compare, or write."""
-    return str(request.config.getoption("--golden"))
+    """``check`` or ``write``."""
+    return cast("str", request.config.getoption("--golden"))

@@ -168,6 +168,9 @@ def test_one_bad_host_harms_only_itself() -> None:
         "rc/b": host("rc/b").version,
         "rc/c": host("rc/c").version,
     }
+    (rejection,) = client.stream.rejections
+    assert rejection.resource.same(host("rc/b", 1))
+    assert host("rc/b").same(rejection.last_good)
 
 
 def test_hosts_at_odds_only_with_each_others_old_version_are_not_condemned() -> None:

@@ -53,6 +53,6 @@ def test_tls_and_own_ports() -> None:
 
 
 def test_shipped_files_are_up_to_date() -> None:
-    written = {path.name: path.read_text() for path in FOLDER.glob("*.yaml")}
+    written = {path.name: path.read_text() for path in FOLDER.iterdir()}
     assert written == documents(), "run: python -m tools.envoy_bootstraps"
-    assert all(yaml.safe_load(text)["node"]["id"] for text in written.values())
+    assert all(yaml.safe_load(text)["node"]["id"] for name, text in written.items() if name.endswith(".yaml"))

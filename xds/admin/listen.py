@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from pathlib import Path
 from typing import Any, Final
@@ -38,7 +39,7 @@ def listen(address: str) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, int(port)), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from None
+        raise OSError(f"cannot listen on {address}: {os.strerror(error.errno or 0)}") from None
 
 
 async def serve(application: Any, listener: socket.socket, stop: asyncio.Event) -> None:

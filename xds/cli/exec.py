@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -11,12 +12,21 @@ from xds.cli.control_plane import MeshOption
 from xds.cli.failure import Failure
 from xds.cli.lazy import typer_app
 from xds.cli.local_mesh import candidates, needed_mesh, pod_names
+from xds.cli.options import grouped
 from xds.cli.target import NamespaceOption, choose
 
 app = typer_app()
 
 
-@app.command(context_settings={"allow_interspersed_args": False, "help_option_names": ["-h", "--help"]})
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """Options that fingers type from habit. The command always has this terminal, and containers share namespaces."""
+
+    stdin: Annotated[bool, typer.Option("-i", "--stdin", hidden=True)] = False
+    tty: Annotated[bool, typer.Option("-t", "--tty", hidden=True)] = False
+    container: Annotated[str, typer.Option("-c", "--container", hidden=True)] = ""
+
+
 def command(
     pod: Annotated[
         str,
@@ -25,6 +35,7 @@ def command(
         ),
     ],
     words: Annotated[list[str], typer.Argument(metavar="-- CMD", help="The command and its arguments.")],
+    habits: Kubectl,
     namespace: NamespaceOption = "",
     mesh: MeshOption = "",
 ) -> None:
@@ -32,9 +43,6 @@ def command(
 
     Its traffic goes through the pod's sidecar, as the application's does: plait exec deploy/web -- curl reviews
     """
-    words = words[1:] if words[:1] == ["--"] else words
-    if not words:
-        raise Failure("say what to run: plait exec POD -- CMD")
     known = candidates(needed_mesh(mesh).pods)
     entry = known[choose(pod, namespace, known)]
     argv = entry.command(tuple(words))
@@ -42,3 +50,6 @@ def command(
         os.execvpe(argv[0], argv, {**entry.env, "TERM": os.environ.get("TERM", "dumb")})
     except FileNotFoundError:
         raise Failure(f"{argv[0]} is not installed here") from None
+
+
+app.command()(grouped(command))

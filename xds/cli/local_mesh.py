@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from xds.cli.failure import Failure
 from xds.cli.target import Candidate
@@ -13,16 +13,21 @@ if TYPE_CHECKING:
     from xds.local.state import MeshEntry, PodEntry
 
 
-def running_mesh(name: str = "") -> MeshEntry | None:
-    """The mesh of that name, or the only one that runs; None when none does and no name was given.
+_DEFAULT: Final = "default"
 
-    Errors: Failure when there is none of that name, or several and no name.
+
+def running_mesh(name: str = "") -> MeshEntry | None:
+    """The mesh of that name, else the only one, else ``default``; None when none runs and no name is given.
+
+    Errors: Failure when there is none of that name, or several and no name tells which.
     """
     from xds.local import state
 
     running = state.running(state.state_folder())
     if not running and not name:
         return None
+    if len(running) > 1 and not name and any(mesh.name == _DEFAULT for mesh in running):
+        name = _DEFAULT
     try:
         return state.choose(running, name)
     except state.NotFound as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 from typing import Any
@@ -13,6 +14,8 @@ def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
 
     Errors: those of ``work``.
     """
+    # Read when grpc is first imported; what it would write to stderr is in the exceptions too.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import uvloop
 
     uvloop.run(_until_signalled(work))

@@ -82,7 +82,7 @@ def _host(host: str, at: FieldRef, reading: Reading) -> str:
 
 def _http(route: HTTPRoute, at: FieldRef, reading: Reading) -> HttpRoute:
     policies = decode_policies(HTTP_ROUTE, route, at, reading)
-    answered = any(isinstance(policy, Answering) and policy.answers for policy in policies)
+    answered = any(policy.answers for policy in policies.that(Answering))
     delegate = (route.delegate.namespace, route.delegate.name) if route.delegate is not None else None
     if delegate is not None and route.route:
         reading.error(at / "delegate", "delegate.and-route", "excludes route; leave one of them out")

@@ -70,7 +70,7 @@ class LoopbackHost:
 
     @classmethod
     def start(cls, folder: Path, envoy: Path | None) -> Self:
-        """A host that keeps its files in ``folder``, emptied first. CommandFailed when a program it needs is missing."""
+        """A host that keeps its files in ``folder``, emptied first. CommandFailed when a program is missing."""
         if shutil.which("setpriv") is None:
             raise CommandFailed("setpriv is not installed (package util-linux)")
         shutil.rmtree(folder, ignore_errors=True)

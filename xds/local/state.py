@@ -106,7 +106,7 @@ def remove(name: str, folder: Path) -> None:
 
 
 def running(folder: Path) -> tuple[MeshEntry, ...]:
-    """All running meshes by name. Files of dead ones are removed; unreadable ones are left and left out."""
+    """All running meshes by name, with the pods that still live. Files of dead ones are removed."""
     found: list[MeshEntry] = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -114,7 +114,8 @@ def running(folder: Path) -> tuple[MeshEntry, ...]:
         except (OSError, msgspec.MsgspecError):
             continue
         if entry.alive:
-            found.append(entry)
+            living = (pod for pod in entry.pods if pod.holder_started == started_at(pod.holder))
+            found.append(msgspec.structs.replace(entry, pods=tuple(living)))
         else:
             with contextlib.suppress(OSError):
                 path.unlink()

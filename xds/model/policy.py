@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar, runtime_checkable
+from functools import cache
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar
 
 from xds.model.route import Destination
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from xds.model import service
 
 P = TypeVar("P", bound="Policy")
+Q = TypeVar("Q")
 
 
 class Policy(Protocol):
@@ -20,7 +22,6 @@ class Policy(Protocol):
         """This policy with what it leaves open taken from ``parent`` (the next wider scope)."""
 
 
-@runtime_checkable
 class Routed(Protocol):
     """A policy that names destinations, which only the view can turn into cluster names."""
 
@@ -28,14 +29,12 @@ class Routed(Protocol):
         """The policy with each destination's cluster name filled in."""
 
 
-@runtime_checkable
 class Answering(Protocol):
     """A policy that answers requests itself, so that its route needs no destination."""
 
     answers: bool
 
 
-@runtime_checkable
 class AtCaller(Protocol):
     """A policy about a host that is partly carried out where requests to it are routed (what is hashed, for one)."""
 
@@ -43,14 +42,12 @@ class AtCaller(Protocol):
         """The part that belongs to routes and connections, or None."""
 
 
-@runtime_checkable
 class Unbalanced(Protocol):
     """A policy that may leave the choice of address to the caller (Istio's ``simple: PASSTHROUGH``)."""
 
     passthrough: bool
 
 
-@runtime_checkable
 class Speaking(Protocol):
     """A policy that may change what is spoken to a host (HTTP/2 for HTTP/1.1; what the caller spoke)."""
 
@@ -71,6 +68,10 @@ class Policies:
     def get(self, kind: type[P]) -> P | None:
         """The policy of that type, or None."""
         return self._by_type.get(kind)  # type: ignore[return-value]
+
+    def that(self, can: type[Q]) -> tuple[Q, ...]:
+        """Those policies that have what the protocol ``can`` asks for (``Routed``, ``Answering`` ...)."""
+        return tuple(policy for kind, policy in self._by_type.items() if _has(kind, can))  # type: ignore[misc]
 
     def __iter__(self) -> Iterator[Policy]:
         return iter(self._by_type.values())
@@ -96,9 +97,8 @@ class Policies:
 
     def resolved(self, cluster_of: Callable[[Destination], str]) -> Policies:
         """The same policies with destinations turned into cluster names."""
-        if not any(isinstance(policy, Routed) for policy in self):
-            return self
-        return Policies(policy.resolved(cluster_of) if isinstance(policy, Routed) else policy for policy in self)
+        routed = self.that(Routed)
+        return self.adding(*(policy.resolved(cluster_of) for policy in routed)) if routed else self
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Policies) and self._by_type == other._by_type
@@ -110,6 +110,13 @@ class Policies:
 
     def __repr__(self) -> str:
         return f"Policies({', '.join(map(repr, self))})"
+
+
+@cache
+def _has(kind: type, can: type) -> bool:
+    # What isinstance does for a runtime_checkable protocol, but once a type instead of once an object.
+    members = {*vars(can), *vars(can).get("__annotations__", ())}
+    return all(hasattr(kind, member) for member in members if not member.startswith("_"))
 
 
 NO_POLICIES: Final = Policies()

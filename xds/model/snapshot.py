@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 Rows = tuple[Any, ...]
 
 
-class Table(Enum):
+class Table(StrEnum):
     """What is looked up, and by which key; each key has a tuple of rows in the order in which rivals win."""
 
     MESH = "mesh"  # "" -> Mesh

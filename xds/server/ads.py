@@ -78,7 +78,8 @@ class Server:
         try:
             port = bind()
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {address}: {error}") from error
+            reason = str(error).partition(";")[0]  # what follows is advice on debugging grpc
+            raise OSError(f"cannot listen on {address}: {reason}") from error
         if not port:
             raise OSError(f"cannot listen on {address}")
         return port

@@ -152,7 +152,10 @@ class Subscription:
             self._unsure(resource.name for resource in batch.resources)
             self.doubt.raise_for(batch)
             return None
-        return None if self.doubt.try_again(culprit) else self.condemn(culprit, batch, reason, node_id)
+        if self.doubt.try_again(culprit):
+            self._unsure((culprit.name,))
+            return None
+        return self.condemn(culprit, batch, reason, node_id)
 
     def _unsure(self, names: Iterable[str]) -> None:
         for name in names:

@@ -42,9 +42,8 @@ def upstream_protocol(protocol: Protocol) -> UpstreamProtocol:
 
 def spoken(declared: Protocol, policies: Policies) -> Protocol:
     """What is spoken to a port declared as ``declared``, under the policies of its host."""
-    for policy in policies:
-        if isinstance(policy, Speaking):
-            declared = policy.spoken(declared)
+    for policy in policies.that(Speaking):
+        declared = policy.spoken(declared)
     return declared
 
 
@@ -55,7 +54,7 @@ def subset_names(found: DestinationRule | None) -> tuple[str, ...]:
 
 def discovery(service: Service, policies: Policies) -> Discovery | None:
     """How the hosts of a service's cluster are found; None where no cluster is made."""
-    if any(isinstance(policy, Unbalanced) and policy.passthrough for policy in policies):
+    if any(policy.passthrough for policy in policies.that(Unbalanced)):
         return Discovery.ORIGINAL_DST
     return _DISCOVERY.get(service.resolution)
 

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from xds.model.endpoint import Endpoint, EndpointKey
 from xds.model.mesh import OutboundMode
+from xds.model.policy import NO_POLICIES, AtCaller, Policies
 from xds.model.service import Protocol, Resolution, Service, ServiceKey, ServicePort
 from xds.model.snapshot import Table
 from xds.view import names
+from xds.view.attach import RuleAt, policies_for, rule
 from xds.view.endpoints import endpoints
 from xds.view.graph import Read
 from xds.view.inbound import InboundPort
@@ -37,8 +39,8 @@ ALL = ChainMatch()
 PLAIN_HTTP = ("http/1.1", "h2c")
 
 
-def _tcp(name: str, cluster: str, match: ChainMatch = ALL) -> Chain:
-    return Chain(name, match, TcpChain(cluster, (WeightedCluster(cluster),)))
+def _tcp(name: str, cluster: str, match: ChainMatch = ALL, policies: Policies = NO_POLICIES) -> Chain:
+    return Chain(name, match, TcpChain(cluster, (WeightedCluster(cluster),), policies))
 
 
 def _unknown(read: Read, name: str) -> Chain:
@@ -69,18 +71,22 @@ def virtual_outbound(read: Read) -> tuple[ListenerSpec, ...]:
 
 
 class PortClaims(NamedTuple):
-    """What is said on one port of every address: whether HTTP, whose SNI, and whose bytes without an address."""
+    """What is said on one port of every address: whether HTTP, whose SNI, whose subnets, whose bytes without address."""
 
     port: int
     http: bool
     by_sni: tuple[ServiceKey, ...] = ()
+    by_subnet: tuple[tuple[str, ServiceKey], ...] = ()
     tcp: ServiceKey | None = None
 
 
 def wildcard_listener(read: Read, claims: PortClaims) -> tuple[ListenerSpec, ...]:
     """The listener of one port on all addresses: HTTP by route table, TLS without addresses by SNI, the rest passed."""
     port = claims.port
-    chains = [_sni_chain(read, key, port) for key in claims.by_sni]
+    chains = [_sni_chain(key, port) for key in claims.by_sni]
+    for subnet, key in claims.by_subnet:
+        cluster = names.outbound_cluster(port, "", key.hostname)
+        chains.append(_tcp(f"subnet-{subnet}-{port}", cluster, ChainMatch(prefixes=(subnet,))))
     if claims.http:
         match = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP)
         content = HttpChain(f"outbound_{ANY}_{port}", names.port_routes(port))
@@ -101,7 +107,7 @@ def wildcard_listener(read: Read, claims: PortClaims) -> tuple[ListenerSpec, ...
     )
 
 
-def _sni_chain(read: Read, key: ServiceKey, port: int) -> Chain:
+def _sni_chain(key: ServiceKey, port: int) -> Chain:
     match = ChainMatch(transport="tls", server_names=(key.hostname,))
     return _tcp(
         f"sni-{key.hostname}-{port}",
@@ -110,7 +116,7 @@ def _sni_chain(read: Read, key: ServiceKey, port: int) -> Chain:
     )
 
 
-def service_listener(read: Read, key: ServiceKey, number: int) -> tuple[ListenerSpec, ...]:
+def service_listener(read: Read, key: ServiceKey, number: int, at: RuleAt | None) -> tuple[ListenerSpec, ...]:
     """The listeners of a service's own addresses (a headless one's: its endpoints') for a port that is not HTTP."""
     service: Service | None = read.first(Table.SERVICE, key)
     port = service.port(number) if service is not None else None
@@ -120,8 +126,10 @@ def service_listener(read: Read, key: ServiceKey, number: int) -> tuple[Listener
         behind = read.get(endpoints, EndpointKey(*key, number))
         addresses = [(endpoint.address, endpoint.port) for endpoint in behind if not _claimed(read, service, endpoint)]
     else:
-        addresses = [(address, number) for address in service.addresses if _owns(read, service, address, number)]
-    return tuple(_address_listener(read, service, port, at) for at in sorted(addresses))
+        single = (address for address in service.addresses if "/" not in address)
+        addresses = [(address, number) for address in single if _owns(read, service, address, number)]
+    policies = _at_caller(read, at, number)
+    return tuple(_address_listener(read, service, port, address, policies) for address in sorted(addresses))
 
 
 def _owns(read: Read, service: Service, address: str, number: int) -> bool:
@@ -143,25 +151,27 @@ def _claimed(read: Read, service: Service, endpoint: Endpoint) -> bool:
     return False
 
 
-def _address_listener(read: Read, service: Service, port: ServicePort, at: tuple[str, int]) -> ListenerSpec:
-    address, number = at
+def _at_caller(read: Read, at: RuleAt | None, port: int) -> Policies:
+    of_host = policies_for(read.get(rule, at), "", port) if at is not None else NO_POLICIES
+    return Policies(part for policy in of_host.that(AtCaller) if (part := policy.at_caller()) is not None)
+
+
+def _address_listener(
+    read: Read, service: Service, port: ServicePort, where: tuple[str, int], policies: Policies
+) -> ListenerSpec:
+    address, number = where
     cluster = names.outbound_cluster(port.number, "", service.hostname)
-    bare, _, length = address.partition("/")
-    match = ChainMatch(prefixes=(address,)) if length else ChainMatch()
-    chains: list[Chain] = []
+    chains: tuple[Chain, ...] = ()
     if port.protocol is Protocol.AUTO:
-        content = HttpChain(
-            f"outbound_{bare}_{number}",
-            names.host_routes(service.hostname, port.number),
-        )
+        content = HttpChain(f"outbound_{address}_{number}", names.host_routes(service.hostname, port.number))
         sniffed = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP)
-        chains.append(Chain(f"http-{number}", sniffed, content))
+        chains = (Chain(f"http-{number}", sniffed, content),)
     return ListenerSpec(
-        name=names.address_listener(address.replace("/", "_"), number),
-        address=bare,
+        name=names.address_listener(address, number),
+        address=address,
         port=number,
-        chains=tuple(chains),
-        fallback=_tcp(f"tcp-{number}", cluster, match),
+        chains=chains,
+        fallback=_tcp(f"tcp-{number}", cluster, policies=policies),
         sniff=Sniff.BOTH if chains else Sniff.NOTHING,
         sniff_timeout=read.get(mesh).protocol_detection_timeout if chains else timedelta(0),
     )

@@ -6,6 +6,8 @@ specs that a leaf makes. A new service adds one group; an edited one re-makes it
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from xds.model.endpoint import EndpointKey
 from xds.model.policy import Routed
 from xds.model.refs import ObjectRef
@@ -33,50 +35,64 @@ from xds.view.routes import (
     virtual_host,
     whole_table,
 )
-from xds.view.scope import Scope, mesh, resolved_service, visible_services
+from xds.view.scope import Scope, mesh, resolved_service, service_key, visible_services
 from xds.view.specs import Discovery
 
 FOREIGN_PORT = 80  # hosts that only a VirtualService knows are served on this port (istio-semantics 1.1)
 
 
+def anybody(scope: Scope) -> Scope:
+    """What callers of a scope share with those of other namespaces: all but the services' bare names."""
+    return scope._replace(namespace="")
+
+
 def groups(read: Read, scope: Scope) -> tuple[Call, ...]:
-    """The groups of a scope: one a visible service, and one of what belongs to no service."""
+    """The groups of what ``anybody`` reaches: one a visible service, and one of what belongs to no service."""
     services = read.get(visible_services, scope.home)
-    return (
-        call(common, scope),
-        *(call(service_leaves, key, _seen_by(key, scope)) for key in services),
-    )
+    return (call(common, scope), *(call(service_leaves, key, scope) for key in services))
 
 
-def _seen_by(key: ServiceKey, scope: Scope) -> Scope:
-    # Callers of other namespaces than the service's own see it alike: they share one group.
-    return scope if scope.namespace == key.namespace else Scope("", scope.home, scope.labels, scope.vhds)
+def near_groups(read: Read, scope: Scope) -> tuple[Call, ...]:
+    """The groups of what a namespace's own callers see otherwise: its services have bare names, too."""
+    return (call(near_leaves, scope),)
+
+
+def near_leaves(read: Read, scope: Scope) -> tuple[Call, ...]:
+    """Virtual hosts with bare names, in place of those that ``groups`` makes under the same resource names."""
+    leaves: list[Call] = []
+    ports: set[int] = set()
+    for key in read.get(visible_services, scope.home):
+        if key.namespace != scope.namespace:
+            continue
+        for port in read.get(port_shapes, key):
+            if port.protocol.is_http:
+                ports.add(port.number)
+                wanted = read.get(host_routes, key, port.number, scope)
+                leaves.append(call(virtual_host, names.port_routes(port.number), wanted))
+    if scope.vhds:
+        return tuple(leaves)
+    return tuple(_whole_table(read, scope, port) for port in sorted(ports))
+
+
+def _whole_table(read: Read, scope: Scope, port: int) -> Call:
+    foreign = read.get(foreign_hosts, scope) if port == FOREIGN_PORT else ()
+    return call(whole_table, port, (*read.get(hosts_on_port, scope, port), *foreign))
 
 
 def common(read: Read, scope: Scope) -> tuple[Call, ...]:
     """The leaves that belong to no service: the skeleton, the listeners of ports, hosts of VirtualServices alone."""
     leaves = [call(mesh_clusters), call(virtual_outbound)]
-    claimed = read.get(port_claims, scope)
-    leaves += [call(wildcard_listener, claims) for claims in claimed]
     foreign = read.get(foreign_hosts, scope)
-    for claims in claimed:
+    for claims in read.get(port_claims, scope.home, bool(foreign)):
+        leaves.append(call(wildcard_listener, claims))
         if not claims.http:
             continue
-        hosts = foreign if claims.port == FOREIGN_PORT else ()
         if scope.vhds:
+            hosts = foreign if claims.port == FOREIGN_PORT else ()
             table = names.port_routes(claims.port)
-            leaves += [
-                call(port_table, claims.port),
-                *(call(virtual_host, table, host) for host in hosts),
-            ]
+            leaves += [call(port_table, claims.port), *(call(virtual_host, table, host) for host in hosts)]
         else:
-            leaves.append(
-                call(
-                    whole_table,
-                    claims.port,
-                    (*read.get(hosts_on_port, scope, claims.port), *hosts),
-                )
-            )
+            leaves.append(_whole_table(read, scope, claims.port))
     return tuple(leaves)
 
 
@@ -94,14 +110,15 @@ def service_leaves(read: Read, key: ServiceKey, scope: Scope) -> tuple[Call, ...
                 wanted = read.get(host_routes, key, port.number, scope)
                 leaves.append(call(virtual_host, names.port_routes(port.number), wanted))
         elif _has_own_listener(service):
-            leaves.append(call(service_listener, key, port.number))
+            leaves.append(call(service_listener, key, port.number, at))
             if port.protocol is Protocol.AUTO:
                 leaves.append(call(sniffed_table, read.get(host_routes, key, port.number, scope)))
     return tuple(leaves)
 
 
 def _has_own_listener(service: Service) -> bool:
-    return bool(service.addresses) or service.resolution is Resolution.HEADLESS
+    single = any("/" not in address for address in service.addresses)
+    return single or service.resolution is Resolution.HEADLESS
 
 
 def _endpoint_leaves(read: Read, service: Service, at: RuleAt | None) -> list[Call]:
@@ -124,41 +141,62 @@ def _labels_of(found: DestinationRule | None, subset: str) -> frozenset[tuple[st
     return next((each.labels for each in subsets if each.name == subset), frozenset())
 
 
-def port_claims(read: Read, scope: Scope) -> tuple[PortClaims, ...]:
-    """What is said on each port of all addresses, over all visible services, sorted by port."""
+def port_claims(read: Read, home: str, foreign: bool) -> tuple[PortClaims, ...]:
+    """What is said on each port of all addresses, over all visible services, sorted by port; ``foreign`` hosts too."""
     http: set[int] = set()
     by_sni: dict[int, list[ServiceKey]] = {}
+    by_subnet: dict[int, dict[str, ServiceKey]] = {}
     tcp: dict[int, ServiceKey] = {}
-    for key in read.get(visible_services, scope.home):
-        for number, protocol, addressed in read.get(port_shapes, key):
-            if protocol.is_http:
-                http.add(number)
-            elif not addressed and protocol.is_tls:
-                by_sni.setdefault(number, []).append(key)
-            elif not addressed:
-                tcp.setdefault(number, key)
-    if read.get(foreign_hosts, scope):
+    for key in read.get(visible_services, home):
+        for port in read.get(port_shapes, key):
+            if port.protocol.is_http:
+                http.add(port.number)
+            elif port.subnets:
+                by_subnet.setdefault(port.number, {}).update(dict.fromkeys(port.subnets, key))
+            elif not port.addressed and port.protocol.is_tls:
+                by_sni.setdefault(port.number, []).append(key)
+            elif not port.addressed:
+                tcp.setdefault(port.number, key)
+    if foreign:
         http.add(FOREIGN_PORT)
     return tuple(
-        PortClaims(port, port in http, tuple(by_sni.get(port, ())), tcp.get(port))
-        for port in sorted(http | by_sni.keys() | tcp.keys())
+        PortClaims(
+            number,
+            number in http,
+            tuple(by_sni.get(number, ())),
+            tuple(sorted(by_subnet.get(number, {}).items())),
+            tcp.get(number),
+        )
+        for number in sorted(http | by_sni.keys() | by_subnet.keys() | tcp.keys())
     )
 
 
-def port_shapes(read: Read, key: ServiceKey) -> tuple[tuple[int, Protocol, bool], ...]:
-    """A service's ports as listeners see them: number, protocol, whether the service has addresses of its own."""
+class PortShape(NamedTuple):
+    """A service's port as listeners see it; ``addressed`` is whether the service has addresses to listen on."""
+
+    number: int
+    protocol: Protocol
+    addressed: bool
+    subnets: tuple[str, ...]
+
+
+def port_shapes(read: Read, key: ServiceKey) -> tuple[PortShape, ...]:
+    """A service's ports as listeners see them."""
     service: Service | None = read.first(Table.SERVICE, key)
     if service is None:
         return ()
-    return tuple((port.number, port.protocol, _has_own_listener(service)) for port in service.ports)
+    own = _has_own_listener(service)
+    subnets = tuple(address for address in service.addresses if "/" in address)
+    return tuple(PortShape(port.number, port.protocol, own, subnets) for port in service.ports)
 
 
 def hosts_on_port(read: Read, scope: Scope, port: int) -> tuple[HostRoutes, ...]:
     """The HTTP hosts that share one port, for a table that holds them all."""
     found = []
     for key in read.get(visible_services, scope.home):
-        if any(number == port and protocol.is_http for number, protocol, _ in read.get(port_shapes, key)):
-            found.append(read.get(host_routes, key, port, _seen_by(key, scope)))
+        if any(shape.number == port and shape.protocol.is_http for shape in read.get(port_shapes, key)):
+            near = key.namespace == scope.namespace
+            found.append(read.get(host_routes, key, port, scope if near else anybody(scope)))
     return tuple(found)
 
 
@@ -191,9 +229,8 @@ def _hosts_named(read: Read, routed: VirtualService) -> set[str]:
 
     for _, route in http_routes(read, routed):
         hosts.update(share.destination.host for share in route.destinations)
-        for policy in route.policies:
-            if isinstance(policy, Routed):
-                policy.resolved(note)
+        for policy in route.policies.that(Routed):
+            policy.resolved(note)
     return hosts
 
 
@@ -208,19 +245,23 @@ def _target(read: Read, host: str, scope: Scope) -> Target:
 
 def foreign_hosts(read: Read, scope: Scope) -> tuple[HostRoutes, ...]:
     """The hosts that VirtualServices route though no service has the name."""
-    known = {key.hostname for key in read.get(visible_services, scope.home)}
-    found = []
-    for host in read.keys(Table.ROUTED_HOST):
-        owner: ObjectRef | None = read.get(route_owner, host, scope.home)
-        if host in known or host == "*" or owner is None:
-            continue
-        routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, owner)
-        if routed is None or not routed.http or host not in routed.hosts or _covers_services(host, known):
-            continue
-        targets = tuple(_target(read, name, scope) for name in sorted(_hosts_named(read, routed)))
-        found.append(HostRoutes(host, FOREIGN_PORT, None, owner, targets, _caller(routed, scope)))
-    return tuple(found)
+    found = (read.get(foreign_host, host, anybody(scope)) for host in read.keys(Table.ROUTED_HOST) if host != "*")
+    return tuple(host for host in found if host is not None)
 
 
-def _covers_services(host: str, known: set[str]) -> bool:
-    return host.startswith("*") and any(name.endswith(host[1:]) for name in known)
+def foreign_host(read: Read, host: str, scope: Scope) -> HostRoutes | None:
+    """What decides the routes to a host that is routed but is no service's name; None where it is one's."""
+    owner: ObjectRef | None = read.get(route_owner, host, scope.home)
+    if owner is None or read.get(service_key, host, scope.home) is not None:
+        return None
+    routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, owner)
+    if routed is None or not routed.http or host not in routed.hosts:
+        return None
+    if host.startswith("*") and _covers_services(host, read.get(visible_services, scope.home)):
+        return None
+    targets = tuple(_target(read, name, scope) for name in sorted(_hosts_named(read, routed)))
+    return HostRoutes(host, FOREIGN_PORT, None, owner, targets, _caller(routed, scope))
+
+
+def _covers_services(host: str, known: tuple[ServiceKey, ...]) -> bool:
+    return any(key.hostname.endswith(host[1:]) for key in known)

@@ -1,4 +1,4 @@
-"""What one proxy is sent, as two calls: what it may reach, shared with all of its scope, and what it offers."""
+"""What one proxy is sent, as three calls: what anybody may reach, what its namespace sees otherwise, what it offers."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from xds.model.proxy import Proxy
 from xds.view.graph import Call, Read, call
 from xds.view.inbound import Offer, inbound_clusters, inbound_ports
 from xds.view.listeners import virtual_inbound
-from xds.view.outbound import groups
+from xds.view.outbound import anybody, groups, near_groups
 from xds.view.scope import scope
 
 
 class ProxyView(NamedTuple):
-    """The roots of a proxy's configuration. Proxies with equal views share everything that follows."""
+    """The roots of a proxy's configuration. Proxies with equal views share everything that follows.
+
+    ``near`` makes resources that take the place of those of the same name from ``outbound``.
+    """
 
     outbound: Call
+    near: Call
     inbound: Call
 
 
 def proxy_view(read: Read, proxy: Proxy) -> ProxyView:
     """The view of a proxy."""
+    seen = scope(read, proxy)
     return ProxyView(
-        call(groups, scope(read, proxy)),
+        call(groups, anybody(seen)),
+        call(near_groups, seen),
         call(inbound_groups, Offer(proxy.namespace, proxy.labels, proxy.name)),
     )
 

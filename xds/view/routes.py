@@ -147,7 +147,7 @@ def _route(
     authored, route, match = part
     policies = route.policies.resolved(lambda target: _cluster_of(read, target, wanted))
     clusters: tuple[WeightedCluster, ...] = ()
-    if not any(isinstance(policy, Answering) and policy.answers for policy in policies):
+    if not any(policy.answers for policy in policies.that(Answering)):
         policies = policies.over(settings.route_policies)
         clusters = _weighted(read, wanted, route.destinations)
         if route.destinations:
@@ -196,7 +196,7 @@ def _at_caller(read: Read, destination: Destination, wanted: HostRoutes, policie
         return policies
     port = destination.port or wanted.port
     of_host = policies_for(read.get(rule, target.rule), destination.subset, port)
-    here = [part for policy in of_host if isinstance(policy, AtCaller) and (part := policy.at_caller()) is not None]
+    here = [part for policy in of_host.that(AtCaller) if (part := policy.at_caller()) is not None]
     return policies.adding(*here) if here else policies
 
 

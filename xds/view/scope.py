@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from xds.model.labels import NO_LABELS, Labels, only
 from xds.model.mesh import Mesh
@@ -12,8 +12,7 @@ from xds.model.snapshot import Table
 from xds.view.graph import Read
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """The part of a proxy that decides its outbound configuration; proxies of equal scope share all of it.
 
     ``home`` is the namespace whose own rules apply, ``""`` where it has none, so that most namespaces share;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -10,7 +11,10 @@ import yaml
 from xds.cli.output import Output, print_document, print_table
 
 COLUMNS = {"NAME": "name", "STATE": "state"}
-ROWS = [{"name": "web-1.shop", "state": "SYNCED", "more": [1]}, {"name": "a-very-long-name", "state": None}]
+ROWS: list[dict[str, Any]] = [
+    {"name": "web-1.shop", "state": "SYNCED", "more": [1]},
+    {"name": "a-very-long-name", "state": None},
+]
 
 
 def test_a_table_is_aligned_and_neither_cut_nor_coloured_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,7 @@ def _chain(filter_type: str, config: dict[str, Any], **match: Any) -> dict[str, 
     return {"filter_chain_match": match, "filters": [{"typed_config": {"@type": filter_type, **config}}]}
 
 
-ROUTES = {
+ROUTES: dict[str, Any] = {
     "name": "80",
     "virtual_hosts": [
         {
@@ -205,7 +205,7 @@ def test_what_was_sent_has_virtual_hosts_in_their_routes_and_provenance() -> Non
         [
             {"type": "cds", "name": REVIEWS, "resource": {"name": REVIEWS, "type": "EDS"}, "provenance": rule},
             {"type": "rds", "name": "80", "resource": {"name": "80"}, "provenance": []},
-            {"type": "vhds", "name": "80/reviews", "resource": ROUTES["virtual_hosts"][0], "provenance": []},  # type: ignore[index]
+            {"type": "vhds", "name": "80/reviews", "resource": ROUTES["virtual_hosts"][0], "provenance": []},
             {
                 "type": "eds",
                 "name": REVIEWS,

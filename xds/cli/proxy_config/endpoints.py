@@ -67,7 +67,8 @@ def _status(health: Json) -> str:
 
 
 def _as_sent(config: ProxyConfig) -> Iterator[Line]:
-    inline = [entry.resource.get("load_assignment", {}) for entry in config.clusters]
+    discovered = {entry.name for entry in config.endpoints}
+    inline = [entry.resource.get("load_assignment", {}) for entry in config.clusters if entry.name not in discovered]
     for assignment in (*(entry.resource for entry in config.endpoints), *inline):
         for locality in assignment.get("endpoints", ()):
             for endpoint in locality.get("lb_endpoints", ()):

@@ -60,7 +60,7 @@ def _lines(entry: Entry) -> Iterator[Line]:
 
 
 def _domains(domains: Sequence[str]) -> str:
-    shown = ", ".join(domains[:_DOMAINS_SHOWN])
+    shown = ", ".join(sorted(domains, key=lambda domain: (domain[:1].isdigit(), len(domain), domain))[:_DOMAINS_SHOWN])
     rest = len(domains) - _DOMAINS_SHOWN
     return f"{shown} + {rest} more..." if rest > 0 else shown
 

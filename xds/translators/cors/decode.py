@@ -60,17 +60,16 @@ def _origins(spec: CorsPolicy, at: FieldRef, reading: Reading) -> tuple[StringMa
 
 
 def _origin(spec: Struct, at: FieldRef, reading: Reading) -> StringMatch | None:
-    given = [each for each in Comparison if each is not Comparison.PRESENT and getattr(spec, each.value)]
-    if len(given) != 1:
-        reading.error(at, "cors.origin", "must have exactly one of exact, prefix and regex")
-        return None
-    comparison = given[0]
-    value: str = getattr(spec, comparison.value)
-    why = refusal(value) if comparison is Comparison.REGEX else ""
-    if why:
-        reading.error(at / "regex", "cors.regex", f"must be an RE2 regular expression: {why}")
-        return None
-    return StringMatch(comparison, value)
+    if spec.regex is not None:
+        if why := refusal(spec.regex):
+            reading.error(at / "regex", "cors.regex", f"must be an RE2 regular expression: {why}")
+        return StringMatch(Comparison.REGEX, spec.regex)
+    if spec.prefix:
+        return StringMatch(Comparison.PREFIX, spec.prefix)
+    if spec.exact:
+        return StringMatch(Comparison.EXACT, spec.exact)
+    reading.error(at, "cors.origin", "must have exact, prefix or regex")
+    return None
 
 
 def _check_names(names: tuple[str, ...], at: FieldRef, reading: Reading) -> None:

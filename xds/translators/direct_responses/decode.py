@@ -14,15 +14,12 @@ from xds.translators.feature import Reading
 def route_response(route: HTTPRoute, at: FieldRef, reading: Reading) -> DirectResponse | None:
     """The policy in ``directResponse``; None when the block is absent.
 
-    Problems: direct-responses.excluded, direct-responses.two-bodies, direct-responses.base64, direct-responses.long.
-    Source: istio networking/v1 HTTPDirectResponse.
+    Problems: direct-responses.base64, direct-responses.long. Source: istio networking/v1 HTTPDirectResponse.
     """
     spec = route.direct_response
     if spec is None:
         return None
     at = at / "directResponse"
-    if route.route:
-        reading.error(at, "direct-responses.excluded", "excludes route; leave one of them out")
     body = _body(spec.body, at / "body", reading) if spec.body is not None else b""
     if len(body) > LONGEST_BODY:
         reading.error(at / "body", "direct-responses.long", f"must have at most {LONGEST_BODY} bytes, has {len(body)}")
@@ -31,8 +28,6 @@ def route_response(route: HTTPRoute, at: FieldRef, reading: Reading) -> DirectRe
 
 
 def _body(spec: HTTPBody, at: FieldRef, reading: Reading) -> bytes:
-    if spec.string is not None and spec.bytes is not None:
-        reading.error(at, "direct-responses.two-bodies", "must have string or bytes, not both")
     if spec.bytes is None:
         return (spec.string or "").encode()
     try:

@@ -36,7 +36,7 @@ GRPC_STATUSES: Final = (
 def route_faults(route: HTTPRoute, at: FieldRef, reading: Reading) -> Faults | None:
     """The policy in ``fault``; None when the block is absent.
 
-    Problems: faults.empty, faults.no-delay, faults.status, faults.grpc-status, faults.unsupported, faults.never.
+    Problems: faults.empty, faults.no-delay, faults.no-status, faults.grpc-status, faults.unsupported, faults.never.
     Source: istio networking/v1 HTTPFaultInjection.
     """
     spec = route.fault
@@ -69,8 +69,8 @@ def _abort(spec: structs.Abort, at: FieldRef, reading: Reading) -> Abort | None:
     if spec.http2_error is not None:
         reading.error(at / "http2Error", "faults.unsupported", "is not done by Envoy; use httpStatus or grpcStatus")
         return None
-    if (spec.http_status is None) == (spec.grpc_status is None):
-        reading.error(at, "faults.status", "must have exactly one of httpStatus and grpcStatus")
+    if spec.http_status is None and spec.grpc_status is None:
+        reading.error(at, "faults.no-status", "must have httpStatus or grpcStatus")
         return None
     share = Percent.of(spec.percentage.value) if spec.percentage is not None else NEVER
     _check_share(share, at, reading)

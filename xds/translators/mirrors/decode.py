@@ -14,15 +14,13 @@ from xds.translators.mirrors.policy import Mirror, Mirrors
 def route_mirrors(route: HTTPRoute, at: FieldRef, reading: Reading) -> Mirrors | None:
     """The policy in ``mirror`` or ``mirrors``; None when both are absent. A mirror of 0 % is none.
 
-    Problems: mirrors.both, mirrors.no-mirror, mirrors.no-effect, mirrors.wildcard.
+    Problems: mirrors.no-mirror, mirrors.no-effect, mirrors.wildcard.
     Source: istio networking/v1 HTTPRoute.mirror, mirrors.
     """
     if route.mirror is None:
         _check_lone_share(route, at, reading)
     if route.mirror is None and not route.mirrors:
         return None
-    if route.mirror is not None and route.mirrors:
-        reading.error(at / "mirrors", "mirrors.both", "excludes mirror; list that one here too")
     if route.redirect is not None or route.direct_response is not None:
         field = "mirror" if route.mirror is not None else "mirrors"
         reading.warning(at / field, "mirrors.no-effect", "has no effect where the proxy answers itself")
@@ -36,10 +34,14 @@ def route_mirrors(route: HTTPRoute, at: FieldRef, reading: Reading) -> Mirrors |
 
 
 def _check_lone_share(route: HTTPRoute, at: FieldRef, reading: Reading) -> None:
-    for field in ("mirror_percentage", "mirror_percent", "mirror_percent_snake"):
-        if getattr(route, field) is not None:
-            name = {"mirror_percentage": "mirrorPercentage", "mirror_percent": "mirrorPercent"}.get(field)
-            reading.warning(at / (name or "mirror_percent"), "mirrors.no-mirror", "has no effect without mirror")
+    shares = {
+        "mirrorPercentage": route.mirror_percentage,
+        "mirrorPercent": route.mirror_percent,
+        "mirror_percent": route.mirror_percent_snake,
+    }
+    for field, share in shares.items():
+        if share is not None:
+            reading.warning(at / field, "mirrors.no-mirror", "has no effect without mirror")
 
 
 def _share(route: HTTPRoute) -> Percent:

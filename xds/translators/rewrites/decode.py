@@ -20,7 +20,7 @@ _ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
 def route_path(route: HTTPRoute, at: FieldRef, reading: Reading) -> PathRewrite | None:
     """The policy in ``rewrite.uri`` or ``rewrite.uriRegexRewrite``; None when both are absent.
 
-    Problems: rewrites.both, rewrites.path, rewrites.regex, rewrites.substitution, rewrites.empty, rewrites.whole-path,
+    Problems: rewrites.path, rewrites.regex, rewrites.substitution, rewrites.empty, rewrites.whole-path,
     rewrites.no-effect. Source: istio networking/v1 HTTPRewrite.
     """
     spec = route.rewrite
@@ -32,8 +32,6 @@ def route_path(route: HTTPRoute, at: FieldRef, reading: Reading) -> PathRewrite 
     if route.direct_response is not None:
         reading.warning(at, "rewrites.no-effect", "has no effect where the proxy answers itself")
     if spec.uri_regex_rewrite is not None:
-        if spec.uri:
-            reading.error(at / "uriRegexRewrite", "rewrites.both", "excludes uri; leave one of them out")
         return _by_regex(spec, at / "uriRegexRewrite", reading)
     if not spec.uri:
         return None

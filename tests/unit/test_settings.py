@@ -1,0 +1,63 @@
+"""Settings: flags, else the environment, else the defaults."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from xds.settings import SettingError, Settings
+
+
+def test_defaults() -> None:
+    assert Settings.resolve({}, {}) == Settings()
+    assert (Settings().xds, Settings().http, Settings().xds_plaintext) == ("0.0.0.0:15012", "127.0.0.1:15014", "")
+
+
+def test_the_environment_is_read_by_type() -> None:
+    environment = {
+        "PLAIT_MANIFESTS": "/a:/b",
+        "PLAIT_XDS_PLAINTEXT": "unix:/run/x",
+        "PLAIT_DEBOUNCE_S": "0.5",
+        "PLAIT_MANIFEST_SIZE_LIMIT": "100",
+        "PLAIT_STATE_DIR": "/state",
+        "PLAIT_HTTP": "",
+        "PATH": "/bin",
+    }
+    settings = Settings.resolve(environment, {})
+    assert settings == Settings(
+        manifests=(Path("/a"), Path("/b")),
+        xds_plaintext="unix:/run/x",
+        debounce=timedelta(seconds=0.5),
+        manifest_size_limit=100,
+        state_dir=Path("/state"),
+        http="",
+    )
+
+
+def test_a_flag_wins_and_none_is_no_flag() -> None:
+    environment = {"PLAIT_HTTP": "127.0.0.1:1", "PLAIT_XDS": "127.0.0.1:2"}
+    settings = Settings.resolve(environment, {"http": "127.0.0.1:3", "xds": None})
+    assert (settings.http, settings.xds) == ("127.0.0.1:3", "127.0.0.1:2")
+
+
+def test_a_source_named_by_a_flag_replaces_that_of_the_environment() -> None:
+    settings = Settings.resolve({"PLAIT_IN_CLUSTER": "true"}, {"manifests": (Path("/a"),)})
+    assert (settings.in_cluster, settings.manifests) == (False, (Path("/a"),))
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"PLAIT_DEBOUNCE_S": "soon"}, "PLAIT_DEBOUNCE_S must be a number of seconds, is 'soon'"),
+        ({"PLAIT_IN_CLUSTER": "maybe"}, "PLAIT_IN_CLUSTER must be true or false, is 'maybe'"),
+        ({"PLAIT_MANIFEST_SIZE_LIMIT": "1.5"}, "PLAIT_MANIFEST_SIZE_LIMIT must be a whole number, is '1.5'"),
+        ({"PLAIT_XDS": "somewhere"}, "xds must be host:port or unix:/path, is 'somewhere'"),
+        ({"PLAIT_IN_CLUSTER": "1", "PLAIT_MANIFESTS": "/a"}, "rule each other out"),
+    ],
+)
+def test_what_cannot_be_read(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Settings.resolve(environment, {})
+    assert message in str(caught.value)

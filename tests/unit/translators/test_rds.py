@@ -1,0 +1,98 @@
+"""Assembling routes, virtual hosts and route tables."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from xds.model.policy import Policies
+from xds.model.refs import ObjectRef
+from xds.model.route import Comparison, NamedMatch, RequestMatch, StringMatch
+from xds.translators import rds
+from xds.translators.headers import Edits, HeaderOperations
+from xds.translators.redirects import Redirect
+from xds.translators.rewrites import HostRewrite
+from xds.translators.timeouts import Timeout
+from xds.view.specs import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
+from xds.wire.codec import to_plain
+
+ANY = RequestMatch()
+A, B = WeightedCluster("a"), WeightedCluster("b", 3)
+
+
+def test_bare_route() -> None:
+    assert to_plain(rds.route(RouteSpec("default", ANY, (A,)))) == {
+        "name": "default",
+        "match": {"prefix": "/"},
+        "route": {"cluster": "a"},
+    }
+
+
+def test_metadata_names_a_virtual_service_only() -> None:
+    vs = ObjectRef("networking.istio.io", "VirtualService", "shop", "b")
+    service = ObjectRef("", "Service", "shop", "b")
+    named = to_plain(rds.route(RouteSpec("", ANY, (A,), authored=vs, operation="b:80/*")))
+    config = "/apis/networking.istio.io/v1/namespaces/shop/virtual-service/b"
+    assert named["metadata"] == {"filter_metadata": {"istio": {"config": config}}}
+    assert named["decorator"] == {"operation": "b:80/*"}
+    assert "metadata" not in to_plain(rds.route(RouteSpec("", ANY, (A,), authored=service)))
+
+
+def test_policies_of_an_only_cluster_are_merged_over_the_routes() -> None:
+    own = Policies([HostRewrite("own"), HeaderOperations(Edits(replace=(("a", "own"),)))])
+    routes = Policies([HostRewrite("route"), HeaderOperations(Edits(replace=(("a", "route"), ("b", "route"))))])
+    made = rds.route(RouteSpec("", ANY, (WeightedCluster("a", 1, own),), routes))
+    assert made.route.host_rewrite_literal == "own"
+    assert [(each.header.key, each.header.value) for each in made.request_headers_to_add] == [
+        ("a", "own"),
+        ("b", "route"),
+    ]
+
+
+def test_policies_of_shares_stand_at_shares() -> None:
+    own = Policies([HostRewrite("own")])
+    made = rds.route(RouteSpec("", ANY, (A, WeightedCluster("b", 3, own)), Policies([HostRewrite("route")])))
+    shares = made.route.weighted_clusters.clusters
+    assert [(each.name, each.weight.value, each.host_rewrite_literal) for each in shares] == [
+        ("a", 1, ""),
+        ("b", 3, "own"),
+    ]
+    assert made.route.host_rewrite_literal == "route"
+
+
+def test_an_answer_forwards_nothing() -> None:
+    policies = Policies([Redirect(path="/"), Timeout(timedelta(seconds=1))])
+    assert to_plain(rds.route(RouteSpec("", ANY, (), policies))) == {
+        "match": {"prefix": "/"},
+        "redirect": {"path_redirect": "/"},
+    }
+
+
+def test_a_route_to_nowhere_is_answered() -> None:
+    assert rds.route(RouteSpec("", ANY, ())).direct_response.status == 503
+
+
+def test_case_is_ignored_where_envoy_can() -> None:
+    def ignores(comparison: Comparison) -> bool:
+        wanted = RequestMatch(StringMatch(comparison, "/a"), ignore_case=True)
+        return rds.route(RouteSpec("", wanted, (A,))).match.HasField("case_sensitive")
+
+    assert ignores(Comparison.EXACT)
+    assert ignores(Comparison.PREFIX)
+    assert not ignores(Comparison.REGEX)
+
+
+def test_absent_headers() -> None:
+    absent = NamedMatch("x", StringMatch(Comparison.PRESENT), invert=True)
+    other = NamedMatch("x", StringMatch(Comparison.EXACT, "1"), invert=True)
+    match = rds.route(RouteSpec("", RequestMatch(headers=(absent, other)), (A,))).match
+    assert [each.treat_missing_header_as_empty for each in match.headers] == [False, True]
+
+
+def test_table() -> None:
+    host = VirtualHostSpec("80", "80/b:80", ("b", "b.shop"), (RouteSpec("default", ANY, (A,)),))
+    plain = to_plain(rds.route_configuration(RouteTable("80", (host,), vhds=True)))
+    assert plain["vhds"] == {"config_source": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "15s"}}
+    assert plain["virtual_hosts"] == [to_plain(rds.virtual_host(host))]
+    assert plain["validate_clusters"] is False
+    assert plain["ignore_port_in_host_matching"] is True
+    assert not rds.route_configuration(RouteTable("80")).HasField("vhds")
