@@ -19,7 +19,8 @@ from xds.view.graph import Graph
 
 log = structlog.get_logger()
 
-_SETTLE_S = 0.05
+# Pods that come up one after the other would make findings that are gone at once.
+_SETTLE_S = 0.3
 
 
 class Findings:

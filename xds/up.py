@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from xds.app import ControlPlane
-from xds.bootstrap import ControlPlane as ProxiesControlPlane
 from xds.kinds.authored import Authored
 from xds.kinds.endpoint_slice import EndpointSlice
 from xds.kinds.service import Service
@@ -17,7 +16,6 @@ from xds.local import sidecar
 from xds.local.cluster import ORIGIN, addressed, endpoint_slices, running_pod
 from xds.local.directory import entry_hosts, local_services
 from xds.local.mesh import LocalMesh
-from xds.local.node import RUN_DIR
 from xds.local.output import Sink
 from xds.local.pods import Phase, PodSpec, PodStatus
 from xds.local.settings import LocalSettings
@@ -191,8 +189,7 @@ class Up:
 @contextlib.asynccontextmanager
 async def up(manifests: Path, settings: LocalSettings, sink: Sink) -> AsyncIterator[Up]:
     """The manifests, running on this machine until the context is left. Errors: as LocalMesh, and OSError."""
-    place = sidecar.bootstrap_for(ProxiesControlPlane(f"unix:{RUN_DIR / XDS_SOCKET}"))
-    async with LocalMesh(settings, place, sink) as mesh:
+    async with LocalMesh(settings, sidecar.bootstraps(settings, XDS_SOCKET), sink) as mesh:
         cluster = LocalCluster(FileSource(manifests), mesh, settings.service_network)
         listening = Settings(
             xds="",

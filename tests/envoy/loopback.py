@@ -133,24 +133,21 @@ class LoopbackEnvoy:
 
     def output(self) -> str:
         """What Envoy has logged."""
-        return (self.folder / "envoy.log").read_text()
+        return _read(self.folder / "envoy.log")
 
 
 async def launch(binary: Path, folder: Path, config: dict[str, Any], *flags: str) -> LoopbackEnvoy:
     """Start an Envoy with that bootstrap; returns when its admin interface answers."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path, address = folder / "envoy.json", folder / "admin"
-    address.unlink(missing_ok=True)
-    path.write_text(json.dumps(config))
+    path, address = _written(folder, config)
     command = [str(binary), "--config-path", str(path), "--admin-address-path", str(address), "--concurrency", "1"]
-    command += ["--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "1", *flags]
-    with (folder / "envoy.log").open("w") as log:
-        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    command += ["--disable-hot-restart", "--log-level", "warning", "--drain-time-s", "1"]
+    command += ["--log-path", str(folder / "envoy.log"), *flags]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
     envoy = LoopbackEnvoy(process, folder)
 
     async def answers() -> bool:
         assert process.returncode is None, envoy.output()
-        envoy.admin = address.read_text() if address.exists() else ""
+        envoy.admin = _read(address)
         return bool(envoy.admin) and bool(await envoy.ask("/server_info"))
 
     try:
@@ -159,6 +156,18 @@ async def launch(binary: Path, folder: Path, config: dict[str, Any], *flags: str
         await envoy.stop()
         raise
     return envoy
+
+
+def _written(folder: Path, config: dict[str, Any]) -> tuple[Path, Path]:
+    """The file of the bootstrap, and the file that Envoy is to write its admin address to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, address = folder / "envoy.json", folder / "admin"
+    path.write_text(json.dumps(config))
+    return path, address
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 @contextlib.asynccontextmanager

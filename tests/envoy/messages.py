@@ -45,9 +45,7 @@ def cluster(name: str, **fields: Any) -> Resource:
 
 def endpoints(name: str, *ports: int, address: str = "127.0.0.1") -> Resource:
     """The endpoints of a cluster, on loopback."""
-    found = [
-        {"endpoint": {"address": {"socket_address": {"address": address, "port_value": port}}}} for port in ports
-    ]
+    found = [{"endpoint": {"address": {"socket_address": {"address": address, "port_value": port}}}} for port in ports]
     fields = {"cluster_name": name, "endpoints": [{"lb_endpoints": found}] if found else []}
     return resource(endpoint_pb2.ClusterLoadAssignment(), name, fields)
 
@@ -93,7 +91,8 @@ def routes(name: str, *hosts: dict[str, Any], vhds: bool = False) -> Resource:
 
 def host(name: str, domain: str, to: str, **fields: Any) -> dict[str, Any]:
     """A virtual host that sends everything for ``domain`` to a cluster."""
-    return {"name": name, "domains": [domain], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": to}}], **fields}
+    everything = {"match": {"prefix": "/"}, "route": {"cluster": to}}
+    return {"name": name, "domains": [domain], "routes": [everything], **fields}
 
 
 def virtual_host(name: str, domain: str, to: str, **fields: Any) -> Resource:

@@ -179,16 +179,15 @@ def _resource(item: discovery_pb2.Resource) -> Resource:
     return Resource(item.resource.type_url, item.name, item.resource.value)
 
 
-def delta_stream(rejections: Rejections | None = None, **settings: float) -> DeltaStream:
+def delta_stream(rejections: Rejections | None = None, settings: ServerSettings | None = None) -> DeltaStream:
     """The server's side of a delta stream."""
-    return DeltaStream(
-        "node", Names(), Rejections(100) if rejections is None else rejections, ServerSettings(**settings)
-    )  # type: ignore[arg-type]
+    refused = Rejections(100) if rejections is None else rejections
+    return DeltaStream("node", Names(), refused, settings or ServerSettings())
 
 
-def delta(resources: ResourceSet | None = None, **settings: float) -> DeltaClient:
+def delta(resources: ResourceSet | None = None, settings: ServerSettings | None = None) -> DeltaClient:
     """A client of a new delta stream that is offered ``resources``."""
-    stream = delta_stream(**settings)
+    stream = delta_stream(settings=settings)
     if resources is not None:
         stream.offer(resources)
     return DeltaClient(stream)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from tests.protocol.clients import cluster, delta, delta_stream, endpoints, layered, plain, route
 from xds.server.errors import LimitExceeded
 from xds.server.rejections import Rejections
+from xds.server.settings import ServerSettings
 from xds.wire.resource import ResourceSet
 from xds.wire.type_urls import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, SECRET
 
@@ -118,12 +121,12 @@ class TestSubscriptions:
         assert names(client.settle()) == [["e7"]]
 
     def test_too_many_names_end_the_stream(self) -> None:
-        client = delta(NOTHING, max_names=2)
+        client = delta(NOTHING, ServerSettings(max_names=2))
         with pytest.raises(LimitExceeded):
             client.request(ROUTE, ["a", "b", "c"])
 
     def test_too_many_types_end_the_stream(self) -> None:
-        client = delta(NOTHING, max_types=2)
+        client = delta(NOTHING, ServerSettings(max_types=2))
         client.request("type.googleapis.com/a")
         client.request("type.googleapis.com/b")
         with pytest.raises(LimitExceeded):
@@ -142,7 +145,7 @@ class TestSubscriptions:
 
     def test_a_client_that_does_not_answer_is_not_flooded(self) -> None:
         old = layered([endpoints("a")])
-        client = delta(old, max_unanswered=3)
+        client = delta(old, ServerSettings(max_unanswered=3))
         client.request(ENDPOINT, ["a"])
         for generation in range(1, 10):
             client.fetch()
@@ -156,7 +159,7 @@ class TestSubscriptions:
 
 class TestReconnect:
     ALL = (cluster("a"), endpoints("a"), plain(LISTENER, "l"), route("r"), plain(EXTENSION, "f"), plain(SECRET, "s"))
-    ASKED = {CLUSTER: [], ENDPOINT: ["a"], LISTENER: [], ROUTE: ["r"], EXTENSION: ["f"], SECRET: ["s"]}
+    ASKED: ClassVar = {CLUSTER: [], ENDPOINT: ["a"], LISTENER: [], ROUTE: ["r"], EXTENSION: ["f"], SECRET: ["s"]}
 
     def test_nothing_is_sent_that_the_client_has(self) -> None:
         client = delta(layered(self.ALL))
@@ -262,14 +265,14 @@ class TestRefusals:
     def test_a_new_resource_that_is_refused_is_told_to_others_as_missing(self) -> None:
         bad = route("a")
         rejections = Rejections(10)
-        for _ in range(2):
-            client = delta()
+        clients = [delta(), delta()]
+        for client in clients:
             client.stream = delta_stream(rejections)
             client.stream.offer(layered([bad]))
             client.refuses = bad.same
             client.request(ROUTE, ["a"])
-            responses = client.settle()
-        assert list(responses[0].removed_resources) == ["a"]
+            client.settle()
+        assert list(clients[1].log[0].removed_resources) == ["a"]
 
     def test_a_corrected_version_is_sent(self) -> None:
         old = layered([route("a")])

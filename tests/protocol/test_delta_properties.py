@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -14,7 +16,7 @@ from xds.wire.resource import Resource, ResourceSet, Table, find
 from xds.wire.type_urls import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, SECRET
 
 NAMES = ["a", "b", "c", "d"]
-MAKERS = {
+MAKERS: dict[str, Callable[[str, int], Resource]] = {
     CLUSTER: cluster,
     ENDPOINT: endpoints,
     LISTENER: lambda name, generation: plain(LISTENER, name, generation),

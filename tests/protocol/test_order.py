@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from tests.protocol.clients import DeltaClient, cluster, delta, endpoints, layered, plain, route
+from xds.server.settings import ServerSettings
 from xds.wire.resource import ResourceSet
 from xds.wire.type_urls import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, short
 
 BEFORE = (cluster("a"), endpoints("a"), plain(LISTENER, "l"), route("r"))
 
 
-def connected(old: ResourceSet, **settings: float) -> DeltaClient:
-    client = delta(old, **settings)
+def connected(old: ResourceSet, settings: ServerSettings | None = None) -> DeltaClient:
+    client = delta(old, settings)
     client.request(CLUSTER)
     client.request(LISTENER)
     client.request(ENDPOINT, [r.name for layer in old.of(ENDPOINT) for r in layer.values()])
@@ -69,7 +70,7 @@ class TestNewCluster:
 
     def test_but_not_for_ever(self) -> None:
         old = layered(BEFORE)
-        client = connected(old, hold_s=3.0)
+        client = connected(old, ServerSettings(hold_s=3.0))
         client.stream.offer(layered(self.AFTER, old))
         assert said(client.settle()) == [("cds", ["b"])]
         assert client.stream.deadline() == 3.0
@@ -139,7 +140,7 @@ class TestRemovals:
 
     def test_filter_configurations_stay_until_listeners_have_drained(self) -> None:
         old = layered([*BEFORE, plain(EXTENSION, "f"), plain(EXTENSION, "g")])
-        client = connected(old, drain_s=600.0)
+        client = connected(old, ServerSettings(drain_s=600.0))
         client.request(EXTENSION, ["f", "g"])
         client.settle()
         client.now = 100.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -161,7 +163,7 @@ def test_a_culprit_that_is_known_is_replaced_by_its_last_good_version() -> None:
 
 
 NAMES = ["a", "b", "c"]
-MAKERS = {
+MAKERS: dict[str, Callable[[str, int], Resource]] = {
     CLUSTER: cluster,
     ENDPOINT: endpoints,
     LISTENER: lambda name, generation: plain(LISTENER, name, generation),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.protocol.clients import DeltaClient, delta, delta_stream, layered, plain, route
+from tests.protocol.clients import Delta, DeltaClient, delta, delta_stream, layered, plain, route
 from xds.server.rejections import Rejections
 from xds.wire.resource import Resource, ResourceSet
 from xds.wire.type_urls import ROUTE, VIRTUAL_HOST, short
@@ -219,7 +219,7 @@ class Forgetful(DeltaClient):
             return super().covers(type_url, name)
         return self.held[ROUTE].get(name.rpartition("/")[0]) in WITH_VHDS
 
-    def read(self) -> object:
+    def read(self) -> Delta:
         response = super().read()
         if response.type_url == ROUTE:
             self.forget()

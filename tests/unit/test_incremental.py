@@ -65,7 +65,12 @@ def services(draw: st.DrawFn) -> dict[str, Any]:
     elif shape == "alias":
         spec = {"type": "ExternalName", "externalName": draw(hosts).lstrip("*."), "ports": ports}
     annotations = {"networking.istio.io/exportTo": ",".join(draw(exports))}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": meta(namespace, name, annotations=annotations), "spec": spec}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": meta(namespace, name, annotations=annotations),
+        "spec": spec,
+    }
 
 
 @st.composite
@@ -93,7 +98,9 @@ def pods(draw: st.DrawFn) -> dict[str, Any]:
             f"pod-{number % 2}",
             labels={"app": draw(names), "version": draw(st.sampled_from(["v1", "v2"]))},
         ),
-        "spec": {"containers": [{"name": "c", "ports": [{"name": "named", "containerPort": draw(st.integers(1000, 1002))}]}]},
+        "spec": {
+            "containers": [{"name": "c", "ports": [{"name": "named", "containerPort": draw(st.integers(1000, 1002))}]}]
+        },
         "status": {"podIP": f"10.1.0.{number}", "phase": "Running"},
     }
 
@@ -145,7 +152,9 @@ def virtual_services(draw: st.DrawFn) -> dict[str, Any]:
 def service_entries(draw: st.DrawFn) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "hosts": [draw(st.sampled_from(["out.example.com", "web.b", "other.example.com"]))],
-        "ports": [draw(st.sampled_from([{"number": 80, "name": "http", "protocol": "HTTP"}, {"number": 443, "name": "tls"}]))],
+        "ports": [
+            draw(st.sampled_from([{"number": 80, "name": "http", "protocol": "HTTP"}, {"number": 443, "name": "tls"}]))
+        ],
         "resolution": draw(st.sampled_from(["NONE", "DNS", "STATIC"])),
         "exportTo": draw(exports),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,11 +77,16 @@ def command(place: Place, limits: Limits, output: OutputOption = Output.TABLE) -
 
 def _in_files(paths: Sequence[Path]) -> list[Listed]:
     from xds.cli.manifests import findings
+    from xds.settings import SettingError, Settings
 
+    try:
+        settings = Settings.resolve(os.environ, {"manifests": tuple(paths)})
+    except SettingError as error:
+        raise Failure(str(error)) from None
     for path in paths:
         if not path.exists():
             raise Failure(f"{path}: there is no such file or directory")
-    return [listed(problem) for problem in findings(paths)]
+    return [listed(problem) for problem in findings(paths, settings)]
 
 
 def _in_force(place: Place) -> list[Listed]:

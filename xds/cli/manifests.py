@@ -16,6 +16,7 @@ from xds.local.pods import Phase, PodSpec, PodStatus
 from xds.local.workloads import pod_specs
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef, Origin
+from xds.settings import Settings
 from xds.slices import at_once
 from xds.sources.changes import AuthoredObject, Replaced
 from xds.sources.files import load, locate
@@ -24,17 +25,17 @@ from xds.sources.store import ObjectStore
 _FIRST_ADDRESS: Final = ip_address("10.0.0.1")
 
 
-def findings(paths: Sequence[Path]) -> tuple[Problem, ...]:
+def findings(paths: Sequence[Path], settings: Settings) -> tuple[Problem, ...]:
     """Everything that is wrong with the manifests under ``paths`` together, worst first, each with its file and line.
 
     Workloads count as running, so that a subset that selects none of their pods is found.
     """
     store = ObjectStore([str(path) for path in paths])
     for path in paths:
-        loaded = load(path)
+        loaded = load(path, size_limit_bytes=settings.manifest_size_limit)
         store.apply(Replaced(str(path), loaded.objects, problems={str(path): loaded.problems}))
     objects = tuple(store)
-    builder = Builder()
+    builder = Builder(domain=settings.domain)
     at_once(builder.apply([*((each.ref, each.struct) for each in objects), *_running(objects)]))
     return _placed(analyze(builder.snapshot, (*store.problems(), *builder.problems)), objects)
 

@@ -76,10 +76,19 @@ def command(
     except SettingError as error:
         raise Failure(str(error)) from None
     sources = _sources(settings)
+    _check_addresses(at, settings)
     if log_level not in {"debug", "info", "warning", "error"}:
         raise Failure(f"--log-level {log_level}: must be debug, info, warning or error")
     set_up(log_level)
     run_until_signalled(_serve(settings, sources))
+
+
+def _check_addresses(at: At, settings: Settings) -> None:
+    """Errors: Failure for what this version cannot serve, rather than silence."""
+    if settings.webhook:
+        raise Failure("--webhook: this version has no webhooks")
+    if at.xds or not settings.xds_plaintext:
+        raise Failure("this version serves xDS without TLS only: --xds-plaintext ADDR")
 
 
 def _sources(settings: Settings) -> Sequence[Source]:

@@ -33,6 +33,9 @@ class Run:
     envoy_log_level: Annotated[str, typer.Option("--envoy-log-level", help="What the sidecars log.")] = "warning"
     ipv6: Annotated[bool, typer.Option("--ipv6", help="Give pods an IPv6 address too.")] = False
     egress: Annotated[bool, typer.Option("--egress/--no-egress", help="Whether pods reach the outside.")] = True
+    loopback: Annotated[
+        bool, typer.Option("--loopback", help="Run pods on loopback even where they could have namespaces.")
+    ] = False
     timeout_s: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="How long it may take to be READY.")
     ] = 60.0
@@ -61,6 +64,7 @@ async def _up(manifests: Path, settings: LocalSettings, limit: timedelta) -> Non
     """Run for ever. Errors: Failure with what the mesh says is missing."""
     from xds.local.commands import CommandFailed
     from xds.local.output import console
+    from xds.server import Rejected
     from xds.up import up
 
     sink = console(sys.stdout, colour=sys.stdout.isatty())
@@ -70,7 +74,10 @@ async def _up(manifests: Path, settings: LocalSettings, limit: timedelta) -> Non
                 await running.until_ready(limit)
                 print("READY", flush=True)
             except TimeoutError as error:
-                typer.echo(f"plait: not ready after {limit.total_seconds():g} s, going on: {error}", err=True)
+                why = str(error) or "not every proxy has acknowledged what it was sent: plait proxy-status"
+                typer.echo(f"plait: not ready after {limit.total_seconds():g} s, going on: {why}", err=True)
+            except Rejected as error:
+                typer.echo(f"plait: a proxy has rejected its configuration, going on: {error}", err=True)
             await running.control_plane.wait()
     except CommandFailed as error:
         raise Failure(str(error)) from None
@@ -78,7 +85,15 @@ async def _up(manifests: Path, settings: LocalSettings, limit: timedelta) -> Non
 
 def _settings(manifests: Path, run: Run) -> LocalSettings:
     from xds.local.addresses import POD_NETWORK_V6
+    from xds.local.loopback import DIFFERENCES
+    from xds.local.mesh import unavailable
     from xds.local.settings import LocalSettings
+
+    reason = "as --loopback asks" if run.loopback else unavailable()
+    if reason:
+        typer.echo(f"plait: {reason}, so pods run on loopback, which differs:", err=True)
+        for difference in DIFFERENCES:
+            typer.echo(f"  - {difference}", err=True)
 
     folder = manifests if manifests.is_dir() else manifests.parent
     return LocalSettings(
@@ -86,6 +101,7 @@ def _settings(manifests: Path, run: Run) -> LocalSettings:
         folder=folder.resolve(),
         pod_network_v6=POD_NETWORK_V6 if run.ipv6 else "",
         egress=run.egress,
+        loopback=bool(reason),
         envoy=run.envoy,
         envoy_log_level=run.envoy_log_level,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from xds.decoders.regex import check_regex
@@ -14,6 +15,8 @@ from xds.translators.feature import Reading
 
 PRESENT = StringMatch(Comparison.PRESENT)
 _PSEUDO = (("scheme", ":scheme"), ("method", ":method"), ("authority", ":authority"))
+_HEADER = re.compile(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CLAIM = "@request.auth.claims"
 
 
 def match(struct: HTTPMatchRequest, at: FieldRef, reading: Reading) -> Match:
@@ -55,8 +58,12 @@ def _named(
 ) -> Iterator[NamedMatch]:
     for name in sorted(conditions):
         here = at.key(name)
-        if not name.strip():
-            reading.error(here, "match.name", "must have a name")
+        if lower and name.startswith(_CLAIM):
+            message = "is not read by this version: no request has such a header"
+            reading.warning(here, "match.claims", message)
+        elif not (_HEADER.fullmatch(name) if lower else name.strip()):
+            what = "the name of a header" if lower else "a name"
+            reading.error(here, "match.name", f"must be {what}, is {name!r}")
             continue
         yield NamedMatch(name.lower() if lower else name, string_match(conditions[name], here, reading), invert)
 

@@ -28,6 +28,7 @@ class Proxy:
     locality: Locality = NOWHERE
     vhds: bool = True
     version: str = ""
+    http_proxy_port: int = 0  # where nothing is intercepted, and applications are told of a proxy on this port
 
     @classmethod
     def of(
@@ -60,12 +61,18 @@ class Proxy:
             locality=locality,
             vhds=vhds,
             version=version,
+            http_proxy_port=_explicit(metadata),
         )
 
 
 def _text(metadata: Mapping[str, Any], key: str, default: str) -> str:
     value = metadata.get(key)
     return value if isinstance(value, str) and value else default
+
+
+def _explicit(metadata: Mapping[str, Any]) -> int:
+    port = _text(metadata, "HTTP_PROXY_PORT", "")
+    return int(port) if metadata.get("INTERCEPTION_MODE") == "NONE" and port.isdecimal() else 0
 
 
 def _addresses(claimed: object, fallback: str) -> tuple[str, ...]:

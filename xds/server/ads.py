@@ -153,33 +153,34 @@ class Server:
                 _log_rejection(connection, answer.type_url, answer.reason, answer.culprit is not None)
             self.cache.answered(connection, answer)
         if stream.restless():
-            connection.wake.set()
+            self.cache.turnstile.enter(connection)
         connection.group.check(connection)
 
     async def _write(self, connection: Connection, context: Any) -> None:
         """Write what the stream has to say, whenever it is woken or a deadline passes."""
-        stream, group = connection.stream, connection.group
+        stream, group, turnstile = connection.stream, connection.group, self.cache.turnstile
         loop, timer = asyncio.get_running_loop(), None
         while True:
             await connection.wake.wait()
             connection.wake.clear()
-            while True:
-                if group.resources is not None:
-                    stream.offer(group.resources)
-                message = stream.pull(time.monotonic())
-                if message is None:
-                    break
+            if group.resources is not None:
+                stream.offer(group.resources)
+            message = stream.pull(time.monotonic())
+            if message is not None:
                 share = await self._budget.take(len(message))
                 try:
                     await context.write(message)
                 finally:
                     if share is not None:
                         share.end()
+                if stream.restless():
+                    turnstile.enter(connection)  # others first
+                    continue
             group.check(connection)
             deadline = stream.deadline()
             if timer is not None:
                 timer.cancel()
-            timer = None if deadline is None else loop.call_at(deadline, connection.wake.set)
+            timer = None if deadline is None else loop.call_at(deadline, turnstile.enter, connection)
 
 
 def _end_with(writer: asyncio.Task[None], reader: asyncio.Task[Any] | None, context: Any) -> None:

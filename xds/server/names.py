@@ -32,8 +32,13 @@ class Names:
 
     def spelled(self, names: Iterable[str], layers: Layers) -> frozenset[str]:
         """``names`` as a shared set; names that ``layers`` know are their strings, not copies from the wire."""
+        asked = frozenset(names)
+        known = self._known.get(asked)
+        found = known() if known is not None else None
+        if found is not None:
+            return found
         own = []
-        for name in names:
+        for name in asked:
             resource = find(layers, name)
             own.append(name if resource is None else resource.name)
         return self.same(frozenset(own))

@@ -55,7 +55,9 @@ class Subscription:
             return True
         if held_back:
             return False
-        return self.claimed is not None or bool(self.unsettled) or self.held.base is not target
+        if self.claimed is not None or self.unsettled:
+            return True
+        return self.held.base is not target and self.held.base != target
 
     def settled(self, target: Layers) -> bool:
         """Whether the client has answered everything and nothing is to be sent, removals in waiting apart."""

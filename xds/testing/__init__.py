@@ -10,11 +10,7 @@ A test module says what runs, in a fixture of its own, and its tests take ``mesh
         await mesh.apply(VIRTUAL_SERVICE)  # undone after the test
         answers = await mesh.requests("client", "http://reviews/", count=1000)
         assert shares(answers, "version")["v2"] in likely(1000, 0.1)
+
+The names used here are in ``xds.testing.mesh`` and ``xds.testing.answers``; this module imports nothing, since pytest
+loads it in every run.
 """
-
-from __future__ import annotations
-
-from xds.testing.answers import Answer, Reply, likely, shares
-from xds.testing.mesh import Load, Mesh, running_mesh
-
-__all__ = ["Answer", "Load", "Mesh", "Reply", "likely", "running_mesh", "shares"]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from math import lgamma, log, log1p
+from math import exp, lgamma, log, log1p
 from typing import Any
 
 
@@ -132,5 +132,4 @@ def _binomial(hits: int, count: int, share: float) -> float:
     if share in {0.0, 1.0}:
         return float(hits == count * share)
     ways = lgamma(count + 1) - lgamma(hits + 1) - lgamma(count - hits + 1)
-    logarithm: float = ways + hits * log(share) + (count - hits) * log1p(-share)
-    return 2.718281828459045**logarithm
+    return exp(ways + hits * log(share) + (count - hits) * log1p(-share))

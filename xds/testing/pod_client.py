@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Final, Self
@@ -33,7 +32,7 @@ class PodClient:
         entry = state.find_pod(running[0], pod.namespace, pod.name)
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            *entry.command(_COMMAND), env={**os.environ, **entry.env}, stdin=pipe, stdout=pipe, limit=_LONGEST_LINE
+            *entry.command(_COMMAND), env=dict(entry.env), stdin=pipe, stdout=pipe, limit=_LONGEST_LINE
         )
         return cls(process)
 

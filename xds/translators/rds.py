@@ -40,7 +40,7 @@ def route_configuration(spec: RouteTable) -> RouteConfiguration:
         name=spec.name,
         virtual_hosts=[virtual_host(each) for each in spec.virtual_hosts],
         validate_clusters=boolean(False),
-        ignore_port_in_host_matching=True,
+        ignore_port_in_host_matching=not spec.by_port,
         most_specific_header_mutations_wins=True,
         max_direct_response_body_size_bytes=u32(LONGEST_BODY),
     )

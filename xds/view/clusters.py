@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xds.model.endpoint import EndpointKey
+from xds.model.endpoint import Endpoint, EndpointKey
 from xds.model.policy import Policies, Speaking, Unbalanced
 from xds.model.service import (
     DestinationRule,
@@ -28,6 +28,7 @@ _DISCOVERY = {
     Resolution.NONE: Discovery.ORIGINAL_DST,
     Resolution.DNS: Discovery.STRICT_DNS,
     Resolution.DNS_ROUND_ROBIN: Discovery.LOGICAL_DNS,
+    Resolution.ALIAS: Discovery.STRICT_DNS,
 }
 
 
@@ -59,10 +60,15 @@ def discovery(service: Service, policies: Policies) -> Discovery | None:
     return _DISCOVERY.get(service.resolution)
 
 
+def external_alias(read: Read, service: Service) -> bool:
+    """Whether an ExternalName stands for a host that the mesh does not know, and Envoy must resolve."""
+    return service.resolution is Resolution.ALIAS and not read.rows(Table.HOST, service.alias_of)
+
+
 def service_clusters(read: Read, key: ServiceKey, at: RuleAt | None) -> tuple[ClusterSpec, ...]:
     """The clusters of a service under the rule at ``at``, sorted by name."""
     service: Service | None = read.first(Table.SERVICE, key)
-    if service is None:
+    if service is None or (service.resolution is Resolution.ALIAS and not external_alias(read, service)):
         return ()
     found = read.get(rule, at) if at is not None else None
     specs = [
@@ -88,7 +94,7 @@ def _cluster(
         return None
     by_dns = how in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
     chosen = next((each.labels for each in found.subsets if each.name == subset), None) if found is not None else None
-    listed = read.get(endpoints, EndpointKey(*service.key, port.number)) if by_dns else ()
+    listed = _resolved(read, service, port) if by_dns else ()
     groups = localities(listed, chosen or frozenset())
     if by_dns and not groups:
         return None
@@ -104,6 +110,12 @@ def _cluster(
         authored=found.ref if found is not None else None,
         service=(service.hostname, service.ref.name, service.namespace),
     )
+
+
+def _resolved(read: Read, service: Service, port: ServicePort) -> tuple[Endpoint, ...]:
+    if service.resolution is Resolution.ALIAS:
+        return (Endpoint(service.alias_of, port.number),)
+    return read.get(endpoints, EndpointKey(*service.key, port.number))
 
 
 def _port_override(service: Service, port: ServicePort) -> int:

@@ -71,7 +71,7 @@ def virtual_outbound(read: Read) -> tuple[ListenerSpec, ...]:
 
 
 class PortClaims(NamedTuple):
-    """What is said on one port of every address: whether HTTP, whose SNI, whose subnets, whose bytes without address."""
+    """What is said on one port of every address: whether HTTP, whose SNI, whose subnets, whose other bytes."""
 
     port: int
     http: bool

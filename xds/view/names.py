@@ -9,6 +9,7 @@ PASSTHROUGH: Final = "PassthroughCluster"
 INBOUND_PASSTHROUGH: Final = "InboundPassthroughCluster"
 VIRTUAL_OUTBOUND: Final = "virtualOutbound"
 VIRTUAL_INBOUND: Final = "virtualInbound"
+HTTP_PROXY: Final = "http_proxy"
 
 
 def outbound_cluster(port: int, subset: str, hostname: str) -> str:

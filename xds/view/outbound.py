@@ -81,7 +81,7 @@ def _whole_table(read: Read, scope: Scope, port: int) -> Call:
 
 def common(read: Read, scope: Scope) -> tuple[Call, ...]:
     """The leaves that belong to no service: the skeleton, the listeners of ports, hosts of VirtualServices alone."""
-    leaves = [call(mesh_clusters), call(virtual_outbound)]
+    leaves = [call(mesh_clusters), *((call(virtual_outbound),) if scope.intercepted else ())]
     foreign = read.get(foreign_hosts, scope)
     for claims in read.get(port_claims, scope.home, bool(foreign)):
         leaves.append(call(wildcard_listener, claims))
@@ -102,7 +102,7 @@ def service_leaves(read: Read, key: ServiceKey, scope: Scope) -> tuple[Call, ...
     if service is None:
         return ()
     at = read.get(rule_at, key, scope)
-    leaves = [call(service_clusters, key, at)] if service.resolution is not Resolution.ALIAS else []
+    leaves = [call(service_clusters, key, at)]
     leaves += _endpoint_leaves(read, service, at)
     for port in service.ports:
         if port.protocol.is_http:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from xds.model.proxy import Proxy
+from xds.view.explicit import ExplicitProxy, explicit_listener, explicit_table
 from xds.view.graph import Call, Read, call
 from xds.view.inbound import Offer, inbound_clusters, inbound_ports
 from xds.view.listeners import virtual_inbound
 from xds.view.outbound import anybody, groups, near_groups
-from xds.view.scope import scope
+from xds.view.scope import Scope, scope
 
 
 class ProxyView(NamedTuple):
@@ -29,13 +30,24 @@ def proxy_view(read: Read, proxy: Proxy) -> ProxyView:
     return ProxyView(
         call(groups, anybody(seen)),
         call(near_groups, seen),
-        call(inbound_groups, Offer(proxy.namespace, proxy.labels, proxy.name)),
+        call(own_groups, Offer(proxy.namespace, proxy.labels, proxy.name), _explicit(proxy, seen)),
     )
 
 
-def inbound_groups(read: Read, offer: Offer) -> tuple[Call, ...]:
-    """The groups of what a workload offers: one."""
-    return (call(inbound_leaves, offer),)
+def _explicit(proxy: Proxy, seen: Scope) -> ExplicitProxy | None:
+    if not proxy.http_proxy_port or not proxy.addresses:
+        return None
+    return ExplicitProxy(proxy.addresses[0], proxy.http_proxy_port, seen)
+
+
+def own_groups(read: Read, offer: Offer, explicit: ExplicitProxy | None) -> tuple[Call, ...]:
+    """The groups of what is a proxy's own: what its workload offers, or its explicit proxy."""
+    return (call(inbound_leaves, offer) if explicit is None else call(explicit_leaves, explicit),)
+
+
+def explicit_leaves(read: Read, explicit: ExplicitProxy) -> tuple[Call, ...]:
+    """The leaves of an explicit HTTP proxy: its listener, and the routes of all ports."""
+    return (call(explicit_listener, explicit), call(explicit_table, explicit.scope))
 
 
 def inbound_leaves(read: Read, offer: Offer) -> tuple[Call, ...]:

@@ -23,6 +23,7 @@ class Scope(NamedTuple):
     home: str
     labels: Labels = NO_LABELS
     vhds: bool = True
+    intercepted: bool = True
 
 
 def mesh(read: Read) -> Mesh:
@@ -35,7 +36,7 @@ def scope(read: Read, proxy: Proxy) -> Scope:
     """The scope of a proxy."""
     home = proxy.namespace if read.rows(Table.HOME, proxy.namespace) else ""
     asked = frozenset(read.keys(Table.SELECTOR_KEY))
-    return Scope(proxy.namespace, home, only(proxy.labels, asked), proxy.vhds)
+    return Scope(proxy.namespace, home, only(proxy.labels, asked), proxy.vhds, not proxy.http_proxy_port)
 
 
 def visible(export_to: tuple[str, ...], owner: str, home: str) -> bool:

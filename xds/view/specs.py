@@ -103,11 +103,15 @@ class VirtualHostSpec:
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """One RouteConfiguration: virtual hosts inline, and whether others come one by one (VHDS)."""
+    """One RouteConfiguration: virtual hosts inline, and whether others come one by one (VHDS).
+
+    ``by_port`` is whether domains are told apart by port, too.
+    """
 
     name: str
     virtual_hosts: tuple[VirtualHostSpec, ...] = ()
     vhds: bool = False
+    by_port: bool = False
 
 
 class Sniff(Enum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import Any
@@ -25,14 +26,13 @@ def run(job: Job, emit: Emit) -> None:
 def _call(channel: Any, what: dict[str, Any]) -> dict[str, Any]:
     import grpc
 
-    messages = [message.encode() for message in what["messages"]]
     metadata = [(name.lower(), value) for name, value in what["headers"]]
-    call = channel.stream_stream(what["method"])(iter(messages), metadata=metadata, timeout=what["timeout_s"])
+    call = channel.stream_stream(what["method"])(
+        iter([what["data"].encode()]), metadata=metadata, timeout=what["timeout_s"]
+    )
     received: list[str] = []
-    try:
+    with contextlib.suppress(grpc.RpcError):  # its code says it
         received.extend(reply.decode(errors="replace") for reply in call)
-    except grpc.RpcError:
-        pass  # its code says it
     sent = [*(call.initial_metadata() or ()), *(call.trailing_metadata() or ())]
     return {
         "messages": received,

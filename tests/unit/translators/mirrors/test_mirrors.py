@@ -39,7 +39,7 @@ def test_a_share_of_nothing(field: str) -> None:
 
 def test_clusters_are_found_by_the_view() -> None:
     mirrors = Mirrors((Mirror(C), Mirror(Destination("d.example", "v1", 443))))
-    assert isinstance(mirrors, Routed)
+    assert Policies([mirrors]).that(Routed) == (mirrors,)
     resolved = Policies([mirrors]).resolved(lambda target: f"{target.port}|{target.subset}|{target.host}")
     found = resolved.get(Mirrors)
     assert found is not None

@@ -35,7 +35,9 @@ def test_nothing_is_rewritten() -> None:
     ("scheme", "port", "spelled"), [("https", 443, 0), ("http", 80, 0), ("https", 80, 80), ("", 443, 443)]
 )
 def test_a_scheme_knows_its_port(scheme: str, port: int, spelled: int) -> None:
-    redirect = Read({"redirect": {"scheme": scheme, "port": port}}).only(Redirect)
-    assert redirect.port == spelled
-    assert isinstance(redirect, Answering)
-    assert redirect.answers
+    assert Read({"redirect": {"scheme": scheme, "port": port}}).only(Redirect).port == spelled
+
+
+def test_it_is_an_answer() -> None:
+    policies = Read({"redirect": {"uri": "/"}}).policies
+    assert [policy.answers for policy in policies.that(Answering)] == [True]

@@ -1,0 +1,83 @@
+"""Manifests for the traffic tests, as text: small pods of ``plait echo``, Services, rules."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+Manifest = dict[str, Any]
+
+HTTP = {"name": "http", "port": 80, "targetPort": 8080}
+
+
+def documents(*manifests: Manifest) -> str:
+    """YAML with one document a manifest."""
+    return "\n---\n".join(json.dumps(manifest, indent=1) for manifest in manifests)
+
+
+def namespace(name: str, *, inject: bool = True) -> Manifest:
+    labels = {"istio-injection": "enabled" if inject else "disabled"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def pod(
+    name: str, *, namespace: str = "shop", labels: dict[str, str] | None = None, ports: str = "http:8080", **more: Any
+) -> Manifest:
+    """A pod labelled ``app: NAME`` up to the first hyphen and ``version:`` what follows it.
+
+    ``ports`` are ``name:number``, with spaces between; ``more`` goes into the metadata, ``command`` to the container.
+    """
+    app, _, version = name.partition("-")
+    container: Manifest = {
+        "name": "app",
+        "image": "plait/echo",
+        "ports": [
+            {"name": word.partition(":")[0], "containerPort": int(word.partition(":")[2])} for word in ports.split()
+        ],
+    }
+    if "command" in more:
+        container["command"] = more.pop("command")
+    metadata = {"name": name, "namespace": namespace, "labels": {"app": app, "version": version, **(labels or {})}}
+    spec = {"terminationGracePeriodSeconds": 0, "containers": [container]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {**metadata, **more}, "spec": spec}
+
+
+def service(name: str, *ports: Manifest, namespace: str = "shop", **spec: Any) -> Manifest:
+    """A Service on the pods labelled ``app: NAME``, with port 80 for HTTP unless told otherwise."""
+    wanted = {"selector": {"app": name}, "ports": list(ports) or [HTTP], **spec}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": wanted}
+
+
+def _istio(kind: str, name: str, namespace: str, spec: Manifest) -> Manifest:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def virtual_service(host: str, *http: Manifest, name: str = "", namespace: str = "shop", **spec: Any) -> Manifest:
+    wanted = {"hosts": [host], **({"http": list(http)} if http else {}), **spec}
+    return _istio("VirtualService", name or host, namespace, wanted)
+
+
+def destination_rule(host: str, *, namespace: str = "shop", name: str = "", **spec: Any) -> Manifest:
+    return _istio("DestinationRule", name or host, namespace, {"host": host, **spec})
+
+
+def service_entry(name: str, *, namespace: str = "shop", **spec: Any) -> Manifest:
+    return _istio("ServiceEntry", name, namespace, spec)
+
+
+def mesh_config(**settings: Any) -> Manifest:
+    metadata = {"name": "istio", "namespace": "istio-system"}
+    data = {"mesh": json.dumps(settings)}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def subsets(*versions: str) -> list[Manifest]:
+    return [{"name": version, "labels": {"version": version}} for version in versions]
+
+
+def to(host: str, subset: str = "", weight: int | None = None, **more: Any) -> Manifest:
+    """A destination of an HTTP or TCP route."""
+    destination = {"host": host, **({"subset": subset} if subset else {})}
+    return {"destination": destination, **({"weight": weight} if weight is not None else {}), **more}

@@ -1,0 +1,138 @@
+"""Golden cases of whole meshes: what the user wrote, then the outline of what one proxy is sent (its specs, in short)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.objects import applied, made
+from xds.decoders.build import Builder
+from xds.model.endpoint import Health
+from xds.model.labels import labels
+from xds.model.proxy import Proxy
+from xds.view.graph import Graph, call
+from xds.view.proxy_view import proxy_view
+from xds.view.specs import (
+    Chain,
+    ClusterSpec,
+    EndpointGroup,
+    HttpChain,
+    ListenerSpec,
+    LocalityGroup,
+    RouteSpec,
+    RouteTable,
+    Spec,
+    VirtualHostSpec,
+)
+
+# What every sidecar has is in the case `skeleton` once, and left out of the others.
+ALWAYS = ("virtualOutbound", "BlackHoleCluster", "PassthroughCluster", "InboundPassthroughCluster")
+
+
+def outline(case: dict[str, Any]) -> dict[str, Any]:
+    """What the proxy of a case is sent: by kind of spec and name, the decisions in a few words."""
+    builder = Builder()
+    objects = [made({"apiVersion": _version(plain["kind"]), **plain}) for plain in case["given"]]
+    change = applied(builder, objects)
+    asked = dict(case.get("proxy", {}))
+    proxy = Proxy(
+        "test",
+        namespace=asked.get("namespace", "shop"),
+        name=asked.get("name", ""),
+        labels=labels(asked.get("labels", {})),
+        vhds=asked.get("vhds", True),
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for spec in _specs(Graph(change.snapshot), proxy):
+        if case.get("everything") or spec.name not in ALWAYS:
+            kind, value = _outline(spec)
+            found.setdefault(kind, {})[spec.name] = value
+    then: dict[str, Any] = {kind: dict(sorted(found[kind].items())) for kind in sorted(found)}
+    problems = [str(problem) for problem in builder.problems]
+    return then | ({"problems": problems} if problems else {})
+
+
+def _version(kind: str) -> str:
+    group = {"EndpointSlice": "discovery.k8s.io/v1", "MeshConfig": "mesh.istio.io/v1alpha1"}
+    core = {"Service", "Pod", "Node", "Namespace"}
+    return "v1" if kind in core else group.get(kind, "networking.istio.io/v1")
+
+
+def _specs(graph: Graph, proxy: Proxy) -> list[Spec]:
+    found: dict[tuple[type, str], Spec] = {}
+    for root in graph.get(call(proxy_view, proxy)):  # what lies over another comes after it
+        for group in graph.get(root):
+            for leaf in graph.get(group):
+                found |= {(type(spec), spec.name): spec for spec in graph.get(leaf)}
+    return list(found.values())
+
+
+def _outline(spec: Spec) -> tuple[str, Any]:
+    if isinstance(spec, ClusterSpec):
+        return "clusters", _cluster(spec)
+    if isinstance(spec, EndpointGroup):
+        return "endpoints", _localities(spec.localities)
+    if isinstance(spec, ListenerSpec):
+        return "listeners", _listener(spec)
+    if isinstance(spec, RouteTable):
+        return "tables", {host.name: _virtual_host(host) for host in spec.virtual_hosts} | ({"vhds": True} if spec.vhds else {})
+    return "hosts", _virtual_host(spec)
+
+
+def _cluster(spec: ClusterSpec) -> str:
+    words = [spec.discovery.value, spec.protocol.value]
+    words += [f"port {spec.port_override}"] if spec.port_override else []
+    words += [f"from {spec.source_address}"] if spec.source_address else []
+    words += _localities(spec.endpoints)
+    return " ".join(words)
+
+
+def _localities(groups: tuple[LocalityGroup, ...]) -> list[str]:
+    return [
+        " ".join(
+            filter(
+                None,
+                (
+                    f"{endpoint.address}:{endpoint.port}",
+                    "" if endpoint.health is Health.HEALTHY else endpoint.health.value,
+                    "/".join(group.locality).rstrip("/"),
+                ),
+            )
+        )
+        for group in groups
+        for endpoint in group.endpoints
+    ]
+
+
+def _listener(spec: ListenerSpec) -> dict[str, str]:
+    chains = {_match(chain): _content(chain) for chain in spec.chains}
+    return chains | ({"else": _content(spec.fallback)} if spec.fallback is not None else {})
+
+
+def _match(chain: Chain) -> str:
+    match = chain.match
+    words = [f"port {match.destination_port}"] if match.destination_port else []
+    words += [*match.server_names, *match.prefixes, match.transport, *match.application_protocols]
+    return " ".join(filter(None, words)) or "any"
+
+
+def _content(chain: Chain) -> str:
+    content = chain.content
+    if isinstance(content, HttpChain):
+        inline = content.inline
+        return f"routes {content.route_table}" if inline is None else f"http {_targets(inline.virtual_hosts[0].routes[0])}"
+    return "tcp " + " ".join(cluster.cluster for cluster in content.clusters)
+
+
+def _virtual_host(host: VirtualHostSpec) -> dict[str, Any]:
+    return {"domains": list(host.domains), "routes": [_route(route) for route in host.routes]}
+
+
+def _route(route: RouteSpec) -> str:
+    path = f"{route.match.path.comparison.value} {route.match.path.value}" if route.match.path else ""
+    headers = " ".join(f"{each.name}={each.match.value}" for each in route.match.headers)
+    return " ".join(filter(None, (route.name, path, headers, "->", _targets(route)))).removeprefix("-> ")
+
+
+def _targets(route: RouteSpec) -> str:
+    shares = [f"{each.cluster}*{each.weight}" if len(route.clusters) > 1 else each.cluster for each in route.clusters]
+    return " ".join(shares) or "answered"

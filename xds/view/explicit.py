@@ -1,0 +1,47 @@
+"""The explicit HTTP proxy of a sidecar whose traffic is not intercepted: one listener, the hosts of all ports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from xds.view import names
+from xds.view.graph import Read
+from xds.view.outbound import FOREIGN_PORT, anybody, host_routes, port_shapes
+from xds.view.routes import unknown_hosts, virtual_host
+from xds.view.scope import Scope, visible_services
+from xds.view.specs import Chain, ChainMatch, HttpChain, ListenerSpec, RouteTable, VirtualHostSpec
+
+
+class ExplicitProxy(NamedTuple):
+    """Where the proxy listens, and for whom."""
+
+    address: str
+    port: int
+    scope: Scope
+
+
+def explicit_listener(read: Read, explicit: ExplicitProxy) -> tuple[ListenerSpec, ...]:
+    """The listener that applications name in ``http_proxy``."""
+    content = HttpChain(f"outbound_{names.HTTP_PROXY}", names.HTTP_PROXY)
+    chain = Chain(names.HTTP_PROXY, ChainMatch(), content)
+    return (ListenerSpec(names.HTTP_PROXY, explicit.address, explicit.port, (), fallback=chain, bind=True),)
+
+
+def explicit_table(read: Read, scope: Scope) -> tuple[RouteTable, ...]:
+    """The routes of all HTTP hosts; those on another port than 80 are asked for with it."""
+    hosts: list[VirtualHostSpec] = []
+    for key in read.get(visible_services, scope.home):
+        for shape in read.get(port_shapes, key):
+            if shape.protocol.is_http:
+                seen = scope if key.namespace == scope.namespace else anybody(scope)
+                wanted = read.get(host_routes, key, shape.number, seen)
+                for spec in read.get(virtual_host, names.port_routes(shape.number), wanted):
+                    hosts.append(replace(spec, table=names.HTTP_PROXY, domains=_with_port(spec.domains, shape.number)))
+    unknown = unknown_hosts(read, names.HTTP_PROXY)
+    return (RouteTable(names.HTTP_PROXY, (*hosts, unknown), by_port=True),)
+
+
+def _with_port(domains: tuple[str, ...], port: int) -> tuple[str, ...]:
+    bare = domains if port == FOREIGN_PORT else ()
+    return (*bare, *(f"{domain}:{port}" for domain in domains))
