@@ -35,7 +35,7 @@ def main() -> int:
         return 2
     report.show(figures, console)
     size = _size(options)
-    if options.write:
+    if options.write or not (options.quick or options.only or options.sidecars or size != Size()):
         report.write(figures, size, options.real_envoys, _REPORT)
         console.print(f"written: {_REPORT}")
     return int(options.strict and any(figure.verdict == "missed" for figure in figures))
@@ -96,7 +96,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="20 sidecars, 100 services, few repeats: does it run?")
     parser.add_argument("--profile", type=Path, metavar="FILE", help="sample the control plane with py-spy into FILE")
     parser.add_argument("--strict", action="store_true", help="exit status 1 when a first bar is missed")
-    parser.add_argument("--write", action="store_true", help=f"write docs/{_REPORT.name}; `make bench` does")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md, as a whole run does")
     return parser.parse_args()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ from bench.process import usage
 
 Json = dict[str, Any]
 _LINE_BYTES: Final = 1 << 28
+_ENVIRONMENT: Final = {**os.environ, "GRPC_VERBOSITY": "NONE"}  # a server that ends is no news here
 _QUIET: Final = 0.4  # seconds without a response after which a change has run its course
 
 
@@ -64,8 +66,9 @@ class Fleet:
     async def __aenter__(self) -> Self:
         pipe = asyncio.subprocess.PIPE
         for _ in range(self._count):
-            arguments = (sys.executable, "-m", "bench.sidecars")
-            worker = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe, limit=_LINE_BYTES)
+            worker = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bench.sidecars"), stdin=pipe, stdout=pipe, limit=_LINE_BYTES, env=_ENVIRONMENT
+            )
             self._workers.append(worker)
         await self.traffic()
         return self

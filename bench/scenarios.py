@@ -101,6 +101,7 @@ class Run:
                 for change in self._changes:
                     for _ in range(self._plan.change_repeats):
                         await self._change(fleet, server, change)
+                    await self._arrived(real, change)
                 self._cold.rss.append(server.usage().rss + server.usage().children_rss)
                 await self._no_rejection(real)
             await fleet.close()
@@ -178,6 +179,13 @@ class Run:
         _note(await fleet.reached(), began, change.broadcast_first, change.broadcast_last)
         await fleet.settled()
         change.broadcast_cpu.append(server.usage().cpu - before.cpu)
+
+    async def _arrived(self, real: list[Envoy], change: Change) -> None:
+        """The last change has come to the real Envoys too."""
+        if change.name == ENDPOINT:
+            ((_, address),) = change.sent[-1][1]
+            for envoy in real:
+                await envoy.has_endpoint(address)
 
     async def _no_rejection(self, real: list[Envoy]) -> None:
         refused = control_plane.rejections(self._log)

@@ -88,7 +88,7 @@ class Case:
 
     def at_caller(self) -> Policies:
         """What the policies of the whole host leave to routes and listeners."""
-        parts = [policy.at_caller() for policy in self._policies("") if isinstance(policy, AtCaller)]
+        parts = [policy.at_caller() for policy in self._policies("").that(AtCaller)]
         return Policies(part for part in parts if part is not None)
 
     def listener(self) -> ListenerSpec:

@@ -1,4 +1,4 @@
-"""Golden cases of whole meshes: what the user wrote, then the outline of what one proxy is sent (its specs, in short)."""
+"""Golden cases of whole meshes: what the user wrote, then what one proxy is sent, as an outline of its specs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 from tests.objects import applied, made
 from xds.decoders.build import Builder
+from xds.kinds.authored import Authored
 from xds.model.endpoint import Health
 from xds.model.labels import labels
+from xds.model.object import Object
 from xds.model.proxy import Proxy
 from xds.view.graph import Graph, call
 from xds.view.proxy_view import proxy_view
@@ -31,24 +33,32 @@ ALWAYS = ("virtualOutbound", "BlackHoleCluster", "PassthroughCluster", "InboundP
 def outline(case: dict[str, Any]) -> dict[str, Any]:
     """What the proxy of a case is sent: by kind of spec and name, the decisions in a few words."""
     builder = Builder()
-    objects = [made({"apiVersion": _version(plain["kind"]), **plain}) for plain in case["given"]]
-    change = applied(builder, objects)
-    asked = dict(case.get("proxy", {}))
-    proxy = Proxy(
-        "test",
-        namespace=asked.get("namespace", "shop"),
-        name=asked.get("name", ""),
-        labels=labels(asked.get("labels", {})),
-        vhds=asked.get("vhds", True),
-    )
+    change = applied(builder, objects_of(case))
     found: dict[str, dict[str, Any]] = {}
-    for spec in _specs(Graph(change.snapshot), proxy):
+    for spec in _specs(Graph(change.snapshot), proxy_of(case)):
         if case.get("everything") or spec.name not in ALWAYS:
             kind, value = _outline(spec)
             found.setdefault(kind, {})[spec.name] = value
     then: dict[str, Any] = {kind: dict(sorted(found[kind].items())) for kind in sorted(found)}
     problems = [str(problem) for problem in builder.problems]
     return then | ({"problems": problems} if problems else {})
+
+
+def objects_of(case: dict[str, Any]) -> list[Object[Authored]]:
+    """The objects of a case; its manifests may leave ``apiVersion`` out."""
+    return [made({"apiVersion": _version(plain["kind"]), **plain}) for plain in case["given"]]
+
+
+def proxy_of(case: dict[str, Any]) -> Proxy:
+    """The proxy of a case: of namespace ``shop`` unless it says otherwise."""
+    asked = dict(case.get("proxy", {}))
+    return Proxy(
+        "test",
+        namespace=asked.get("namespace", "shop"),
+        name=asked.get("name", ""),
+        labels=labels(asked.get("labels", {})),
+        vhds=asked.get("vhds", True),
+    )
 
 
 def _version(kind: str) -> str:
@@ -74,7 +84,8 @@ def _outline(spec: Spec) -> tuple[str, Any]:
     if isinstance(spec, ListenerSpec):
         return "listeners", _listener(spec)
     if isinstance(spec, RouteTable):
-        return "tables", {host.name: _virtual_host(host) for host in spec.virtual_hosts} | ({"vhds": True} if spec.vhds else {})
+        hosts = {host.name: _virtual_host(host) for host in spec.virtual_hosts}
+        return "tables", hosts | ({"vhds": True} if spec.vhds else {})
     return "hosts", _virtual_host(spec)
 
 
@@ -118,8 +129,9 @@ def _match(chain: Chain) -> str:
 def _content(chain: Chain) -> str:
     content = chain.content
     if isinstance(content, HttpChain):
-        inline = content.inline
-        return f"routes {content.route_table}" if inline is None else f"http {_targets(inline.virtual_hosts[0].routes[0])}"
+        if content.inline is None:
+            return f"routes {content.route_table}"
+        return f"http {_targets(content.inline.virtual_hosts[0].routes[0])}"
     return "tcp " + " ".join(cluster.cluster for cluster in content.clusters)
 
 

@@ -1,4 +1,4 @@
-"""The oracle of the pipeline: whatever happened before, what is served equals what is made from scratch, byte for byte."""
+"""The oracle of the pipeline: whatever happened, what is served equals what is made from scratch, byte for byte."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from xds.translators.decode_policies import decode_policies
 from xds.translators.feature import HTTP_ROUTE, HTTP_ROUTE_DESTINATION, Reading
 
 MESH = "mesh"
+_LARGEST_TOTAL = 4_294_967_295  # Envoy's
 
 
 def decode(authored: Authored) -> Iterator[Row]:
@@ -105,6 +106,8 @@ def _destinations(
 ) -> tuple[WeightedDestination, ...]:
     if len(shares) > 1 and not any(share.weight for share in shares):
         reading.error(at, "route.weights", "must have a weight above 0, all are 0")
+    if sum(share.weight for share in shares) > _LARGEST_TOTAL:
+        reading.error(at, "route.weights", f"must have weights of {_LARGEST_TOTAL} together at most")
     found = []
     for index, share in enumerate(shares):
         here = at / index

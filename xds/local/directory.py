@@ -1,4 +1,4 @@
-"""Who answers behind which name and address: the manifests' services, for the resolver and for pods without a sidecar."""
+"""Who answers behind which name and address: for the resolver, and for pods without a sidecar."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Policies:
 
     def that(self, can: type[Q]) -> tuple[Q, ...]:
         """Those policies that have what the protocol ``can`` asks for (``Routed``, ``Answering`` ...)."""
-        return tuple(policy for kind, policy in self._by_type.items() if _has(kind, can))  # type: ignore[misc]
+        return tuple(policy for kind, policy in self._by_type.items() if _has(kind, can))  # type: ignore[misc, arg-type]
 
     def __iter__(self) -> Iterator[Policy]:
         return iter(self._by_type.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -15,6 +16,8 @@ from xds.api.envoy.config.route.v3.route_components_pb2 import (
     WeightedCluster,
 )
 from xds.api.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from xds.model.policy import Policies, Policy
+from xds.model.policy import Policies
 from xds.model.refs import ObjectRef
 from xds.model.route import Comparison, NamedMatch, RequestMatch
 from xds.translators.direct_responses.policy import LONGEST_BODY
@@ -34,14 +37,13 @@ _NOWHERE: Final = 503
 def route_configuration(spec: RouteTable) -> RouteConfiguration:
     """The table, with its inline virtual hosts, and the others by VHDS where the spec says so.
 
-    The edits of a share are made after those of its route, and clusters may come later than routes.
+    Clusters may come later than routes.
     """
     message = RouteConfiguration(
         name=spec.name,
         virtual_hosts=[virtual_host(each) for each in spec.virtual_hosts],
         validate_clusters=boolean(False),
         ignore_port_in_host_matching=not spec.by_port,
-        most_specific_header_mutations_wins=True,
         max_direct_response_body_size_bytes=u32(LONGEST_BODY),
     )
     if spec.vhds:
@@ -60,17 +62,19 @@ def virtual_host(spec: VirtualHostSpec) -> VirtualHost:
 def route(spec: RouteSpec) -> Route:
     """The route: its match, where it leads, and what each policy's feature adds.
 
-    A single cluster's policies are merged over the route's; those of several stand at their shares. A route that leads
-    nowhere and that no policy answers is answered with 503: Envoy would refuse the whole table for it.
+    The policies of a cluster are merged over the route's. A route that leads nowhere and that no policy answers is
+    answered with 503: Envoy would refuse the whole table for it.
     Errors: KeyError for a policy without a feature, FieldClashError for two features that set one field.
     """
-    policies = spec.policies
+    policies, shares = _apart(spec)
     message = Route(name=spec.name, match=_match(spec.match), stat_prefix=spec.stat_prefix)
     if len(spec.clusters) == 1:
         policies = spec.clusters[0].policies.over(policies)
         message.route.cluster = spec.clusters[0].cluster
     elif spec.clusters:
-        message.route.weighted_clusters.clusters.extend(_share(each) for each in spec.clusters)
+        shared = _edited_by_shares(spec)
+        policies = Policies(policy for policy in policies if policy not in shared)
+        message.route.weighted_clusters.clusters.extend(_share(each, shared) for each in spec.clusters)
     for policy in policies:
         feature = by_policy(type(policy))
         if feature.route is not None:
@@ -86,14 +90,34 @@ def route(spec: RouteSpec) -> Route:
     return message
 
 
+def _apart(spec: RouteSpec) -> tuple[Policies, tuple[Share, ...]]:
+    """What to spell at the route, and what at its shares."""
+    if len(spec.clusters) == 1:
+        return spec.clusters[0].policies.over(spec.policies), spec.clusters
+    at_shares = {type(policy) for share in spec.clusters for policy in share.policies}
+    if not at_shares:
+        return spec.policies, spec.clusters
+    # Envoy edits headers for the share first and for the route then: a share could not undo what its route does.
+    lowered = Policies(policy for policy in spec.policies if type(policy) in at_shares)
+    left = Policies(policy for policy in spec.policies if type(policy) not in at_shares)
+    return left, tuple(replace(share, policies=share.policies.over(lowered)) for share in spec.clusters)
+
+
 def _path(ref: ObjectRef) -> str:
     # The form that istioctl and Kiali read.
     return f"/apis/networking.istio.io/v1/namespaces/{ref.namespace}/virtual-service/{ref.name}"
 
 
-def _share(spec: Share) -> WeightedCluster.ClusterWeight:
+def _edited_by_shares(spec: RouteSpec) -> tuple[Policy, ...]:
+    """The route's policies that must stand at its shares: Envoy makes a route's edits after those of the share."""
+    kinds = {type(policy) for share in spec.clusters for policy in share.policies}
+    found = (policy for policy in spec.policies if type(policy) in kinds)
+    return tuple(policy for policy in found if by_policy(type(policy)).route_action is None)
+
+
+def _share(spec: Share, of_route: tuple[Policy, ...]) -> WeightedCluster.ClusterWeight:
     message = WeightedCluster.ClusterWeight(name=spec.cluster, weight=u32(spec.weight))
-    for policy in spec.policies:
+    for policy in spec.policies.over(Policies(of_route)):
         feature = by_policy(type(policy))
         if feature.weighted_cluster is not None:
             merge(message, feature.weighted_cluster(policy))

@@ -48,15 +48,17 @@ def test_policies_of_an_only_cluster_are_merged_over_the_routes() -> None:
     ]
 
 
-def test_policies_of_shares_stand_at_shares() -> None:
+def test_a_route_s_policies_are_lowered_to_shares_that_have_their_own() -> None:
     own = Policies([HostRewrite("own")])
-    made = rds.route(RouteSpec("", ANY, (A, WeightedCluster("b", 3, own)), Policies([HostRewrite("route")])))
+    routes = Policies([HostRewrite("route"), HeaderOperations(Edits(remove=("x",)))])
+    made = rds.route(RouteSpec("", ANY, (A, WeightedCluster("b", 3, own)), routes))
     shares = made.route.weighted_clusters.clusters
     assert [(each.name, each.weight.value, each.host_rewrite_literal) for each in shares] == [
-        ("a", 1, ""),
+        ("a", 1, "route"),
         ("b", 3, "own"),
     ]
-    assert made.route.host_rewrite_literal == "route"
+    assert not made.route.host_rewrite_literal
+    assert made.request_headers_to_remove == ["x"]
 
 
 def test_an_answer_forwards_nothing() -> None:

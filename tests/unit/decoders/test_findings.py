@@ -1,0 +1,80 @@
+"""What decoders say of single objects that are well-formed but mean nothing good."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.objects import applied, written
+from xds.decoders.build import Builder
+from xds.model.service import ServiceKey
+from xds.model.snapshot import Table
+
+VS = "{{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {{name: v, namespace: shop}}, spec: {}}}"
+SE = "{{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {{name: e, namespace: shop}}, spec: {}}}"
+DR = "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: d, namespace: shop}}, spec: {}}}"
+SVC = "{{apiVersion: v1, kind: Service, metadata: {{name: s, namespace: shop}}, spec: {}}}"
+PORT = "{number: 80, name: http, protocol: HTTP}"
+
+CASES = [
+    (VS, "{hosts: [a]}", "spec virtual-service.empty"),
+    (VS, "{hosts: ['a.*'], http: [{redirect: {uri: /}}]}", "spec.hosts[0] host.wildcard"),
+    (VS, "{hosts: ['http://a'], http: [{redirect: {uri: /}}]}", "spec.hosts[0] host.name"),
+    (VS, "{hosts: [a], http: [{timeout: 1s}]}", "spec.http[0].route route.missing"),
+    (VS, "{hosts: [a], http: [{delegate: {}}]}", "spec.http[0].delegate.name delegate.name"),
+    (
+        VS,
+        "{hosts: [a], http: [{route: [{destination: {host: b}}, {destination: {host: c}}]}]}",
+        "spec.http[0].route route.weights",
+    ),
+    (
+        VS,
+        "{hosts: [a], http: [{match: [{uri: {regex: '(?<x'}}], redirect: {uri: /}}]}",
+        "spec.http[0].match[0].uri.regex regex.invalid",
+    ),
+    (
+        VS,
+        "{hosts: [a], http: [{route: [{destination: {host: '*.b'}}]}]}",
+        "spec.http[0].route[0].destination.host destination.wildcard",
+    ),
+    (SE, f"{{hosts: ['*'], ports: [{PORT}]}}", "spec.hosts[0] host.any"),
+    (SE, f"{{hosts: ['*.a.b'], ports: [{PORT}], resolution: DNS}}", "spec.hosts[0] host.unresolvable"),
+    (SE, f"{{hosts: [a.b], ports: [{PORT}], addresses: [nowhere]}}", "spec.addresses[0] address.invalid"),
+    (SE, f"{{hosts: [a.b], ports: [{PORT}], resolution: STATIC}}", "spec.endpoints service-entry.endpoints"),
+    (
+        SE,
+        f"{{hosts: [a.b], ports: [{PORT}], resolution: STATIC, endpoints: [{{address: name}}]}}",
+        "spec.endpoints[0].address endpoint.address",
+    ),
+    (SE, f"{{hosts: [a.b], ports: [{PORT}, {PORT}]}}", "spec.ports[1].number port.twice"),
+    (SE, "{hosts: [a.b], ports: [{number: 80, name: x, protocol: SPDY}]}", "spec.ports[0].protocol port.protocol"),
+    (DR, "{host: a, subsets: [{name: x}, {name: x}]}", "spec.subsets[1].name subset.twice"),
+    (DR, "{host: a, subsets: [{name: 'a|b'}]}", "spec.subsets[0].name subset.name"),
+    (
+        DR,
+        "{host: a, trafficPolicy: {portLevelSettings: [{tls: {mode: DISABLE}}]}}",
+        "spec.trafficPolicy.portLevelSettings[0].port port-settings.port",
+    ),
+    (SVC, "{ports: [{port: 80, name: http}, {port: 80, name: b}]}", "spec.ports[1].port service.port-twice"),
+    (SVC, "{ports: [{port: 80, name: http}, {port: 81}]}", "spec.ports[1].name service.port-name"),
+    (SVC, "{type: ExternalName, ports: [{port: 80, name: http}]}", "spec.externalName service.external-name"),
+]
+
+
+@pytest.mark.parametrize(("form", "spec", "expected"), CASES, ids=[case[2] for case in CASES])
+def test_finding(form: str, spec: str, expected: str) -> None:
+    builder = Builder()
+    applied(builder, written(form.format(spec)))
+    assert expected in [f"{problem.at.dotted} {problem.code}" for problem in builder.problems]
+
+
+def test_an_object_with_errors_keeps_what_its_last_good_version_said() -> None:
+    builder = Builder()
+    applied(builder, written(SVC.format("{clusterIP: 10.96.0.1, ports: [{port: 80, name: http}]}")))
+    change = applied(builder, written(SVC.format("{clusterIP: 10.96.0.2, ports: [{port: 80}, {port: 80}]}")))
+    assert not change.inputs
+    (service,) = change.snapshot.rows(Table.SERVICE, ServiceKey("s.shop.svc.cluster.local", "shop"))
+    assert service.addresses == ("10.96.0.1",)
+    assert builder.problems
+    change = applied(builder, (), [service.ref])
+    assert not builder.problems
+    assert change.snapshot.rows(Table.SERVICE, service.key) == ()

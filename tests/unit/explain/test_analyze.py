@@ -1,0 +1,152 @@
+"""What analysis finds between objects: each message where it belongs, and none where all is well."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.objects import applied, written
+from xds.decoders.build import Builder
+from xds.explain.analyze import analyze
+
+WEB = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {clusterIP: 10.96.0.1, selector: {app: web}, ports: [{name: http, port: 80}]}
+---
+"""
+RULE = """
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec: {host: web, subsets: [{name: v1, labels: {version: v1}}]}
+---
+"""
+
+
+def routed(http: str, *, name: str = "web", hosts: str = "[web]") -> str:
+    metadata = f"{{name: {name}, namespace: shop}}"
+    spec = f"{{hosts: {hosts}, http: {http}}}"
+    return f"{{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {metadata}, spec: {spec}}}\n---\n"
+
+
+def service(name: str, spec: str) -> str:
+    return f"{{apiVersion: v1, kind: Service, metadata: {{name: {name}, namespace: shop}}, spec: {spec}}}\n---\n"
+
+
+def found(text: str) -> list[str]:
+    builder = Builder()
+    change = applied(builder, written(text))
+    return [f"{problem.at.dotted} {problem.code}" for problem in analyze(change.snapshot, builder.problems)]
+
+
+TO_WEB = "[{route: [{destination: {host: web}}]}]"
+
+CASES = {
+    "all is well": (WEB + RULE + routed("[{route: [{destination: {host: web, subset: v1}}]}]"), []),
+    "unknown destination": (
+        WEB + routed("[{route: [{destination: {host: wep}}]}]"),
+        ["spec.http[0].route[0].destination.host destination.host-unknown"],
+    ),
+    "subset without a rule": (
+        WEB + routed("[{route: [{destination: {host: web, subset: v1}}]}]"),
+        ["spec.http[0].route[0].destination.subset destination.subset-without-rule"],
+    ),
+    "unknown subset": (
+        WEB + RULE + routed("[{route: [{destination: {host: web, subset: v2}}]}]"),
+        ["spec.http[0].route[0].destination.subset destination.subset-unknown"],
+    ),
+    "unknown port": (
+        WEB + routed("[{route: [{destination: {host: web, port: {number: 81}}}]}]"),
+        ["spec.http[0].route[0].destination.port.number destination.port-unknown"],
+    ),
+    "several ports, none named": (
+        service("two", "{clusterIP: 10.96.0.2, ports: [{name: http, port: 80}, {name: http-b, port: 81}]}")
+        + routed("[{route: [{destination: {host: two}}]}]", hosts="[two]"),
+        ["spec.http[0].route[0].destination.port destination.port-missing"],
+    ),
+    "a host that nobody has": (
+        WEB + routed(TO_WEB, hosts="[web, other.example.com]"),
+        ["spec.hosts[1] virtual-service.host-unknown"],
+    ),
+    "two for one host": (
+        WEB + routed(TO_WEB) + routed(TO_WEB, name="web-too"),
+        ["spec.hosts[0] virtual-service.host-twice"],
+    ),
+    "never reached": (
+        WEB + routed("[{route: [{destination: {host: web}}]}, {match: [{uri: {exact: /}}], redirect: {uri: /x}}]"),
+        ["spec.http[1] route.unreachable"],
+    ),
+    "the same match twice": (
+        WEB
+        + routed(
+            "[{match: [{uri: {exact: /a}}], redirect: {uri: /x}}, {match: [{uri: {exact: /a}}], redirect: {uri: /y}}]"
+        ),
+        ["spec.http[1].match[0] route.repeated"],
+    ),
+    "unknown delegate": (WEB + routed("[{delegate: {name: gone}}]"), ["spec.http[0].delegate delegate.unknown"]),
+    "delegates in a circle": (
+        WEB + routed("[{delegate: {name: inner}}]") + routed("[{delegate: {name: web}}]", name="inner", hosts="[]"),
+        ["spec.http[0].delegate delegate.circle", "spec.http[0].delegate delegate.circle"],
+    ),
+    "a delegate with hosts": (
+        WEB + routed("[{delegate: {name: other}}]") + routed(TO_WEB, name="other", hosts="[other.example.com]"),
+        ["spec.http[0].delegate delegate.has-hosts", "spec.hosts[0] virtual-service.host-unknown"],
+    ),
+    "two rules for one host": (
+        WEB + RULE + RULE.replace("name: web, namespace", "name: web-too, namespace"),
+        ["spec.subsets[0].name subset.twice", "spec.host destination-rule.host-twice"],
+    ),
+    "a rule for nobody": (RULE, ["spec.host destination-rule.host-unknown"]),
+    "settings of a port that is none": (
+        WEB + RULE.replace("subsets:", "trafficPolicy: {portLevelSettings: [{port: {number: 9}}]}, subsets:"),
+        ["spec.trafficPolicy.portLevelSettings port-settings.port-unknown"],
+    ),
+    "one address for two": (
+        WEB + service("other", "{clusterIP: 10.96.0.1, ports: [{name: http, port: 80}]}"),
+        ["spec.clusterIP service.address-clash"],
+    ),
+    "a port of the sidecar": (
+        service("own", "{clusterIP: 10.96.0.3, ports: [{name: http, port: 15001}]}"),
+        ["spec.ports[0] service.port-reserved"],
+    ),
+    "an alias of itself": (
+        service("me", "{type: ExternalName, externalName: me.shop.svc.cluster.local, ports: [{name: http, port: 80}]}"),
+        ["spec.externalName service.alias-circle"],
+    ),
+    "two protocols on one port": (
+        WEB + service("web-grpc", "{clusterIP: 10.96.0.4, selector: {app: web}, ports: [{name: grpc, port: 80}]}"),
+        ["spec.ports[0] service.port-clash"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=list(CASES))
+def test_findings(text: str, expected: list[str]) -> None:
+    assert found(text) == expected
+
+
+def test_an_empty_subset_is_found_when_pods_are_known() -> None:
+    pods = """
+apiVersion: v1
+kind: Pod
+metadata: {name: p, namespace: shop, labels: {app: web, version: v2}}
+status: {podIP: 10.1.0.1}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{name: http, port: 80}]
+endpoints: [{addresses: [10.1.0.1]}]
+---
+"""
+    assert found(WEB + RULE) == []
+    assert found(WEB + RULE + pods) == ["spec.subsets[0].labels subset.empty"]
+
+
+def test_messages_name_the_neighbour_that_was_meant() -> None:
+    builder = Builder()
+    change = applied(builder, written(WEB + routed("[{route: [{destination: {host: wep}}]}]")))
+    (problem,) = analyze(change.snapshot, builder.problems)
+    assert "did you mean web.shop.svc.cluster.local?" in problem.message
