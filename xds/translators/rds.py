@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -17,7 +16,6 @@ from xds.api.envoy.config.route.v3.route_components_pb2 import (
 )
 from xds.api.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from xds.model.policy import Policies, Policy
-from xds.model.policy import Policies
 from xds.model.refs import ObjectRef
 from xds.model.route import Comparison, NamedMatch, RequestMatch
 from xds.translators.direct_responses.policy import LONGEST_BODY
@@ -37,7 +35,7 @@ _NOWHERE: Final = 503
 def route_configuration(spec: RouteTable) -> RouteConfiguration:
     """The table, with its inline virtual hosts, and the others by VHDS where the spec says so.
 
-    Clusters may come later than routes.
+    Clusters may come later than routes: requests for one that is not there yet are answered with 503.
     """
     message = RouteConfiguration(
         name=spec.name,
@@ -66,7 +64,7 @@ def route(spec: RouteSpec) -> Route:
     answered with 503: Envoy would refuse the whole table for it.
     Errors: KeyError for a policy without a feature, FieldClashError for two features that set one field.
     """
-    policies, shares = _apart(spec)
+    policies = spec.policies
     message = Route(name=spec.name, match=_match(spec.match), stat_prefix=spec.stat_prefix)
     if len(spec.clusters) == 1:
         policies = spec.clusters[0].policies.over(policies)
@@ -88,19 +86,6 @@ def route(spec: RouteSpec) -> Route:
     if spec.authored is not None and spec.authored.kind == "VirtualService":
         message.metadata.filter_metadata["istio"].update({"config": _path(spec.authored)})
     return message
-
-
-def _apart(spec: RouteSpec) -> tuple[Policies, tuple[Share, ...]]:
-    """What to spell at the route, and what at its shares."""
-    if len(spec.clusters) == 1:
-        return spec.clusters[0].policies.over(spec.policies), spec.clusters
-    at_shares = {type(policy) for share in spec.clusters for policy in share.policies}
-    if not at_shares:
-        return spec.policies, spec.clusters
-    # Envoy edits headers for the share first and for the route then: a share could not undo what its route does.
-    lowered = Policies(policy for policy in spec.policies if type(policy) in at_shares)
-    left = Policies(policy for policy in spec.policies if type(policy) not in at_shares)
-    return left, tuple(replace(share, policies=share.policies.over(lowered)) for share in spec.clusters)
 
 
 def _path(ref: ObjectRef) -> str:

@@ -7,9 +7,12 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeVar, overload
 
+from google.protobuf.message import Message as ProtobufMessage
+
 from xds.model.refs import ObjectRef
 from xds.wire import protobuf
 from xds.wire.difference import NOTHING, Difference
+from xds.wire.messages import PlainMessage, identify, name_of
 from xds.wire.type_urls import CLUSTER, ROUTE
 
 __all__ = ["EMPTY", "Difference", "Layers", "Resource", "ResourceSet", "Table", "difference", "find", "steps"]
@@ -40,6 +43,17 @@ class Resource:
         self.version = digest.hexdigest()
         self.delta_item = protobuf.field(2, _resource(self))
         self._refers_to: str | None = None
+
+    @classmethod
+    def of(
+        cls, message: ProtobufMessage | PlainMessage, *, name: str = "", provenance: Iterable[ObjectRef] = ()
+    ) -> Resource:
+        """The resource that ``message`` is, of xds.api or of envoy-data-plane, under its own name unless given another.
+
+        Errors: TypeError for what is no message, or has no name.
+        """
+        type_url, body = identify(message)
+        return cls(type_url, name or name_of(message), body, provenance)
 
     @property
     def sotw_item(self) -> bytes:

@@ -48,17 +48,26 @@ def test_policies_of_an_only_cluster_are_merged_over_the_routes() -> None:
     ]
 
 
-def test_a_route_s_policies_are_lowered_to_shares_that_have_their_own() -> None:
-    own = Policies([HostRewrite("own")])
-    routes = Policies([HostRewrite("route"), HeaderOperations(Edits(remove=("x",)))])
+def test_policies_of_shares_stand_at_shares() -> None:
+    own = Policies([HostRewrite("own"), HeaderOperations(Edits(replace=(("a", "own"),)))])
+    routes = Policies([HostRewrite("route"), HeaderOperations(Edits(replace=(("a", "route"), ("b", "route"))))])
     made = rds.route(RouteSpec("", ANY, (A, WeightedCluster("b", 3, own)), routes))
+    assert made.route.host_rewrite_literal == "route"
+    assert not made.request_headers_to_add, "Envoy would make these edits after those of the shares"
     shares = made.route.weighted_clusters.clusters
     assert [(each.name, each.weight.value, each.host_rewrite_literal) for each in shares] == [
-        ("a", 1, "route"),
+        ("a", 1, ""),
         ("b", 3, "own"),
     ]
-    assert not made.route.host_rewrite_literal
+    edits = [[(add.header.key, add.header.value) for add in each.request_headers_to_add] for each in shares]
+    assert edits == [[("a", "route"), ("b", "route")], [("a", "own"), ("b", "route")]]
+
+
+def test_shares_without_policies_leave_the_route_its_own() -> None:
+    routes = Policies([HeaderOperations(Edits(remove=("x",)))])
+    made = rds.route(RouteSpec("", ANY, (A, B), routes))
     assert made.request_headers_to_remove == ["x"]
+    assert not any(each.request_headers_to_remove for each in made.route.weighted_clusters.clusters)
 
 
 def test_an_answer_forwards_nothing() -> None:
