@@ -12,6 +12,7 @@ from xds.server import Resource, Server, SnapshotCache
 
 
 def hello(port: int) -> listener_pb2.Listener:
+    """A listener that answers every request by itself."""
     manager = http_connection_manager_pb2.HttpConnectionManager(stat_prefix="hello")
     host = manager.route_config.virtual_hosts.add(name="hello", domains=["*"])
     answer = host.routes.add(match={"prefix": "/"}).direct_response
@@ -24,6 +25,7 @@ def hello(port: int) -> listener_pb2.Listener:
 
 
 async def main(address: str, port: int) -> None:
+    """Serve it to every Envoy that comes."""
     cache = SnapshotCache(lambda node: "everyone")
     cache.set("everyone", [Resource.of(hello(port))])
     server = Server(cache)

@@ -114,7 +114,7 @@ def _concerned(sub: Subscription, old: Layers, new: Layers) -> tuple[Difference,
 def _answers(sub: Subscription, target: Layers) -> tuple[Difference, ...] | None:
     """The resources of the names just asked for; None if there is one that does not exist."""
     fresh = sub.held.fresh
-    found = [part for table in target if (part := table.everything.within(fresh))]
+    found = [part for table in target if (part := table.selected(fresh))]
     return tuple(found) if sum(len(part.changed) for part in found) == len(fresh) else None
 
 

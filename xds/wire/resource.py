@@ -188,6 +188,12 @@ class Table(Mapping[str, Resource]):
         """What must be sent to who holds nothing: all resources."""
         return self.since(EMPTY)
 
+    def selected(self, names: frozenset[str]) -> Difference:
+        """What must be sent of ``names`` to who holds nothing of them."""
+        if len(names) * 8 > len(self._resources):
+            return self.everything.within(names)
+        return Difference.of([self._resources[name] for name in names if name in self._resources])
+
     @property
     def versions(self) -> dict[str, str]:
         """The version of every resource by name; not to be changed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 
 import pytest
-from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +35,10 @@ class TestResource:
         assert made("a").version == made("a").version
         assert len({made("a").version, made("b").version, made("a", 1).version}) == 3
 
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     def test_messages_of_either_library_are_the_same_resource(self) -> None:
+        from envoy_data_plane.envoy.config.cluster.v3 import Cluster
+
         one, other = Resource.of(cluster_pb2.Cluster(name="a")), Resource.of(Cluster(name="a"))
         assert one.same(other)
         assert one.type_url == other.type_url == CLUSTER

@@ -53,6 +53,6 @@ def _port(spec: HTTPRedirect, at: FieldRef, reading: Reading) -> int:
         # Without an authority Envoy keeps the request's, port and all; with one it forgets the port.
         message = "has no effect beside authority; write the port"
         reading.warning(at / "derivePort", "redirects.request-port", message)
-    if spec.port is None:
+    if spec.port is None or spec.port == _PORT_OF.get(spec.scheme):
         return 0
     return spec.port
