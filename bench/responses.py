@@ -88,8 +88,9 @@ class Reader:
         content = self._content(type_url, items, removed)
         if len(items) > _OWN_ITEMS and not removed and not behind:
             self._begin(type_url, items)
-        content = content if known is None else known.joined(content)
-        if not behind:
+        if known is not None:
+            content = known.joined(content)
+        elif not behind:
             tail = response[at:]
             kept = self._tails.setdefault((type_url, len(tail)), [])
             kept.append((tail, content))

@@ -31,6 +31,7 @@ from xds.sources.store import ObjectStore
 log = structlog.get_logger()
 
 ENDPOINTS = "EndpointSlice"
+LINGER_S = 30.0
 
 
 class ControlPlane:
@@ -52,6 +53,7 @@ class ControlPlane:
         self._serving = asyncio.Event()
         self._changing = asyncio.Lock()
         self._streams: dict[Proxy, int] = {}
+        self._lingering: dict[Proxy, asyncio.TimerHandle] = {}
         self._leaving: set[Proxy] = set()
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -129,6 +131,8 @@ class ControlPlane:
     async def _end(self) -> None:
         await self._server.stop()
         self._stop.set()
+        for timer in self._lingering.values():
+            timer.cancel()
         for task in self._tasks:
             if task.get_name() != "admin":
                 task.cancel()
@@ -202,12 +206,18 @@ class ControlPlane:
 
     async def _admit(self, node: Node, peer: Peer) -> str:
         proxy = _proxy(node, peer)
+        if (timer := self._lingering.pop(proxy, None)) is not None:
+            timer.cancel()
         self._leaving.discard(proxy)
         self._streams[proxy] = self._streams.get(proxy, 0) + 1
-        async with self._changing:
-            resources = await in_slices(self._pipeline.connect(proxy))
-            if self._cache.get(_group(proxy)) is not resources:
-                self._cache.set(_group(proxy), resources)
+        try:
+            async with self._changing:
+                resources = await in_slices(self._pipeline.connect(proxy))
+                if self._cache.get(_group(proxy)) is not resources:
+                    self._cache.set(_group(proxy), resources)
+        except BaseException:
+            self._released(node, peer)
+            raise
         return _group(proxy)
 
     def _released(self, node: Node, peer: Peer) -> None:
@@ -215,8 +225,14 @@ class ControlPlane:
         self._streams[proxy] -= 1
         if not self._streams[proxy]:
             del self._streams[proxy]
-            self._leaving.add(proxy)
-            self._wake.set()
+            # Most come back in a moment; what was made for them is kept until then.
+            loop = asyncio.get_running_loop()
+            self._lingering[proxy] = loop.call_later(LINGER_S, self._forget, proxy)
+
+    def _forget(self, proxy: Proxy) -> None:
+        del self._lingering[proxy]
+        self._leaving.add(proxy)
+        self._wake.set()
 
     async def _see_off(self) -> None:
         async with self._changing:

@@ -26,6 +26,7 @@ class Event(StrEnum):
 
     # xds/app, xds/findings
     GENERATION_READY = "generation ready"
+    TRANSLATION_FAILED = "translation failed"
     PROBLEM_FOUND = "problem found"
 
 

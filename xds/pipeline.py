@@ -9,7 +9,10 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+import structlog
+
 from xds.decoders.build import Change
+from xds.events import Event
 from xds.layer import Layer, Overlay, Resources
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
@@ -20,6 +23,8 @@ from xds.view.graph import Call, Graph, call
 from xds.view.proxy_view import ProxyView, proxy_view
 from xds.view.specs import Spec
 from xds.wire.resource import Resource, ResourceSet, Table
+
+log = structlog.get_logger()
 
 MemoKey = tuple[Spec, frozenset[ObjectRef]]
 
@@ -115,6 +120,7 @@ class _Made:
         self._graph = graph
         self._followers: dict[Call, set[Call]] = {}
         self._suspects: dict[Call, set[Call]] = {}
+        self._answers: dict[Call, tuple[Call, ...]] = {}
         self._leaves: dict[Call, tuple[Any, Resources]] = {}
         self._memo: weakref.WeakValueDictionary[MemoKey, Resource] = weakref.WeakValueDictionary()
 
@@ -130,20 +136,30 @@ class _Made:
         return self._suspects.get(root, set())
 
     def calls(self, wanted: Call) -> tuple[Call, ...]:
-        """The calls that a root or a group answers."""
-        answered: tuple[Call, ...] = self._graph.get(wanted)
-        return answered
+        """The calls that a root or a group answers; those of before where that fails."""
+        try:
+            self._answers[wanted] = self._graph.get(wanted)
+        except Exception:
+            self._failed(wanted)
+        return self._answers.get(wanted, ())
 
     def resources(self, leaf: Call) -> Resources:
-        """The resources of a leaf; the same tuple as before where nothing is different."""
-        specs = self._graph.get(leaf)
+        """The resources of a leaf; the same tuple as before where nothing is different, or where making them fails."""
         known = self._leaves.get(leaf)
-        if known is not None and known[0] is specs:
-            return known[1]
-        provenance = self._graph.provenance(leaf)
-        made = tuple(self._translated(spec, provenance) for spec in specs)
-        self._leaves[leaf] = (specs, made)
-        return made
+        try:
+            specs = self._graph.get(leaf)
+            if known is None or known[0] is not specs:
+                provenance = self._graph.provenance(leaf)
+                known = (specs, tuple(self._translated(spec, provenance) for spec in specs))
+                self._leaves[leaf] = known
+        except Exception:
+            self._failed(leaf)
+        return known[1] if known is not None else ()
+
+    @staticmethod
+    def _failed(wanted: Call) -> None:
+        # A bug of ours in one maker or translator must not stop the others: what it made last stays in force.
+        log.exception(Event.TRANSLATION_FAILED, maker=wanted.maker.__name__, arguments=repr(wanted.args))
 
     def follow(self, wanted: Call, root: Call) -> None:
         """Keep ``wanted`` alive for the layer of ``root``."""
@@ -157,6 +173,7 @@ class _Made:
         roots.discard(root)
         if not roots:
             del self._followers[wanted]
+            self._answers.pop(wanted, None)
             self._leaves.pop(wanted, None)
             self._graph.release(wanted)
 

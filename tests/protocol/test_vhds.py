@@ -198,16 +198,18 @@ def test_hosts_at_odds_only_with_each_others_old_version_are_not_condemned() -> 
     assert client.counted[VIRTUAL_HOST]["rc/a"] == host("rc/a", 1).version
 
 
-HOSTS = st.lists(st.tuples(st.sampled_from(["r1", "r2", "r3"]), st.sampled_from("ab"), st.integers(0, 2)), max_size=6)
+ROUTES = st.sampled_from(["r1", "r2", "r3"])
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("set"), HOSTS, st.dictionaries(st.sampled_from(["r1", "r2"]), st.booleans())),
-        st.tuples(st.just("ask"), st.sampled_from(["r1", "r2", "r3"])),
-        st.tuples(st.just("drop"), st.sampled_from(["r1", "r2", "r3"])),
+        st.tuples(st.just("host"), ROUTES, st.sampled_from("ab"), st.integers(-1, 2)),
+        st.tuples(st.just("route"), ROUTES, st.sampled_from(["vhds", "inline", "gone"])),
+        st.tuples(st.just("ask"), ROUTES),
+        st.tuples(st.just("drop"), ROUTES),
         st.tuples(st.just("read"), st.integers(1, 3)),
+        st.tuples(st.just("settle")),
         st.tuples(st.just("reconnect")),
     ),
-    max_size=25,
+    max_size=30,
 )
 
 
@@ -240,15 +242,22 @@ WITH_VHDS = {route(name, vhds=True).version for name in ("r1", "r2", "r3")}
 @settings(max_examples=300, deadline=None)
 @given(STEPS)
 def test_in_the_end_every_route_has_its_hosts(steps: list[tuple]) -> None:  # type: ignore[type-arg]
-    offered = ResourceSet({})
+    content = {name: route(name, vhds=True) for name in ("r1", "r2", "r3")}
+    content |= {f"{name}/a": host(f"{name}/a") for name in ("r1", "r2", "r3")}
+    offered = layered(content.values())
     client = Forgetful(delta_stream())
     client.stream.offer(offered)
     for step in steps:
-        if step[0] == "set":
-            hosts = {f"{rc}/{name}": host(f"{rc}/{name}", generation) for rc, name, generation in step[1]}
-            routes = [route("r3", vhds=True), *[route(name, vhds=vhds) for name, vhds in sorted(step[2].items())]]
-            offered = layered([*routes, *hosts.values()], offered)
+        if step[0] in ("host", "route"):
+            name = "/".join(step[1:-1])
+            if step[-1] in (-1, "gone"):
+                content.pop(name, None)
+            else:
+                content[name] = host(name, step[-1]) if step[0] == "host" else route(name, vhds=step[-1] == "vhds")
+            offered = layered(content.values(), offered)
             client.stream.offer(offered)
+        elif step[0] == "settle":
+            client.settle()
         elif step[0] == "ask" and step[1] not in client.names.get(ROUTE, ()):
             client.request(ROUTE, [step[1]])
         elif step[0] == "drop" and step[1] in client.names.get(ROUTE, ()):

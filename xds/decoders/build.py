@@ -19,7 +19,7 @@ from xds.decoders import (
 from xds.decoders.row import Authored, Decoder, Row
 from xds.model.mesh import Mesh
 from xds.model.problem import Problem, Problems
-from xds.model.refs import ObjectRef
+from xds.model.refs import FieldRef, ObjectRef
 from xds.model.snapshot import Input, Rows, Snapshot, Table
 
 DECODERS: Final[Mapping[tuple[str, str], Decoder]] = MappingProxyType(
@@ -89,7 +89,13 @@ class Builder:
         if decoder is None:
             return ()
         found = Problems()
-        rows = tuple(decoder(Authored(ref, struct, found, self._domain)))
+        try:
+            rows = tuple(decoder(Authored(ref, struct, found, self._domain)))
+        except Exception as error:  # a bug of ours costs this object, not the others
+            found.add(
+                FieldRef(ref), "internal.decoder", f"cannot be read for a bug in Plait, please report it: {error!r}"
+            )
+            rows = ()
         if found:
             self._problems[ref] = found.freeze()
         else:

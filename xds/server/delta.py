@@ -55,8 +55,10 @@ class DeltaStream(Stream):
     def next_batch(self, sub: Subscription, target: Layers, now: float, *, held_back: bool) -> Batch | None:
         """What to send next of one type, noted as sent."""
         if sub.type_url == ROUTE and sub.claimed is not None:
-            held = [route.refers_to for name in sub.claimed if (route := find(target, name)) is not None]
-            self.hosts.routes_held(frozenset(name for name in held if name))
+            gone = [name for name in sub.claimed if find(target, name) is None]
+            with_vhds = [name for name in sub.claimed if (route := find(target, name)) is not None and route.refers_to]
+            self.hosts.routes_held(frozenset([*gone, *with_vhds]))
+            self.hosts.routes_unsure(gone)
         return take(sub, target, now, held_back=held_back)
 
     def last_batch(self, sub: Subscription, target: Layers, withheld_before: float) -> Batch | None:
@@ -75,6 +77,7 @@ class DeltaStream(Stream):
         if sub.type_url == ROUTE:
             for part in batch.parts:
                 self.hosts.routes_sent(part.refers_to, part.names - part.refers_to)
+            self.hosts.routes_unsure(batch.removed)
         return super().send(sub, batch, now)
 
     def settle(self, sub: Subscription, nonce: str, reason: str | None, now: float) -> Answer | None:

@@ -155,15 +155,17 @@ class Graph:
     def _run(self, node: _Node) -> None:
         before, inputs = node.children, node.inputs
         node.children, node.inputs = {}, {}
-        value = node.call.maker(Read(self, node), *node.call.args)
         self.made += 1
-        if node.value is _NOTHING or value != node.value:
-            node.value = value
-        for wanted in inputs.keys() - node.inputs.keys():
-            self._unread(wanted, node)
-        for child in before.keys() - node.children.keys():
-            child.parents.discard(node)
-            self._collect(child)
+        try:
+            value = node.call.maker(Read(self, node), *node.call.args)
+            if node.value is _NOTHING or value != node.value:
+                node.value = value
+        finally:  # what a maker has read before it raised decides that it raises
+            for wanted in inputs.keys() - node.inputs.keys():
+                self._unread(wanted, node)
+            for child in before.keys() - node.children.keys():
+                child.parents.discard(node)
+                self._collect(child)
 
     def _unread(self, wanted: Input, node: _Node) -> None:
         readers = self.readers.get(wanted)
