@@ -239,43 +239,64 @@ class Forgetful(DeltaClient):
 WITH_VHDS = {route(name, vhds=True).version for name in ("r1", "r2", "r3")}
 
 
+class Scene:
+    """A client, and a set that changes resource by resource."""
+
+    def __init__(self) -> None:
+        self.content = {name: route(name, vhds=True) for name in ("r1", "r2", "r3")}
+        self.content |= {f"{name}/a": host(f"{name}/a") for name in ("r1", "r2", "r3")}
+        self.offered = layered(self.content.values())
+        self.client = Forgetful(delta_stream())
+        self.client.stream.offer(self.offered)
+
+    def host(self, rc: str, name: str, generation: int) -> None:
+        self.put(f"{rc}/{name}", None if generation < 0 else host(f"{rc}/{name}", generation))
+
+    def route(self, rc: str, kind: str) -> None:
+        self.put(rc, None if kind == "gone" else route(rc, vhds=kind == "vhds"))
+
+    def put(self, name: str, resource: Resource | None) -> None:
+        if resource is None:
+            self.content.pop(name, None)
+        else:
+            self.content[name] = resource
+        self.offered = layered(self.content.values(), self.offered)
+        self.client.stream.offer(self.offered)
+
+    def ask(self, rc: str) -> None:
+        if rc not in self.client.names.get(ROUTE, ()):
+            self.client.request(ROUTE, [rc])
+
+    def drop(self, rc: str) -> None:
+        if rc in self.client.names.get(ROUTE, ()):
+            self.client.request(ROUTE, unsubscribe=[rc])
+            self.client.forget()
+
+    def read(self, count: int) -> None:
+        self.client.fetch()
+        for _ in range(min(count, len(self.client.inbox))):
+            self.client.read()
+
+    def settle(self) -> None:
+        self.client.settle()
+
+    def reconnect(self) -> None:
+        stream = delta_stream()
+        stream.offer(self.offered)
+        self.client.reconnect(stream)
+
+
 @settings(max_examples=300, deadline=None)
 @given(STEPS)
-def test_in_the_end_every_route_has_its_hosts(steps: list[tuple]) -> None:  # type: ignore[type-arg]
-    content = {name: route(name, vhds=True) for name in ("r1", "r2", "r3")}
-    content |= {f"{name}/a": host(f"{name}/a") for name in ("r1", "r2", "r3")}
-    offered = layered(content.values())
-    client = Forgetful(delta_stream())
-    client.stream.offer(offered)
-    for step in steps:
-        if step[0] in ("host", "route"):
-            name = "/".join(step[1:-1])
-            if step[-1] in (-1, "gone"):
-                content.pop(name, None)
-            else:
-                content[name] = host(name, step[-1]) if step[0] == "host" else route(name, vhds=step[-1] == "vhds")
-            offered = layered(content.values(), offered)
-            client.stream.offer(offered)
-        elif step[0] == "settle":
-            client.settle()
-        elif step[0] == "ask" and step[1] not in client.names.get(ROUTE, ()):
-            client.request(ROUTE, [step[1]])
-        elif step[0] == "drop" and step[1] in client.names.get(ROUTE, ()):
-            client.request(ROUTE, unsubscribe=[step[1]])
-            client.forget()
-        elif step[0] == "read":
-            client.fetch()
-            for _ in range(min(step[1], len(client.inbox))):
-                client.read()
-        elif step[0] == "reconnect":
-            stream = delta_stream()
-            stream.offer(offered)
-            client.reconnect(stream)
-    client.settle()
-    for rc in client.names.get(ROUTE, ()):
-        wanted = offered.get(ROUTE, rc)
+def test_in_the_end_every_route_has_its_hosts(steps: list[tuple[str, ...]]) -> None:
+    scene = Scene()
+    for what, *how in steps:
+        getattr(scene, what)(*how)
+    scene.settle()
+    for rc in scene.client.names.get(ROUTE, ()):
+        wanted = scene.offered.get(ROUTE, rc)
         if wanted is None or wanted.version not in WITH_VHDS:
             continue
-        want = {n: r.version for t in offered.of(VIRTUAL_HOST) for n, r in t.items() if n.startswith(f"{rc}/")}
-        held = {n: v for n, v in client.held[VIRTUAL_HOST].items() if n.startswith(f"{rc}/")}
-        assert held == want
+        hosts = [r for table in scene.offered.of(VIRTUAL_HOST) for r in table.values() if r.name.startswith(f"{rc}/")]
+        held = {n: v for n, v in scene.client.held[VIRTUAL_HOST].items() if n.startswith(f"{rc}/")}
+        assert held == {each.name: each.version for each in hosts}

@@ -2,186 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.objects import applied, made
-from xds.decoders.build import Builder
-from xds.kinds.authored import Authored
-from xds.model.labels import labels
-from xds.model.object import Object
-from xds.model.proxy import Proxy
-from xds.model.refs import ObjectRef
+from tests.histories import PROXIES, Event, World, histories
 from xds.pipeline import Pipeline
 from xds.slices import at_once
 from xds.wire.resource import ResourceSet
-
-NAMESPACES = ("a", "b")
-NAMES = ("web", "db", "old")
-PROXIES = tuple(
-    Proxy(f"p{number}", namespace=namespace, name=name, labels=labels({"app": app, "version": "v1"}), vhds=vhds)
-    for number, (namespace, name, app, vhds) in enumerate(
-        [("a", "pod-0", "web", True), ("a", "pod-1", "db", True), ("b", "pod-0", "web", False), ("c", "x", "x", True)]
-    )
-)
-
-namespaces = st.sampled_from(NAMESPACES)
-names = st.sampled_from(NAMES)
-hosts = st.sampled_from(["web", "db", "web.a.svc.cluster.local", "*.b.svc.cluster.local", "out.example.com", "web.b"])
-exports = st.sampled_from([[], ["*"], ["."], ["a"], ["b", "c"]])
-
-
-def meta(namespace: str, name: str, **more: Any) -> dict[str, Any]:
-    return {"namespace": namespace, "name": name, **more}
-
-
-@st.composite
-def services(draw: st.DrawFn) -> dict[str, Any]:
-    name, namespace = draw(names), draw(namespaces)
-    ports = draw(
-        st.lists(
-            st.sampled_from(
-                [
-                    {"name": "http", "port": 80, "targetPort": 8080},
-                    {"name": "http-two", "port": 81},
-                    {"name": "grpc", "port": 90, "targetPort": "named"},
-                    {"name": "tcp", "port": 70},
-                    {"name": "guess", "port": 60},
-                ]
-            ),
-            min_size=1,
-            max_size=3,
-            unique_by=lambda port: port["port"],
-        )
-    )
-    spec: dict[str, Any] = {"selector": {"app": name}, "ports": ports}
-    shape = draw(st.sampled_from(["ip", "headless", "none", "alias"]))
-    if shape == "ip":
-        spec["clusterIP"] = draw(st.sampled_from(["10.96.0.1", "10.96.0.2", "10.96.0.3"]))
-    elif shape == "headless":
-        spec["clusterIP"] = "None"
-    elif shape == "alias":
-        spec = {"type": "ExternalName", "externalName": draw(hosts).lstrip("*."), "ports": ports}
-    annotations = {"networking.istio.io/exportTo": ",".join(draw(exports))}
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": meta(namespace, name, annotations=annotations),
-        "spec": spec,
-    }
-
-
-@st.composite
-def slices(draw: st.DrawFn) -> dict[str, Any]:
-    name, namespace = draw(names), draw(namespaces)
-    addresses = draw(st.lists(st.integers(1, 5), max_size=3, unique=True))
-    return {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": meta(namespace, f"{name}-1", labels={"kubernetes.io/service-name": name}),
-        "addressType": "IPv4",
-        "ports": [{"name": port, "port": number} for port, number in (("http", 8080), ("tcp", 70), ("guess", 60))],
-        "endpoints": [{"addresses": [f"10.1.0.{n}"], "conditions": {"ready": draw(st.booleans())}} for n in addresses],
-    }
-
-
-@st.composite
-def pods(draw: st.DrawFn) -> dict[str, Any]:
-    number = draw(st.integers(1, 5))
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": meta(
-            draw(namespaces),
-            f"pod-{number % 2}",
-            labels={"app": draw(names), "version": draw(st.sampled_from(["v1", "v2"]))},
-        ),
-        "spec": {
-            "containers": [{"name": "c", "ports": [{"name": "named", "containerPort": draw(st.integers(1000, 1002))}]}]
-        },
-        "status": {"podIP": f"10.1.0.{number}", "phase": "Running"},
-    }
-
-
-@st.composite
-def destination_rules(draw: st.DrawFn) -> dict[str, Any]:
-    policy = st.sampled_from(
-        [
-            {"loadBalancer": {"simple": "ROUND_ROBIN"}},
-            {"loadBalancer": {"consistentHash": {"httpHeaderName": "x-user"}}},
-            {"loadBalancer": {"simple": "PASSTHROUGH"}},
-            {"connectionPool": {"tcp": {"maxConnections": 7}}},
-        ]
-    )
-    spec: dict[str, Any] = {
-        "host": draw(hosts),
-        "subsets": [{"name": v, "labels": {"version": v}} for v in draw(st.sets(st.sampled_from(["v1", "v2"])))],
-        "exportTo": draw(exports),
-        "trafficPolicy": draw(policy),
-    }
-    if draw(st.booleans()):
-        spec["workloadSelector"] = {"matchLabels": {"app": draw(names)}}
-    metadata = meta(draw(namespaces), draw(names))
-    return {"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": metadata, "spec": spec}
-
-
-@st.composite
-def virtual_services(draw: st.DrawFn) -> dict[str, Any]:
-    matches = st.sampled_from(
-        [
-            {"uri": {"prefix": "/x"}},
-            {"port": 80},
-            {"sourceLabels": {"app": "web"}},
-            {"sourceNamespace": "b"},
-            {"headers": {"h": {"exact": "1"}}},
-        ]
-    )
-    route = {"destination": {"host": draw(hosts).lstrip("*."), "subset": draw(st.sampled_from(["", "v1"]))}}
-    http: list[dict[str, Any]] = [{"match": draw(st.lists(matches, max_size=2)), "route": [route], "timeout": "3s"}]
-    if draw(st.booleans()):
-        http.append({"delegate": {"name": draw(names)}})
-    own = draw(st.one_of(st.just([]), st.lists(hosts, min_size=1, max_size=2, unique=True)))
-    spec = {"hosts": own, "http": http, "exportTo": draw(exports)}
-    metadata = meta(draw(namespaces), draw(names))
-    return {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec}
-
-
-@st.composite
-def service_entries(draw: st.DrawFn) -> dict[str, Any]:
-    spec: dict[str, Any] = {
-        "hosts": [draw(st.sampled_from(["out.example.com", "web.b", "other.example.com"]))],
-        "ports": [
-            draw(st.sampled_from([{"number": 80, "name": "http", "protocol": "HTTP"}, {"number": 443, "name": "tls"}]))
-        ],
-        "resolution": draw(st.sampled_from(["NONE", "DNS", "STATIC"])),
-        "exportTo": draw(exports),
-    }
-    if spec["resolution"] == "STATIC":
-        spec["endpoints"] = [{"address": "10.9.0.1", "labels": {"version": "v1"}}]
-    if draw(st.booleans()):
-        spec["addresses"] = [draw(st.sampled_from(["10.96.0.1", "240.240.0.9"]))]
-    metadata = meta(draw(namespaces), draw(names))
-    return {"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": metadata, "spec": spec}
-
-
-mesh_configs = st.builds(
-    lambda mode, seconds: {
-        "apiVersion": "mesh.istio.io/v1alpha1",
-        "kind": "MeshConfig",
-        "metadata": meta("istio-system", "istio"),
-        "spec": {"outboundTrafficPolicy": {"mode": mode}, "connectTimeout": f"{seconds}s"},
-    },
-    st.sampled_from(["ALLOW_ANY", "REGISTRY_ONLY"]),
-    st.integers(1, 2),
-)
-
-manifests = st.one_of(
-    services(), slices(), pods(), destination_rules(), virtual_services(), service_entries(), mesh_configs
-)
-upserts = st.lists(manifests, min_size=1, max_size=4)
-events = st.lists(st.one_of(upserts, st.integers(0, 30)), min_size=1, max_size=12)
 
 
 def served(resources: ResourceSet) -> dict[str, dict[str, str]]:
@@ -196,24 +22,15 @@ def served(resources: ResourceSet) -> dict[str, dict[str, str]]:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(events)
-def test_incremental_equals_from_scratch(history: list[list[dict[str, Any]] | int]) -> None:
-    builder = Builder()
-    incremental = Pipeline(builder.snapshot)
+@given(histories)
+def test_incremental_equals_from_scratch(history: list[Event]) -> None:
+    world = World()
+    incremental = Pipeline(world.builder.snapshot)
     current = {proxy: at_once(incremental.connect(proxy)) for proxy in PROXIES}
-    objects: dict[ObjectRef, Object[Authored]] = {}
     for event in history:
-        if isinstance(event, int):
-            gone = sorted(objects)[event % len(objects)] if objects else None
-            objects.pop(gone, None)  # type: ignore[arg-type]
-            change = applied(builder, (), [gone] if gone else [])
-        else:
-            new = {each.ref: each for each in map(made, event)}
-            objects |= new
-            change = applied(builder, new.values())
-        current |= at_once(incremental.advance(change))
+        current |= at_once(incremental.advance(world.happen(event)))
     # What errors keep alive is a matter of history; the snapshot is what both start from.
-    scratch = Pipeline(builder.snapshot)
+    scratch = Pipeline(world.builder.snapshot)
     for proxy in PROXIES:
         assert served(current[proxy]) == served(at_once(scratch.connect(proxy)))
     for proxy in PROXIES:

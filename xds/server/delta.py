@@ -97,6 +97,8 @@ class DeltaStream(Stream):
                 sub.due = sub.claimed is None
             if sub is self.hosts:
                 self.hosts.begin()
+        else:
+            sub.disclaim(frozenset((*wanted, *unwanted)).__contains__)
         if wanted:
             _subscribe(sub, wanted, self.of(sub.type_url), self.settings.max_names)
             if sub.type_url == ROUTE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 
 from xds.server.absent import placeholder
@@ -87,6 +87,11 @@ class Subscription:
             self.doubt.clear(names)
         for name in names if self.withheld else ():
             self.withheld.pop(name, None)
+
+    def disclaim(self, forgotten: Callable[[str], bool]) -> None:
+        """Do not hold the client to what it said of names that it has given up since, or asked for anew."""
+        if self.claimed is not None:
+            self.claimed = {name: version for name, version in self.claimed.items() if not forgotten(name)}
 
     def resume(self, target: Layers) -> None:
         """Take over what the client says it holds (``initial_resource_versions``), as deviations from ``target``."""

@@ -104,3 +104,4 @@ class VirtualHosts(Subscription):
         self.fresh_scopes = self.names.same(self.fresh_scopes - names)
         self._unsure_of -= names
         self.drop([name for name in self.held.deviations if name.rpartition("/")[0] in names])
+        self.disclaim(lambda name: name.rpartition("/")[0] in names)

@@ -1,0 +1,96 @@
+"""Random valid manifests never make Envoy refuse anything, whatever came before them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+
+from tests.envoy.loopback import bootstrap
+from tests.histories import Event, World, histories
+from xds.local.sidecar import installed_envoy
+from xds.model.labels import labels
+from xds.model.proxy import Proxy
+from xds.pipeline import Pipeline
+from xds.server import Server, SnapshotCache
+from xds.slices import at_once
+
+LIMIT_S = 30.0
+SIDECAR = Proxy("sidecar", namespace="a", name="pod-1", labels=labels({"app": "web", "version": "v1"}))
+
+
+class Sidecar:
+    """A real Envoy in a network namespace of its own (it binds the sidecar's ports), and the server that feeds it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._cache = SnapshotCache(lambda node: "all")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._run(self._start())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def take(self, history: list[Event]) -> None:
+        """Live through a history. Errors: Rejected, with Envoy's words; TimeoutError."""
+        world = World()
+        pipeline = Pipeline(world.builder.snapshot)
+        self._run(self._offer(at_once(pipeline.connect(SIDECAR))))
+        for event in history:
+            for resources in at_once(pipeline.advance(world.happen(event))).values():
+                self._run(self._offer(resources))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(LIMIT_S)
+
+    async def _offer(self, resources: Any) -> None:
+        self._cache.set("all", resources)
+        async with asyncio.timeout(LIMIT_S):
+            await self._cache.acked("all")
+
+    async def _start(self) -> None:
+        socket = self._folder / "xds"
+        self._server = Server(self._cache)
+        self._server.add_plaintext(f"unix:{socket}")
+        await self._server.start()
+        config = bootstrap(0)
+        (cluster,) = config["static_resources"]["clusters"]
+        (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+        endpoint["endpoint"]["address"] = {"pipe": {"path": str(socket)}}
+        config["admin"]["address"] = {"pipe": {"path": str(self._folder / "admin")}}
+        path = self._folder / "envoy.yaml"
+        path.write_text(yaml.safe_dump(config))
+        flags = ("--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "--drain-time-s", "1")
+        command = ("unshare", "--net", str(installed_envoy()), "--config-path", str(path), *flags)
+        self._envoy = await asyncio.create_subprocess_exec(*command)
+
+    async def _stop(self) -> None:
+        self._envoy.terminate()
+        await self._envoy.wait()
+        await self._server.stop()
+
+
+@pytest.fixture(scope="module")
+def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
+    with Sidecar(tmp_path_factory.mktemp("random")) as running:
+        yield running
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(histories)
+def test_envoy_takes_every_history(sidecar: Sidecar, history: list[Event]) -> None:
+    sidecar.take(history)
