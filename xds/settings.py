@@ -49,10 +49,6 @@ class Settings:
     webhook: str = ""
     """Where the injection and validation webhooks are served over TLS, ``host:port``. Empty, the default: nowhere."""
 
-    state_dir: Path | None = None
-    """Where the last good generation and the prover's verdicts are kept across restarts. None: a restart waits for its
-    sources and proves everything anew."""
-
     debounce: timedelta = timedelta(milliseconds=10)
     """How long changes of manifests and objects are collected before they are worked in; endpoints do not wait.
     Editors and ``kubectl apply`` write in bursts of milliseconds. 0: each change by itself."""
@@ -62,9 +58,6 @@ class Settings:
 
     domain: str = "cluster.local"
     """The DNS domain of the cluster's services. As in Kubernetes."""
-
-    trust_domain: str = "cluster.local"
-    """The trust domain of SPIFFE ids, where MeshConfig names none. As in Istio."""
 
     def __post_init__(self) -> None:
         """SettingError when sources rule each other out, or an address is none."""

@@ -46,7 +46,7 @@ class LocalCluster:
         self._told: dict[ObjectRef, Object[Authored]] = {}
         self._wake = asyncio.Event()
         self.applied = asyncio.Event()
-        self.turned = asyncio.Event()
+        self._turned = asyncio.Event()
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ class LocalCluster:
                         task.result()  # a source that ends has failed
                 self._wake.clear()
                 news = self._news() if self._store.synced else None
-                self.turned.set()
+                self._turned.set()
                 if news is not None:
                     yield news
         finally:
@@ -107,6 +107,12 @@ class LocalCluster:
             return False
         same_findings = set(on_disk.problems) == set(self._store.problems())
         return same_findings and not self._wake.is_set() and self._objects() == self._told
+
+    async def until_current(self, on_disk: Loaded) -> None:
+        """Return when ``current`` holds."""
+        while not self.current(on_disk):
+            self._turned.clear()
+            await self._turned.wait()
 
     async def _watch(self) -> None:
         async for _ in self._mesh.changes():
@@ -165,8 +171,11 @@ class Up:
 
         Errors: TimeoutError, with the names of those that are not.
         """
-        async with asyncio.timeout(limit.total_seconds()):
-            await self._cluster.applied.wait()
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                await self._cluster.applied.wait()
+        except TimeoutError:
+            raise TimeoutError("the pods of the manifests are not started") from None
         await self.mesh.until_ready(limit)
         await self.mesh.services_loaded()
         await self.control_plane.until_synced(limit)
@@ -177,13 +186,15 @@ class Up:
         Errors: as ``until_ready``, and Rejected when a proxy has refused some of it.
         """
         on_disk = await asyncio.to_thread(load, self._manifests)
-        async with asyncio.timeout(limit.total_seconds()):
-            while not self._cluster.current(on_disk):
-                self._cluster.turned.clear()
-                await self._cluster.turned.wait()
-        await self.until_ready(limit)
-        if not self._cluster.current(on_disk):  # pods that have just become ready, for one
-            await self.until_current(limit)
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                await self._cluster.until_current(on_disk)
+                await self.until_ready(limit)
+                while not self._cluster.current(on_disk):  # pods that have just become ready, for one
+                    await self._cluster.until_current(on_disk)
+                    await self.until_ready(limit)
+        except TimeoutError as error:
+            raise TimeoutError(str(error) or "the manifests are not taken in, or pods come and go") from None
 
 
 @contextlib.asynccontextmanager

@@ -15,6 +15,7 @@ from xds.api.envoy.config.route.v3 import route_components_pb2, route_pb2
 
 # Imported for their messages, which are looked up by type URL.
 from xds.api.envoy.extensions.filters.http.lua.v3 import lua_pb2 as _lua
+from xds.api.envoy.extensions.filters.http.on_demand.v3 import on_demand_pb2 as _on_demand
 from xds.api.envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as _rbac
 from xds.api.envoy.extensions.filters.http.router.v3 import router_pb2 as _router
 from xds.api.envoy.extensions.filters.network.http_connection_manager.v3 import (
@@ -23,7 +24,7 @@ from xds.api.envoy.extensions.filters.network.http_connection_manager.v3 import 
 from xds.server import Resource
 
 TYPES = "type.googleapis.com/"
-MODULES = (_lua, _rbac, _router, _http)
+MODULES = (_lua, _on_demand, _rbac, _router, _http)
 
 
 def resource(message: Message, name: str, fields: dict[str, Any]) -> Resource:

@@ -11,6 +11,7 @@ import pytest
 from tests.envoy.conftest import Launch
 from tests.envoy.loopback import LoopbackEnvoy, backend, bootstrap, until
 from tests.envoy.messages import (
+    ads,
     bad_virtual_host,
     cluster,
     endpoints,
@@ -264,6 +265,39 @@ async def test_a_route_to_a_new_cluster_waits_until_it_is_warm(plane: ControlPla
         assert "-c1" in names
         assert "-n8" in names
         assert await envoy.rejections() == 0
+
+
+class TestOnDemand:
+    """What a request makes Envoy ask for, and what it is told when that does not exist."""
+
+    FILTER = "type.googleapis.com/envoy.extensions.filters.http.on_demand.v3.OnDemand"
+
+    async def test_an_unknown_host(self, plane: ControlPlane, launch_envoy: Launch) -> None:
+        async with backend("one") as one:
+            demand = {"name": "demand", "typed_config": {"@type": self.FILTER}}
+            base = [cluster("c1"), endpoints("c1", one), listener("l", "rc", demand), routes("rc", vhds=True)]
+            base += [virtual_host("rc/a", "a.x", "c1")]
+            envoy = await started(plane, launch_envoy, base)
+            await envoy.wait_for("l", "a.x", (200, "one"))
+            async with asyncio.timeout(5):  # an unanswered one hangs
+                assert await envoy.get("l", "b.x") == (404, "")
+            await plane.serve(*base, virtual_host("rc/b", "b.x", "c1"))
+            await envoy.wait_for("l", "b.x", (200, "one"))
+            assert await envoy.rejections() == 0
+
+    async def test_an_unknown_cluster(self, plane: ControlPlane, launch_envoy: Launch) -> None:
+        async with backend("one") as one:
+            config = {"@type": self.FILTER, "odcds": {"source": ads(), "timeout": "10s"}}
+            wanted = {"match": {"prefix": "/"}, "route": {"cluster_header": "host"}}
+            base = [listener("l", "rc", {"name": "demand", "typed_config": config})]
+            base += [routes("rc", host("a", "*", "none", routes=[wanted]))]
+            envoy = await started(plane, launch_envoy, base)
+            for _ in range(2):
+                async with asyncio.timeout(5):
+                    assert (await envoy.get("l", "later"))[0] == 503
+            await plane.serve(*base, cluster("later"), endpoints("later", one))
+            await envoy.wait_for("l", "later", (200, "one"))
+            assert await envoy.rejections() == 0
 
 
 async def test_filter_configurations(plane: ControlPlane, launch_envoy: Launch) -> None:

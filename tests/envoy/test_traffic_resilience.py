@@ -14,7 +14,12 @@ from xds.testing.mesh import Mesh
 
 WEB = "http://web"
 # A pod that takes connections for nobody: what is sent to its port 8080 is refused.
-CLOSED = "import socket; s = socket.create_server(('', 9999)); s.accept()"
+CLOSED = """
+import socket
+server = socket.create_server(("", 9999))
+while True:
+    server.accept()
+"""
 
 
 @pytest.fixture(scope="module")

@@ -409,7 +409,7 @@ async def test_a_client_that_does_not_read_delays_nobody() -> None:
     def big(generation: int) -> list[Resource]:
         return [plain(LISTENER, f"{generation}" + "x" * 200_000)]
 
-    cache = SnapshotCache(lambda node: "all", settings=ServerSettings(write_budget_bytes=100_000))
+    cache = SnapshotCache(lambda node: "all", settings=ServerSettings(write_budget_bytes=100_000, write_patience_s=0.1))
     cache.set("all", big(0))
     server = Server(cache)
     target = f"127.0.0.1:{server.add_plaintext('127.0.0.1:0')}"

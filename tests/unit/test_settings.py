@@ -21,7 +21,6 @@ def test_the_environment_is_read_by_type() -> None:
         "PLAIT_XDS_PLAINTEXT": "unix:/run/x",
         "PLAIT_DEBOUNCE_S": "0.5",
         "PLAIT_MANIFEST_SIZE_LIMIT": "100",
-        "PLAIT_STATE_DIR": "/state",
         "PLAIT_HTTP": "",
         "PATH": "/bin",
     }
@@ -31,7 +30,6 @@ def test_the_environment_is_read_by_type() -> None:
         xds_plaintext="unix:/run/x",
         debounce=timedelta(seconds=0.5),
         manifest_size_limit=100,
-        state_dir=Path("/state"),
         http="",
     )
 

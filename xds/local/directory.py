@@ -64,10 +64,8 @@ def _port(port: PortStruct, slices: list[EndpointSlice]) -> ServicePort:
 def entry_hosts(objects: Iterable[Authored]) -> tuple[HostAddresses, ...]:
     """The hosts of ServiceEntries that have addresses (their own, or those allotted by ``cluster.addressed``)."""
     found: dict[str, HostAddresses] = {}
-    for struct in objects:
-        if isinstance(struct, ServiceEntry):
-            single = tuple(address for address in struct.spec.addresses if "/" not in address)
-            for host in struct.spec.hosts:
-                if single:
-                    found.setdefault(host, HostAddresses(host, single))
+    for entry in (struct for struct in objects if isinstance(struct, ServiceEntry)):
+        single = tuple(address for address in entry.spec.addresses if "/" not in address)
+        for host in entry.spec.hosts if single else ():
+            found.setdefault(host, HostAddresses(host, single))
     return tuple(found[host] for host in sorted(found))

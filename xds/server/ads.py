@@ -167,12 +167,7 @@ class Server:
                 stream.offer(group.resources)
             message = stream.pull(time.monotonic())
             if message is not None:
-                share = await self._budget.take(len(message))
-                try:
-                    await context.write(message)
-                finally:
-                    if share is not None:
-                        share.end()
+                await self._hand_over(context, message)
                 if stream.restless():
                     turnstile.enter(connection)  # others first
                     continue
@@ -181,6 +176,15 @@ class Server:
             if timer is not None:
                 timer.cancel()
             timer = None if deadline is None else loop.call_at(deadline, turnstile.enter, connection)
+
+    async def _hand_over(self, context: Any, message: bytes) -> None:
+        """Return when the connection has taken ``message``."""
+        share = await self._budget.take(len(message))
+        try:
+            await context.write(message)
+        finally:
+            if share is not None:
+                share.end()
 
 
 def _end_with(writer: asyncio.Task[None], reader: asyncio.Task[Any] | None, context: Any) -> None:

@@ -36,10 +36,10 @@ class ServerSettings:
     slice_streams: int = 16
     """Streams woken in one turn of the event loop: 16 take about 3 ms, so that nobody waits more than 20 ms."""
 
-    write_budget_bytes: int = 64 * 1024 * 1024
+    write_budget_bytes: int = 32 * 1024 * 1024
     """Bytes handed to gRPC and not yet on their way. Bounds memory when all proxies connect at once."""
 
-    write_patience_s: float = 0.25
+    write_patience_s: float = 5.0
     """Seconds after which a client that does not read stops counting against ``write_budget_bytes``."""
 
     max_rejections: int = 1_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+from xds.model.service import ServiceKey
 from xds.view import names
 from xds.view.graph import Read
 from xds.view.outbound import FOREIGN_PORT, anybody, host_routes, port_shapes
@@ -30,16 +31,20 @@ def explicit_listener(read: Read, explicit: ExplicitProxy) -> tuple[ListenerSpec
 
 def explicit_table(read: Read, scope: Scope) -> tuple[RouteTable, ...]:
     """The routes of all HTTP hosts; those on another port than 80 are asked for with it."""
-    hosts: list[VirtualHostSpec] = []
-    for key in read.get(visible_services, scope.home):
-        for shape in read.get(port_shapes, key):
-            if shape.protocol.is_http:
-                seen = scope if key.namespace == scope.namespace else anybody(scope)
-                wanted = read.get(host_routes, key, shape.number, seen)
-                for spec in read.get(virtual_host, names.port_routes(shape.number), wanted):
-                    hosts.append(replace(spec, table=names.HTTP_PROXY, domains=_with_port(spec.domains, shape.number)))
+    hosts = [
+        replace(spec, table=names.HTTP_PROXY, domains=_with_port(spec.domains, shape.number))
+        for key in read.get(visible_services, scope.home)
+        for shape in read.get(port_shapes, key)
+        if shape.protocol.is_http
+        for spec in _virtual_hosts(read, key, shape.number, scope)
+    ]
     unknown = unknown_hosts(read, names.HTTP_PROXY)
     return (RouteTable(names.HTTP_PROXY, (*hosts, unknown), by_port=True),)
+
+
+def _virtual_hosts(read: Read, key: ServiceKey, port: int, scope: Scope) -> tuple[VirtualHostSpec, ...]:
+    seen = scope if key.namespace == scope.namespace else anybody(scope)
+    return read.get(virtual_host, names.port_routes(port), read.get(host_routes, key, port, seen))
 
 
 def _with_port(domains: tuple[str, ...], port: int) -> tuple[str, ...]:

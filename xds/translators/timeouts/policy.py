@@ -9,7 +9,7 @@ from typing import Final, Self
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """The longest time for a whole request, retries included; 0 is no limit. A gRPC deadline is cut to it, too."""
+    """The longest time for a whole request, retries included; 0 is no limit."""
 
     limit: timedelta
 
