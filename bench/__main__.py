@@ -28,6 +28,9 @@ def main() -> int:
     options = _options()
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else 160)
+    if options.real_envoys and (why := real_envoy.impossible()):
+        console.print(f"no real Envoy: {why}")
+        options.real_envoys = 0
     try:
         figures = asyncio.run(_run(options, console))
     except (BenchmarkFailed, TimeoutError) as error:
@@ -46,13 +49,9 @@ async def _run(options: argparse.Namespace, console: Console) -> list[Figure]:
         console.print(f"  {line}", style="dim", highlight=False, soft_wrap=True)
 
     only = frozenset(_SHORT[name] for name in options.only or _SHORT)
-    real = options.real_envoys
-    if real and (why := real_envoy.impossible()):
-        say(f"no real Envoy: {why}")
-        real = 0
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="plait-bench-") as scratch:
-        plan = Plan(Path(scratch), only=only, kind=options.protocol, real_envoys=real)
+        plan = Plan(Path(scratch), only=only, kind=options.protocol, real_envoys=options.real_envoys)
         if options.quick:
             plan = replace(plan, cold_repeats=1, change_repeats=2)
         if options.repeats:

@@ -29,7 +29,8 @@ Versions: {versions}.
 
 Mesh: {services} services x {endpoints} endpoints in 20 namespaces, as {objects} objects in files; all services speak
 HTTP on port 80. Sidecars are simulated (delta ADS, Envoy's order of requests, every response acknowledged, a connection
-each) in two processes on the same machine, so that server and clients share its processors{real}.
+each) in two processes on the same machine, so that server and clients share its processors{real}. Load average at the
+end of the run: {load:.1f}.
 
 - *cold sync*: all sidecars connect at once to a control plane that has just started, until the last one has all
   clusters, endpoints, listeners, routes and virtual hosts. Server CPU is counted until all is quiet.
@@ -37,7 +38,8 @@ each) in two processes on the same machine, so that server and clients share its
   it (for a service: cluster, endpoints and virtual host). Bytes are those to all sidecars together.
 - *broadcast*: a bare grpc.aio server that sends the very bytes recorded in this run to as many streams, and decides
   nothing; *ratio* is ours by that. It has no file to notice, no change to work in, no subscription to look up.
-- istiod, go-control-plane (0.14, linear delta cache): the same work on the same kind of machine, on another day.
+- istiod (Go, 2026-08) and go-control-plane (0.14, linear delta cache) are design.md's figures, measured there once with
+  the same work, not in this run; absolute times drift between machines, ratios less.
 - Every figure is the median of its repeats (in brackets: how many, and the worst).
 
 {table}
@@ -65,6 +67,7 @@ def write(figures: list[Figure], size: Size, real_envoys: int, path: Path) -> No
         endpoints=size.endpoints,
         objects=size.objects,
         real=real,
+        load=os.getloadavg()[0],
         table="\n".join(f"| {' | '.join(row)} |" for row in rows),
     )
     path.write_text(text)

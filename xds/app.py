@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 from collections.abc import Coroutine, Iterable, Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -169,9 +168,6 @@ class ControlPlane:
                 await self._generation(pending)
             await self._see_off()
             if not self._serving.is_set():
-                # What is there now stays; the collector need not look at it again and stop the loop for it.
-                gc.collect()
-                gc.freeze()
                 self._serving.set()
                 log.info(Event.GENERATION_READY, objects=len(self._store))
 

@@ -107,7 +107,7 @@ class DeltaClient:
         """Take what the server has to say off the wire, unread."""
         found = []
         while (data := self.stream.pull(self.now)) is not None:
-            found.append(Delta.FromString(data))
+            found.append(Delta.FromString(b"".join(data)))
         self.inbox += found
         self.log += found
         return found
@@ -227,7 +227,7 @@ class SotwClient:
         """Take what the server has to say off the wire, unread."""
         found = []
         while (data := self.stream.pull(self.now)) is not None:
-            found.append(Sotw.FromString(data))
+            found.append(Sotw.FromString(b"".join(data)))
         self.inbox += found
         self.log += found
         return found

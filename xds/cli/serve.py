@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xds.cli import collector
 from xds.cli.failure import Failure
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
@@ -108,7 +109,9 @@ async def _serve(settings: Settings, sources: Sequence[Source]) -> None:
     """Serve for ever."""
     from xds.app import ControlPlane
 
+    collector.relax()
     async with ControlPlane(settings, sources) as control_plane:
+        collector.settle()
         await control_plane.wait()
 
 

@@ -165,26 +165,27 @@ class Server:
             connection.wake.clear()
             if group.resources is not None:
                 stream.offer(group.resources)
-            message = stream.pull(time.monotonic())
-            if message is not None:
-                await self._hand_over(context, message)
-                if stream.restless():
-                    turnstile.enter(connection)  # others first
-                    continue
+            if await self._write_one(stream, context) and stream.restless():
+                turnstile.enter(connection)  # others first
+                continue
             group.check(connection)
             deadline = stream.deadline()
             if timer is not None:
                 timer.cancel()
             timer = None if deadline is None else loop.call_at(deadline, turnstile.enter, connection)
 
-    async def _hand_over(self, context: Any, message: bytes) -> None:
-        """Return when the connection has taken ``message``."""
-        share = await self._budget.take(len(message))
+    async def _write_one(self, stream: Stream, context: Any) -> bool:
+        """Whether there was a response to write; returns when the connection has taken it."""
+        pieces = stream.pull(time.monotonic())
+        if pieces is None:
+            return False
+        share = await self._budget.take(sum(map(len, pieces)))
         try:
-            await context.write(message)
+            await context.write(b"".join(pieces))
         finally:
             if share is not None:
                 share.end()
+        return True
 
 
 def _end_with(writer: asyncio.Task[None], reader: asyncio.Task[Any] | None, context: Any) -> None:

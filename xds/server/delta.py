@@ -65,14 +65,14 @@ class DeltaStream(Stream):
         """The removals of one type whose turn has come, noted as sent."""
         return take_removals(sub, target, withheld_before)
 
-    def encode(self, sub: Subscription, nonce: str, batch: Batch) -> bytes:
+    def encode(self, sub: Subscription, nonce: str, batch: Batch) -> tuple[bytes, ...]:
         """A DeltaDiscoveryResponse: fields resources 2, type_url 4, nonce 5, removed_resources 6."""
         head = protobuf.text(4, sub.type_url) + protobuf.text(5, nonce)
         items = [part.delta_items for part in batch.parts]
         gone = [protobuf.field(6, name.encode()) for name in batch.removed]
-        return b"".join([head, *items, *[denied_item(name) for name in batch.denied], *gone])
+        return (head, *items, *[denied_item(name) for name in batch.denied], *gone)
 
-    def send(self, sub: Subscription, batch: Batch, now: float) -> bytes:
+    def send(self, sub: Subscription, batch: Batch, now: float) -> tuple[bytes, ...]:
         """The response that says ``batch``. Route configurations are followed by their virtual hosts."""
         if sub.type_url == ROUTE:
             for part in batch.parts:

@@ -128,13 +128,13 @@ class SotwStream(Stream):
         sub.accepted(batch)
         return None
 
-    def encode(self, sub: Subscription, nonce: str, batch: Batch) -> bytes:
+    def encode(self, sub: Subscription, nonce: str, batch: Batch) -> tuple[bytes, ...]:
         """A DiscoveryResponse: fields version_info 1, resources 2, type_url 4, nonce 5."""
         assert isinstance(sub, SotwSubscription)
         parts = batch.parts if sub.whole else sub.state(self.of(sub.type_url))
         sub.nonce, sub.version = nonce, version_of(parts)
         head = protobuf.text(1, sub.version) + protobuf.text(4, sub.type_url) + protobuf.text(5, nonce)
-        return b"".join([head, *[part.sotw_items for part in batch.parts]])
+        return (head, *[part.sotw_items for part in batch.parts])
 
     def _read(self, sub: SotwSubscription, wanted: Iterable[str], *, first: bool) -> None:
         held = sub.held

@@ -60,9 +60,9 @@ class Stream(ABC):
         """Make ``resources`` what the client should have; earlier offers that it did not get are forgotten."""
         self.target = resources
 
-    def pull(self, now: float) -> bytes | None:
-        """The next response, noted as sent; None when there is nothing to say before the next request, offer or
-        deadline.
+    def pull(self, now: float) -> tuple[bytes, ...] | None:
+        """The next response as pieces of its bytes, noted as sent; None when there is nothing to say before the next
+        request, offer or deadline.
 
         Clusters come before their endpoints, those before listeners and routes; removals last, after the ACKs of all
         else.
@@ -130,8 +130,8 @@ class Stream(ABC):
         """The removals of one type whose turn has come, noted as sent."""
 
     @abstractmethod
-    def encode(self, sub: Subscription, nonce: str, batch: Batch) -> bytes:
-        """The response that says ``batch``."""
+    def encode(self, sub: Subscription, nonce: str, batch: Batch) -> tuple[bytes, ...]:
+        """The response that says ``batch``, in pieces, most of which are shared by many streams."""
 
     def of(self, type_url: str) -> Layers:
         """What the client should have of one type."""
@@ -153,7 +153,7 @@ class Stream(ABC):
         self.subscriptions = dict(sorted(known_types.items(), key=lambda item: _RANK.get(item[0], len(_RANK))))
         return sub, True
 
-    def send(self, sub: Subscription, batch: Batch, now: float) -> bytes:
+    def send(self, sub: Subscription, batch: Batch, now: float) -> tuple[bytes, ...]:
         """The response that says ``batch``, whose answer is awaited from now on."""
         self._nonces += 1
         nonce = str(self._nonces)
@@ -187,7 +187,7 @@ class Stream(ABC):
         layers = self.of(ENDPOINT)
         self.gate.close([r.refers_to for r in new if r.refers_to and find(layers, r.refers_to) is not None], now)
 
-    def _removals(self, now: float) -> bytes | None:
+    def _removals(self, now: float) -> tuple[bytes, ...] | None:
         if self._sent or not any(sub.withheld for sub in self.subscriptions.values()):
             return None
         target = self.target or ResourceSet({})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +36,7 @@ class _File:
     decoded: Decoded
     documents: dict[bytes, tuple[int, Decoded]]
     """By digest: the line at which the document stood and what it gave."""
+    inode: int
 
 
 class FileSet:
@@ -63,6 +64,18 @@ class FileSet:
         objects, kept, problems = _resolve(files, self._current)
         return self._commit(objects, kept, problems)
 
+    def replaced(self, files: Iterable[str]) -> bool:
+        """Whether each of these files is another one now under the name of one that was read, and hence whole."""
+        manifests = [file for file in files if _is_manifest(Path(file).name)]
+        return bool(manifests) and all(self._is_another(file) for file in manifests)
+
+    def _is_another(self, file: str) -> bool:
+        before = self._files.get(file)
+        try:
+            return before is not None and Path(file).stat().st_ino != before.inode
+        except OSError:
+            return False
+
     def _read(self, file: str, signature: Signature) -> _File:
         """The file as it is now; the same value as before when it is the same file."""
         before = self._files.get(file)
@@ -72,7 +85,7 @@ class FileSet:
         lasting = signature if settled else None
         text = self._text(file, signature)
         if isinstance(text, Problem):
-            return _File(lasting, Decoded(nameless=True, problems=(text,)), {})
+            return _File(lasting, Decoded(nameless=True, problems=(text,)), {}, signature[2])
         known = before.documents if before is not None else {}
         documents: dict[bytes, tuple[int, Decoded]] = {}
         parts: list[Decoded] = []
@@ -80,7 +93,7 @@ class FileSet:
             decoded = _decoded(document, known.get(document.digest))
             documents[document.digest] = (document.line, decoded)
             parts.append(decoded)
-        return _File(lasting, merged(parts), documents)
+        return _File(lasting, merged(parts), documents, signature[2])
 
     def _text(self, file: str, signature: Signature) -> str | Problem:
         if signature[1] > self._size_limit_bytes:
@@ -163,7 +176,7 @@ def _manifest_files(root: Path) -> Iterator[tuple[str, Signature]]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if name.startswith(".") or not name.endswith(SUFFIXES):
+            if not _is_manifest(name):
                 continue
             path = Path(folder, name)
             try:
@@ -172,6 +185,10 @@ def _manifest_files(root: Path) -> Iterator[tuple[str, Signature]]:
                 continue
             if stat.S_ISREG(found.st_mode):
                 yield str(path), _signature(found)
+
+
+def _is_manifest(name: str) -> bool:
+    return name.endswith(SUFFIXES) and not name.startswith(".")
 
 
 def _signature(found: os.stat_result) -> Signature:

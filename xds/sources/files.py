@@ -27,6 +27,9 @@ _GATHER = timedelta(milliseconds=150)
 _QUIET = timedelta(milliseconds=30)
 """Without an event for this long, a burst is over; an editor's truncate and write are one burst."""
 
+_GLANCE = timedelta(milliseconds=2)
+"""How soon after an event is looked whether files were replaced whole, by a rename: such need not settle."""
+
 _LOOK_AGAIN = timedelta(seconds=5)
 """How often the directory is looked at without any event: file systems exist that send none."""
 
@@ -92,13 +95,13 @@ class FileSource:
             stop.set()  # the thread that waits ends by it, and the watch with the thread
 
     async def _wait(self, notify: RustNotify, stop: threading.Event) -> RustNotify | None:
-        """Returns at the end of a burst of events, or after a while; None when the watch is broken."""
-        gather, quiet, again = (int(each / timedelta(milliseconds=1)) for each in (_GATHER, _QUIET, _LOOK_AGAIN))
-        try:
-            await asyncio.to_thread(notify.watch, gather, quiet, again, stop)
-        except (OSError, RuntimeError):
-            return None
-        return notify if self._root.exists() else None
+        """Returns when the directory may be read after events, or after a while; None when the watch is broken."""
+        events = await _events(notify, _GLANCE, _LOOK_AGAIN, stop)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _GATHER.total_seconds()
+        while events and loop.time() < until and not await asyncio.to_thread(self._files.replaced, events):
+            events = await _events(notify, _QUIET, _QUIET, stop)
+        return notify if events is not None and self._root.exists() else None
 
     async def _look(self, lost: bool) -> tuple[Transaction | None, bool]:
         """What is different now, and whether the directory is out of sight."""
@@ -139,6 +142,21 @@ def _documents(file: str, _changed: tuple[int, int]) -> tuple[Document, ...]:
     content = Path(file).read_bytes()
     text = text_of(content, file, len(content))
     return () if isinstance(text, Problem) else tuple(split(text, file))
+
+
+async def _events(
+    notify: RustNotify, quiet: timedelta, patience: timedelta, stop: threading.Event
+) -> frozenset[str] | None:
+    """The files of the next burst of events, which ends when it is ``quiet``; none after ``patience``.
+
+    None when the watch is broken.
+    """
+    gather, step, timeout = (int(each / timedelta(milliseconds=1)) for each in (_GATHER, quiet, patience))
+    try:
+        found = await asyncio.to_thread(notify.watch, gather, step, timeout, stop)
+    except (OSError, RuntimeError):
+        return None
+    return frozenset(path for _, path in found) if isinstance(found, set) else frozenset()
 
 
 def _notify(root: Path) -> RustNotify | None:

@@ -72,7 +72,7 @@ def _domains(read: Read, service: Service | None, wanted: HostRoutes) -> tuple[s
     if service.kubernetes:
         own += _short_names(read, service, near=wanted.near)
     if service.resolution is Resolution.HEADLESS:
-        own += [f"*.{name}" for name in own if "." in name]
+        own += [f"*.{name}" for name in own]
     own += [
         f"[{address}]" if ":" in address else address
         for address in service.addresses
