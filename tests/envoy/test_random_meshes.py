@@ -22,14 +22,16 @@ from xds.server import Server, SnapshotCache
 from xds.slices import at_once
 
 LIMIT_S = 30.0
-SIDECAR = Proxy("sidecar", namespace="a", name="pod-1", labels=labels({"app": "web", "version": "v1"}))
+OWN = labels({"app": "web", "version": "v1"})
 
 
 class Sidecar:
     """A real Envoy in a network namespace of its own (it binds the sidecar's ports), and the server that feeds it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, delta: bool) -> None:
         self._folder = folder
+        self._delta = delta
+        self._proxy = Proxy("sidecar", namespace="a", name="pod-1", labels=OWN, vhds=delta)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._cache = SnapshotCache(lambda node: "all")
@@ -49,7 +51,7 @@ class Sidecar:
         """Live through a history. Errors: Rejected, with Envoy's words; TimeoutError."""
         world = World()
         pipeline = Pipeline(world.builder.snapshot)
-        self._run(self._offer(at_once(pipeline.connect(SIDECAR))))
+        self._run(self._offer(at_once(pipeline.connect(self._proxy))))
         for event in history:
             for resources in at_once(pipeline.advance(world.happen(event))).values():
                 self._run(self._offer(resources))
@@ -67,7 +69,7 @@ class Sidecar:
         self._server = Server(self._cache)
         self._server.add_plaintext(f"unix:{socket}")
         await self._server.start()
-        config = bootstrap(0)
+        config = bootstrap(0, delta=self._delta)
         (cluster,) = config["static_resources"]["clusters"]
         (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
         endpoint["endpoint"]["address"] = {"pipe": {"path": str(socket)}}
@@ -84,9 +86,9 @@ class Sidecar:
         await self._server.stop()
 
 
-@pytest.fixture(scope="module")
-def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
-    with Sidecar(tmp_path_factory.mktemp("random")) as running:
+@pytest.fixture(scope="module", params=["delta", "sotw"])
+def sidecar(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
+    with Sidecar(tmp_path_factory.mktemp("random"), delta=request.param == "delta") as running:
         yield running
 
 

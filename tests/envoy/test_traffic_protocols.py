@@ -202,15 +202,6 @@ async def test_tcp_passes_both_proxies(mesh: Mesh) -> None:
     assert (after[0] - before[0], after[1] - before[1]) == (20, 20)
 
 
-async def test_tcp_routes(mesh: Mesh) -> None:
-    shared = [to("web", "v1", 20), to("web", "v2", 80)]
-    matched = {"match": [{"port": 9000}], "route": shared}
-    await mesh.apply(documents(virtual_service("web", tcp=[matched])))
-    replies = await mesh.tcp("client", "web", 9000, ["hello"], count=300)
-    versions = [reply.echo["version"] for reply in replies]
-    assert versions.count("v1") in likely(300, 0.2)
-
-
 # -- ports that say nothing
 
 
