@@ -92,7 +92,7 @@ async def test_service_entry_for_tcp(mesh: Mesh) -> None:
 
 
 async def test_a_host_that_only_a_virtual_service_knows(mesh: Mesh) -> None:
-    found = await mesh.up.mesh.exec(mesh.pod("client"), ["getent", "ahostsv4", "web"])
+    found = await mesh.local.exec(mesh.pod("client"), ["getent", "ahostsv4", "web"])
     address = found.stdout.split()[0]
     await mesh.apply(documents(virtual_service("made.up", {"route": [to("web")]}, name="made-up")))
     answer = await mesh.get("client", f"http://{address}/", headers={"Host": "made.up"})

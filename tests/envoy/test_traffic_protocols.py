@@ -182,7 +182,7 @@ async def test_websocket_follows_routes(mesh: Mesh) -> None:
 
 
 async def test_tcp_by_name_and_by_address(mesh: Mesh) -> None:
-    found = await mesh.up.mesh.exec(mesh.pod("client"), ["getent", "ahostsv4", "web"])
+    found = await mesh.local.exec(mesh.pod("client"), ["getent", "ahostsv4", "web"])
     for host in ("web", "web.shop.svc.cluster.local", found.stdout.split()[0]):
         (reply,) = await mesh.tcp("client", host, 9000, ["one", "two"])
         assert reply.messages[1:] == ("one", "two"), reply

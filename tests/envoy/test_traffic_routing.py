@@ -62,7 +62,7 @@ async def test_requests_spread_over_all_pods(mesh: Mesh) -> None:
 @pytest.mark.parametrize("host", ["web", "web.shop", "web.shop.svc", "web.shop.svc.cluster.local", "{ip}"])
 async def test_every_name_of_a_service(mesh: Mesh, host: str) -> None:
     if host == "{ip}":
-        found = await mesh.up.mesh.exec(mesh.pod("client"), ["getent", "ahostsv4", "web"])
+        found = await mesh.local.exec(mesh.pod("client"), ["getent", "ahostsv4", "web"])
         host = found.stdout.split()[0]
     await mesh.apply(documents(virtual_service("web", {"route": [to("web", "v2")]})))
     assert await version(mesh, f"http://{host}/") == "v2"

@@ -11,6 +11,6 @@ A test module says what runs, in a fixture of its own, and its tests take ``mesh
         answers = await mesh.requests("client", "http://reviews/", count=1000)
         assert shares(answers, "version")["v2"] in likely(1000, 0.1)
 
-The names used here are in ``xds.testing.mesh`` and ``xds.testing.answers``; this module imports nothing, since pytest
+The names used here are in ``xds.testing.mesh`` and ``xds.testing.answers``. This module imports nothing, since pytest
 loads it in every run.
 """
