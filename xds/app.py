@@ -30,6 +30,7 @@ from xds.sources.store import ObjectStore
 log = structlog.get_logger()
 
 ENDPOINTS = "EndpointSlice"
+PODS = "Pod"
 LINGER_S = 30.0
 
 
@@ -175,6 +176,8 @@ class ControlPlane:
         until = asyncio.get_running_loop().time() + self._settings.debounce.total_seconds()
         while True:
             urgent = [ref for ref in self._pending if ref.kind == ENDPOINTS]
+            if urgent:  # whose labels put them into subsets
+                urgent += [ref for ref in self._pending if ref.kind == PODS]
             for ref in urgent:
                 del self._pending[ref]
             if urgent:

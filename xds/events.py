@@ -28,6 +28,8 @@ class Event(StrEnum):
     GENERATION_READY = "generation ready"
     TRANSLATION_FAILED = "translation failed"
     PROBLEM_FOUND = "problem found"
+    ACCESS_WIDENED = "containers were given the right to read all files"
+    ANALYSIS_FAILED = "analysis failed"
 
 
 def set_up(level: str = "info") -> None:

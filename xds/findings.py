@@ -10,9 +10,10 @@ import structlog
 
 from xds.decoders.build import Builder
 from xds.events import Event
-from xds.explain.analyze import FINDINGS, ordered
+from xds.explain.analyze import found_in, ordered
 from xds.model.problem import Problem, Severity
 from xds.model.refs import Origin
+from xds.slices import in_slices
 from xds.sources.changes import Source
 from xds.sources.store import ObjectStore
 from xds.view.graph import Graph
@@ -50,12 +51,19 @@ class Findings:
             await self._news.wait()
             await asyncio.sleep(_SETTLE_S)
             self._news.clear()
-            between: tuple[Problem, ...] = self._graph.get(FINDINGS)
-            found = ordered((*self._store.problems(), *self._builder.problems, *between))
-            await self._place(found)
-            placed = tuple(replace(each, origin=self._placed[each]) for each in found)
-            _log_new(placed, self._known)
-            self._known = placed
+            try:
+                await self._look()
+            except Exception:
+                # A bug of ours in a check must not end the serving: the findings stay those of before.
+                log.exception(Event.ANALYSIS_FAILED)
+
+    async def _look(self) -> None:
+        between = await in_slices(found_in(self._graph))
+        found = ordered((*self._store.problems(), *self._builder.problems, *between))
+        await self._place(found)
+        placed = tuple(replace(each, origin=self._placed[each]) for each in found)
+        _log_new(placed, self._known)
+        self._known = placed
 
     async def _place(self, found: Iterable[Problem]) -> None:
         current = dict.fromkeys(found)

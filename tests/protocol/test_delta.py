@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from tests.protocol.clients import cluster, delta, delta_stream, endpoints, layered, plain, route
+from tests.protocol.clients import DeltaClient, cluster, delta, delta_stream, endpoints, layered, plain, route
 from xds.server.errors import LimitExceeded
 from xds.server.rejections import Rejections
 from xds.server.settings import ServerSettings
@@ -238,6 +238,23 @@ class TestRefusals:
         client.request(CLUSTER)
         assert len(client.settle()) < 40
         assert client.counted[CLUSTER].keys() == {each.name for each in many} - {"c400"}
+
+    def test_what_one_clients_machine_lacks_is_sent_to_others_and_when_it_comes_back(self) -> None:
+        listener, reason = plain(LISTENER, "l"), "Error adding/updating listener(s) l: cannot bind '0.0.0.0:80': in use"
+        rejections = Rejections(10)
+
+        def connected() -> DeltaClient:
+            client = DeltaClient(delta_stream(rejections))
+            client.stream.offer(layered([listener]))
+            client.request(LISTENER)
+            return client
+
+        client = connected()
+        (response,) = client.fetch()
+        client.answer(response, error=reason)
+        assert client.fetch() == [], "it was refused here"
+        assert [rejection.reason for rejection in client.stream.rejections] == [reason]
+        assert names(connected().fetch()) == [["l"]]
 
     def test_a_refused_version_is_never_sent_again_to_anybody(self) -> None:
         good, bad = route("a"), route("a", 1)

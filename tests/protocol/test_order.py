@@ -98,6 +98,27 @@ class TestNewCluster:
         client.request(ENDPOINT, ["b"])
         assert said(client.settle()) == [("eds", ["b"]), ("rds", ["r"])]
 
+    def test_routes_wait_for_clusters_that_cannot_be_sent_yet(self) -> None:
+        old = layered(BEFORE)
+        client = connected(old, ServerSettings(max_unanswered=1))
+        changed = layered([cluster("a", 1), *BEFORE[1:]], old)
+        client.stream.offer(changed)
+        assert said(client.fetch()) == [("cds", ["a"]), ("eds", ["a"])]
+        client.stream.offer(layered([cluster("a", 1), *BEFORE[1:3], cluster("b", eds=False), route("r", 1)], changed))
+        assert said(client.fetch()) == [], "the client is still reading the last clusters"
+        client.read()
+        assert said(client.settle()) == [("cds", ["b"]), ("rds", ["r"])]
+
+    def test_what_is_asked_for_while_clusters_cannot_be_sent_is_answered(self) -> None:
+        old = layered(BEFORE)
+        client = connected(old, ServerSettings(max_unanswered=1))
+        changed = layered([cluster("a", 1), *BEFORE[1:]], old)
+        client.stream.offer(changed)
+        client.fetch()
+        client.stream.offer(layered([cluster("a", 2), *BEFORE[1:], route("new")], changed))
+        client.request(ROUTE, ["new"])
+        assert said(client.fetch()) == [("rds", ["new"])]
+
     def test_a_first_answer_is_not_held_back(self) -> None:
         client = delta(layered(BEFORE))
         client.request(CLUSTER)
@@ -115,6 +136,17 @@ class TestRemovals:
         assert said(client.fetch()) == [("cds", ["-b"])]
         client.request(ENDPOINT, unsubscribe=["b"])
         assert said(client.settle()) == [], "nothing is said of endpoints that the client gave up by itself"
+
+    def test_endpoints_on_their_way_do_not_put_removals_off(self) -> None:
+        old = layered([*BEFORE, cluster("b"), endpoints("b")])
+        client = connected(old)
+        changed = layered([*BEFORE[:3], route("r", 1)], old)
+        client.stream.offer(changed)
+        client.fetch()
+        client.stream.offer(layered([BEFORE[0], endpoints("a", 1), BEFORE[2], route("r", 1)], changed))
+        assert said(client.fetch()) == [("eds", ["a"])]
+        client.read()
+        assert said(client.fetch()) == [("cds", ["-b"])], "the route is acknowledged, the endpoints are not"
 
     def test_endpoints_that_go_leave_an_empty_assignment(self) -> None:
         old = layered(BEFORE)

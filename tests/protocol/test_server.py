@@ -164,6 +164,17 @@ async def test_a_refusal_is_told_to_who_waits_and_who_watches() -> None:
         assert (routes.state, routes.rejected) == (State.REJECTED, (("r", "no good"),))
 
 
+async def test_a_refusal_that_is_one_clients_own_is_told_to_who_waits() -> None:
+    cache = SnapshotCache()
+    cache.set("n", [plain(LISTENER, "l")])
+    async with serving(cache) as channel:
+        call = Call(channel)
+        await call.ask(LISTENER)
+        await call.answer(await call.read(), error="cannot bind '0.0.0.0:80': Address already in use")
+        with pytest.raises(Rejected, match="cannot bind"):
+            await cache.acked("n")
+
+
 async def test_statuses_by_type() -> None:
     cache = SnapshotCache()
     cache.set("n", [cluster("a"), endpoints("a"), plain(LISTENER, "l")])

@@ -114,6 +114,18 @@ def test_reconnect_after_a_change_sends_the_types_that_changed() -> None:
     assert said(client, client.settle())[1] == ("lds", ["m"])
 
 
+def test_routes_wait_for_clusters_that_cannot_be_sent_yet() -> None:
+    old = layered(BEFORE)
+    client = connected(old)
+    changed = layered([cluster("a", 1), *BEFORE[1:]], old)
+    client.stream.offer(changed)
+    assert said(client, client.fetch()) == [("cds", ["a"]), ("eds", ["a"])]
+    client.stream.offer(layered([cluster("a", 1), *BEFORE[1:3], cluster("b", eds=False), route("r", 1)], changed))
+    assert said(client, client.fetch()) == [], "the client is still reading the last clusters"
+    client.read()
+    assert said(client, client.settle()) == [("cds", ["a", "b"]), ("rds", ["r"])]
+
+
 def test_reconnect_after_a_changed_cluster_sends_its_endpoints() -> None:
     client = connected(layered(BEFORE))
     stream = sotw_stream()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -36,6 +37,14 @@ def app(status: Status) -> Starlette:
     return Starlette(routes=[Route(path, page) for path, page in routes.items()])
 
 
+class _Json(JSONResponse):
+    """JSON in ASCII, so that names of files that are no UTF-8 can be told too."""
+
+    def render(self, content: Any) -> bytes:
+        """The body."""
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
 class _Pages:
     """One method a page."""
 
@@ -59,33 +68,33 @@ class _Pages:
 
     async def debug(self, request: Request) -> Response:
         """The pages below."""
-        return JSONResponse(["/debug/syncz", "/debug/config_dump?proxy=", "/debug/problems", "/debug/registryz"])
+        return _Json(["/debug/syncz", "/debug/config_dump?proxy=", "/debug/problems", "/debug/registryz"])
 
     async def syncz(self, request: Request) -> Response:
         """Every connected proxy, type by type."""
-        return JSONResponse([_proxy(proxy) for proxy in self._status.syncz()])
+        return _Json([_proxy(proxy) for proxy in self._status.syncz()])
 
     async def config_dump(self, request: Request) -> Response:
         """What one proxy was sent: ``?proxy=`` its node id or ``pod.namespace``, ``&type=cds`` for one type."""
         wanted, only = request.query_params.get("proxy", ""), request.query_params.get("type", "")
         if not wanted:
-            return JSONResponse({"error": "say which: ?proxy=NODE-ID or ?proxy=POD.NAMESPACE"}, 400)
+            return _Json({"error": "say which: ?proxy=NODE-ID or ?proxy=POD.NAMESPACE"}, 400)
         found = next((proxy for proxy in self._status.syncz() if wanted in {proxy.id, proxy.label}), None)
         sent = self._status.config_dump(found.id) if found is not None else None
         if found is None or sent is None:
-            return JSONResponse({"error": f"no proxy {wanted!r} is connected"}, 404)
+            return _Json({"error": f"no proxy {wanted!r} is connected"}, 404)
         chosen = [resource for resource in sent if only in {"", resource.type}]
         # A thousand clusters take a second to spell; streams must not wait for that.
         resources = await asyncio.to_thread(lambda: [_resource(resource) for resource in chosen])
-        return JSONResponse({"proxy": found.id, "resources": resources})
+        return _Json({"proxy": found.id, "resources": resources})
 
     async def problems(self, request: Request) -> Response:
         """What is wrong with the configuration, as ``plait analyze -o json`` has it."""
-        return JSONResponse([listed(problem) for problem in self._status.problems()])
+        return _Json([listed(problem) for problem in self._status.problems()])
 
     async def registryz(self, request: Request) -> Response:
         """The objects in force."""
-        return JSONResponse([_object(known) for known in self._status.objects()])
+        return _Json([_object(known) for known in self._status.objects()])
 
 
 def _proxy(proxy: ProxySync) -> Json:

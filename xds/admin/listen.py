@@ -27,7 +27,8 @@ def listen(address: str) -> socket.socket:
     try:
         if address.startswith("unix:"):
             path = Path(address.removeprefix("unix:"))
-            path.unlink(missing_ok=True)
+            if path.is_socket():  # left over; anything else there is not ours to remove
+                path.unlink()
             found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             found.bind(str(path))
             found.listen(_BACKLOG)
@@ -39,7 +40,10 @@ def listen(address: str) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, int(port)), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise OSError(f"cannot listen on {address}: {os.strerror(error.errno or 0)}") from None
+        number = error.errno or 0
+        # Of a name that cannot be looked up the number is none of the system's.
+        reason = os.strerror(number) if number >= 0 else str(error.strerror).partition(" (while")[0]
+        raise OSError(f"cannot listen on {address}: {reason}") from None
 
 
 async def serve(application: Any, listener: socket.socket, stop: asyncio.Event) -> None:

@@ -56,6 +56,8 @@ def command(
 
     if not manifests.exists():
         raise Failure(f"{manifests}: there is no such file or directory")
+    if log_level not in {"debug", "info", "warning", "error"}:
+        raise Failure(f"--log-level {log_level}: must be debug, info, warning or error")
     set_up(log_level)
     run_until_signalled(_up(manifests, _settings(manifests, run), timedelta(seconds=run.timeout_s)))
 

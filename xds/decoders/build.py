@@ -38,6 +38,7 @@ DECODERS: Final[Mapping[tuple[str, str], Decoder]] = MappingProxyType(
 """The decoder of each (group, kind) that shapes the mesh; objects of other kinds contribute nothing."""
 
 _OBJECTS_A_SLICE: Final = 16
+_INPUTS_A_SLICE: Final = 256
 _NOBODY: Final = Row(Input(Table.MESH, ""), mesh_config.DEFAULT)
 
 
@@ -81,7 +82,12 @@ class Builder:
                 touched |= self._replace(ref, rows)
             if count % _OBJECTS_A_SLICE == 0:
                 yield
-        self.snapshot, inputs = self.snapshot.changed({wanted: self._at(wanted) for wanted in touched})
+        changes: dict[Input, Rows] = {}
+        for count, wanted in enumerate(touched):
+            changes[wanted] = self._at(wanted)
+            if count % _INPUTS_A_SLICE == 0:
+                yield
+        self.snapshot, inputs = self.snapshot.changed(changes)
         return Change(self.snapshot, inputs)
 
     def _decode(self, ref: ObjectRef, struct: Any) -> tuple[Row, ...] | None:

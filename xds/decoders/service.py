@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xds.decoders.addresses import checked
 from xds.decoders.protocol import select
 from xds.decoders.row import Authored, Row
 from xds.kinds.service import Service as Struct
@@ -32,7 +33,7 @@ def decode(authored: Authored) -> Iterator[Row]:
         authored.found.add(
             authored.spec / "externalName", "service.external-name", "must be set with type ExternalName"
         )
-    addresses = _addresses(spec)
+    addresses = _addresses(authored, spec)
     service = Service(
         ref=ref,
         hostname=hostname(ref.name, ref.namespace, authored.domain),
@@ -69,11 +70,15 @@ def _resolution(spec: ServiceSpec) -> Resolution:
     return Resolution.HEADLESS if spec.cluster_ip == NO_ADDRESS else Resolution.STATIC
 
 
-def _addresses(spec: ServiceSpec) -> tuple[str, ...]:
+def _addresses(authored: Authored, spec: ServiceSpec) -> tuple[str, ...]:
     if spec.type == "ExternalName":
         return ()
-    known = dict.fromkeys((spec.cluster_ip, *spec.cluster_ips, *spec.external_ips))
-    return tuple(address for address in known if address and address != NO_ADDRESS)
+    at = authored.spec
+    stated = [(spec.cluster_ip, at / "clusterIP")]
+    stated += [(address, at / "clusterIPs" / index) for index, address in enumerate(spec.cluster_ips)]
+    stated += [(address, at / "externalIPs" / index) for index, address in enumerate(spec.external_ips)]
+    known = (checked(text, place, authored.found) for text, place in stated if text and text != NO_ADDRESS)
+    return tuple(dict.fromkeys(known))
 
 
 def _ports(authored: Authored, spec: ServiceSpec) -> tuple[ServicePort, ...]:

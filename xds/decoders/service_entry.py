@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from xds.decoders.addresses import canonical
 from xds.decoders.protocol import named, select
 from xds.decoders.row import Authored, Row
 from xds.decoders.service import service_rows
@@ -33,11 +34,11 @@ def decode(authored: Authored) -> Iterator[Row]:
         _check_host(host, resolution, at / "hosts" / index, reading)
         service = Service(
             ref=authored.ref,
-            hostname=host,
+            hostname=host.lower(),
             namespace=authored.ref.namespace,
             ports=ports,
             resolution=resolution,
-            addresses=spec.addresses,
+            addresses=tuple(dict.fromkeys(canonical(address) or address for address in spec.addresses)),
             selector=labels(spec.workload_selector.labels) if spec.workload_selector is not None else NO_LABELS,
             external=spec.location == "MESH_EXTERNAL",
             export_to=spec.export_to,
@@ -82,6 +83,8 @@ def _check_host(host: str, resolution: Resolution, at: FieldRef, reading: Readin
         reading.error(at, "host.any", f"must be a name, is {host!r}; write *. and a domain for many names")
     elif "*" in host and not (host.startswith("*.") and "*" not in host[2:]):
         reading.error(at, "host.wildcard", f"must be a host name, or *. and a domain, is {host!r}")
+    elif any(character.isspace() or character in "/:|" for character in host):
+        reading.error(at, "host.name", f"must be a host name without scheme or port, is {host!r}")
     elif "*" in host and resolution in _BY_DNS:
         reading.error(
             at, "host.unresolvable", f"a wildcard cannot be resolved; {host!r} needs resolution NONE or STATIC"
@@ -89,9 +92,7 @@ def _check_host(host: str, resolution: Resolution, at: FieldRef, reading: Readin
 
 
 def _check_address(address: str, resolution: Resolution, at: FieldRef, reading: Reading) -> None:
-    try:
-        ipaddress.ip_network(address, strict=False)
-    except ValueError:
+    if canonical(address) is None:
         reading.error(at, "address.invalid", f"must be an IP address or subnet, is {address!r}")
         return
     if "/" in address and resolution not in (Resolution.NONE, Resolution.STATIC):
@@ -142,7 +143,7 @@ def _addresses(spec: ServiceEntrySpec, host: str, resolution: Resolution) -> tup
         return (SliceAddress(host),) if resolution in _BY_DNS else ()
     return tuple(
         SliceAddress(
-            address=endpoint.address or host,
+            address=canonical(endpoint.address) or endpoint.address or host,
             labels=labels(endpoint.labels),
             weight=endpoint.weight or 1,
             locality=locality(endpoint.locality),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xds.decoders.addresses import canonical
 from xds.decoders.row import Authored, Row
 from xds.kinds.namespace import Namespace as NamespaceStruct
 from xds.kinds.node import Node as NodeStruct
@@ -23,7 +24,8 @@ TEMPLATE_HASH = "pod-template-hash"
 def decode_pod(authored: Authored) -> Iterator[Row]:
     """The rows of a Pod: by name, and by each of its addresses while it is not over."""
     struct: PodStruct = authored.struct
-    addresses = tuple(dict.fromkeys(filter(None, (struct.status.pod_ip, *(ip.ip for ip in struct.status.pod_ips)))))
+    stated = filter(None, (struct.status.pod_ip, *(ip.ip for ip in struct.status.pod_ips)))
+    addresses = tuple(dict.fromkeys(canonical(address) or address for address in stated))
     ports = tuple(
         (port.name, port.container_port)
         for container in (*struct.spec.init_containers, *struct.spec.containers)

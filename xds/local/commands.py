@@ -113,10 +113,11 @@ async def kill(process: asyncio.subprocess.Process) -> None:
 def reachable(path: Path, user: User) -> bool:
     """Whether the user may walk to ``path`` and read it, by the permission bits of it and all folders above."""
     real = path.resolve()
-    return all(_allowed(part, user, stat.S_IXOTH) for part in real.parents) and _allowed(real, user, stat.S_IROTH)
+    return all(permitted(part, user, stat.S_IXOTH) for part in real.parents) and permitted(real, user, stat.S_IROTH)
 
 
-def _allowed(path: Path, user: User, bit: int) -> bool:
+def permitted(path: Path, user: User, bit: int) -> bool:
+    """Whether the permission bits of ``path`` give the user what ``bit``, one of those for others, would give them."""
     try:
         found = path.stat()
     except OSError:

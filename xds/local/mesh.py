@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from xds.local import loopback, sidecar, state
+from xds.local.access import user_in
 from xds.local.addresses import AddressPool
-from xds.local.commands import CommandFailed, kill, missing_tools, started_at, user_for
+from xds.local.commands import CommandFailed, User, kill, missing_tools, started_at
 from xds.local.interception import PROXY_ID
 from xds.local.namespace_host import NamespaceHost
 from xds.local.output import Sink
@@ -66,6 +67,8 @@ class LocalMesh:
         self._sockets: set[str] = set()
         self._numbers = 0
         self._running: PodHost | None = None
+        self._claim = -1
+        self._user = User(settings.app_uid, settings.app_uid)
 
     # -- life
 
@@ -74,20 +77,27 @@ class LocalMesh:
         reason = "" if settings.loopback else unavailable()
         if reason:
             raise CommandFailed(reason)
-        for mesh in state.running(self._folder):
-            if mesh.name == settings.name:
-                raise CommandFailed(
-                    f"a local mesh {mesh.name!r} runs already (process {mesh.pid}): give another --mesh"
-                )
+        try:
+            self._claim = state.claim(settings.name, self._folder)
+        except state.NotFree as error:
+            raise CommandFailed(str(error)) from None
+        try:
+            await self._open()
+        except BaseException:
+            state.release(settings.name, self._folder, self._claim)
+            raise
+        return self
+
+    async def _open(self) -> None:
+        settings = self._settings
+        state.running(self._folder)  # removes the files of those that have died
         envoy = settings.envoy or sidecar.installed_envoy()
         if settings.loopback:
             self._running = loopback.LoopbackHost.start(state.files_folder(settings.name), envoy)
         else:
             self._running = await NamespaceHost.start(settings, [pool.node for pool in self._pools], envoy)
-        paths = (Path(sys.executable), Path(sys.prefix), Path(sys.base_prefix), settings.folder)
-        self._user = user_for(settings.app_uid, settings.app_uid, paths)
+            self._user = await user_in(self._running.pid, settings.app_uid, settings.folder)
         self._write_state()
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -98,6 +108,7 @@ class LocalMesh:
             await asyncio.wait(self._lives.values())
         await self._host.stop()
         state.remove(self._settings.name, self._folder)
+        state.release(self._settings.name, self._folder, self._claim)
 
     @property
     def _host(self) -> PodHost:

@@ -6,8 +6,13 @@ One JSON file a mesh, readable by its owner only. A file whose process is gone i
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
+import re
+import stat
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -15,6 +20,7 @@ from xds.local.commands import User, inside_pod, started_at
 from xds.local.node import RUN_DIR
 from xds.local.pods import PodKey
 
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _WORKLOADS = {
     "deploy": "Deployment",
     "deployment": "Deployment",
@@ -32,6 +38,10 @@ _WORKLOADS = {
 
 class NotFound(LookupError):
     """No such mesh or pod is running; the text says what is."""
+
+
+class NotFree(RuntimeError):
+    """A mesh cannot have the name it wants."""
 
 
 class PodEntry(msgspec.Struct, frozen=True):
@@ -80,15 +90,64 @@ class MeshEntry(msgspec.Struct, frozen=True):
 
 
 def state_folder() -> Path:
-    """Where the files are: ``/run/plait`` for root, else the user's own runtime folder."""
+    """Where the files are: ``/run/plait`` for root, else the user's own runtime folder.
+
+    Errors: PermissionError where there is none and somebody else has taken its place in ``/tmp``.
+    """
     if os.geteuid() == 0:
         return RUN_DIR
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/plait-{os.geteuid()}") / "plait"
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return (Path(runtime) if runtime else own(Path(f"/tmp/plait-{os.geteuid()}"))) / "plait"
+
+
+def own(folder: Path) -> Path:
+    """``folder``, made if need be; what is read in it is run, so nobody else may have written there.
+
+    Errors: PermissionError.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "belongs to somebody else, or others may write there", str(folder))
+    return folder
 
 
 def files_folder(name: str) -> Path:
     """Where a mesh without namespaces keeps its files and sockets."""
     return state_folder() / f"{name}.d"
+
+
+def claim(name: str, folder: Path) -> int:
+    """A descriptor that holds the name for one mesh, until it is given to ``release`` or this process ends.
+
+    Errors: NotFree when another mesh has the name, or it is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise NotFree(f"{name!r} cannot be the name of a mesh: letters, digits, '.', '_' and '-' can")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _claim_file(name, folder)
+    while True:
+        held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(held).st_ino == path.stat().st_ino:
+                return held
+        except FileNotFoundError:  # released since it was opened
+            pass
+        except BlockingIOError:
+            os.close(held)
+            raise NotFree(f"a local mesh {name!r} runs already: give another --mesh") from None
+        os.close(held)
+
+
+def release(name: str, folder: Path, held: int) -> None:
+    """Give a name back."""
+    _claim_file(name, folder).unlink(missing_ok=True)
+    os.close(held)
+
+
+def _claim_file(name: str, folder: Path) -> Path:
+    return folder / f".{name}.lock"
 
 
 def write(entry: MeshEntry, folder: Path) -> None:

@@ -127,8 +127,3 @@ class VirtualService:
     tls: tuple[ConnectionRoute, ...] = ()
     tcp: tuple[ConnectionRoute, ...] = ()
     created: str = ""
-
-    @property
-    def by_source(self) -> bool:
-        """Whether any route asks who calls, so that its translation depends on the caller."""
-        return any(m.source.namespace or m.source.labels for route in self.http for m in route.matches)

@@ -69,20 +69,20 @@ class Snapshot:
 
         Cost: a copy of each table touched; rows under other keys keep their identity.
         """
-        tables = dict(self._tables)
+        tables: dict[Table, Any] = dict(self._tables)
         inputs: set[Input] = set()
-        for table in {wanted.table for wanted in changes}:
-            old = tables[table]
-            new = dict(old)
-            for wanted, rows in changes.items():
-                if wanted.table is not table or old.get(wanted.key, ()) == rows:
-                    continue
-                inputs.add(wanted)
-                if (wanted.key in old) != bool(rows):
-                    inputs.add(Input(table, ALL))
-                if rows:
-                    new[wanted.key] = rows
-                else:
-                    del new[wanted.key]
-            tables[table] = new
+        for wanted, rows in changes.items():
+            old = self._tables[wanted.table]
+            if old.get(wanted.key, ()) == rows:
+                continue
+            inputs.add(wanted)
+            if (wanted.key in old) != bool(rows):
+                inputs.add(Input(wanted.table, ALL))
+            if tables[wanted.table] is old:
+                tables[wanted.table] = dict(old)
+            new = tables[wanted.table]
+            if rows:
+                new[wanted.key] = rows
+            else:
+                del new[wanted.key]
         return Snapshot(tables), frozenset(inputs)

@@ -155,7 +155,8 @@ class SnapshotCache:
         each = self.group(group)
         await each.settled(streams)
         served = each.resources or ResourceSet({})
-        refused = [r for r in each.rejections if r.resource.same(served.get(r.resource.type_url, r.resource.name))]
+        known = [*each.rejections, *[r for c in each.connections for r in c.stream.rejections.own]]
+        refused = [r for r in known if r.resource.same(served.get(r.resource.type_url, r.resource.name))]
         if refused:
             raise Rejected(refused)
 

@@ -28,7 +28,7 @@ class DeltaStream(Stream):
 
     def __init__(self, node_id: str, names: Names, rejections: Rejections, settings: ServerSettings) -> None:
         super().__init__(node_id, names, rejections, settings)
-        self.hosts = VirtualHosts(names, rejections, settings.max_unanswered)
+        self.hosts = VirtualHosts(names, self.rejections, settings.max_unanswered)
 
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest, now: float) -> Answer | None:
         """Take a request in; the answer to an earlier response that it carries, if any.

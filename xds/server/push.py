@@ -55,27 +55,37 @@ class WriteBudget:
         self._limit = limit_bytes
         self._patience_s = patience_s
         self._used = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, size_bytes: int) -> Share | None:
         """A share of that size, when it is free; None where the size is not worth counting."""
         if size_bytes < _SMALL_BYTES:
             return None
-        while self._used and self._used + size_bytes > self._limit:
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((size_bytes, turn))
+        self._admit()
+        try:
             await turn
-        self._used += size_bytes
+        except asyncio.CancelledError:
+            self.give(0 if turn.cancelled() else size_bytes)  # it may have been its turn already
+            raise
         return Share(self, size_bytes, self._patience_s)
 
     def give(self, size_bytes: int) -> None:
         """Take a share back."""
         self._used -= size_bytes
+        self._admit()
+
+    def _admit(self) -> None:
+        """Give those who wait their shares, in their order, as far as they fit; one too large for all goes alone."""
         while self._waiting:
-            turn = self._waiting.popleft()
+            size_bytes, turn = self._waiting[0]
             if not turn.done():
+                if self._used and self._used + size_bytes > self._limit:
+                    return
+                self._used += size_bytes
                 turn.set_result(None)
-                return
+            self._waiting.popleft()
 
 
 class Share:

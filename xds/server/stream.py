@@ -41,7 +41,7 @@ class Stream(ABC):
         self.node_id = node_id
         self.settings = settings
         self.names = names
-        self.rejections = rejections
+        self.rejections = rejections.of_one()
         self.subscriptions: dict[str, Subscription] = {}
         self.target: ResourceSet | None = None
         self.gate = Gate(settings.hold_s)
@@ -77,6 +77,8 @@ class Stream(ABC):
                 batch = self.next_batch(sub, layers, now, held_back=held_back)
                 if batch is not None:
                     return self.send(sub, batch, now)
+                # Clusters that the client has no room for yet: what refers to them must not overtake them.
+                closed = closed or (type_url == CLUSTER and sub.unanswered >= sub.window)
         return None if closed else self._removals(now)
 
     def settle(self, sub: Subscription, nonce: str, reason: str | None, now: float) -> Answer | None:
@@ -188,7 +190,10 @@ class Stream(ABC):
         self.gate.close([r.refers_to for r in new if r.refers_to and find(layers, r.refers_to) is not None], now)
 
     def _removals(self, now: float) -> tuple[bytes, ...] | None:
-        if self._sent or not any(sub.withheld for sub in self.subscriptions.values()):
+        # Endpoints refer to nothing: under a steady stream of their changes removals would never have their turn.
+        if any(sub.type_url != ENDPOINT for sub, _ in self._sent.values()):
+            return None
+        if not any(sub.withheld for sub in self.subscriptions.values()):
             return None
         target = self.target or ResourceSet({})
         for type_url in REMOVED_LAST:

@@ -99,7 +99,8 @@ class FileSet:
         if signature[1] > self._size_limit_bytes:
             return too_large(file, signature[1], self._size_limit_bytes)
         try:
-            content = Path(file).read_bytes()
+            with Path(file).open("rb") as opened:  # it may have grown, or be a pipe that never ends
+                content = opened.read(self._size_limit_bytes + 1)
         except OSError as error:
             return file_problem(file, "file.unreadable", f"cannot be read: {error.strerror or error}")
         return text_of(content, file, self._size_limit_bytes)

@@ -19,6 +19,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Run tests that take ``mesh`` in the event loop of their module, in which the mesh lives."""
-    if "mesh" in getattr(item, "fixturenames", ()):
+    """Run tests that take our ``mesh`` in the event loop of their module, in which the mesh lives."""
+    if "module_mesh" in getattr(item, "fixturenames", ()):
         item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)

@@ -39,7 +39,11 @@ class Reading:
     found: Problems
 
     def fqdn(self, host: str) -> str:
-        """``host`` in full: a name without a dot is a service of the object's own namespace (Istio's short names)."""
+        """``host`` in full: a name without a dot is a service of the object's own namespace (Istio's short names).
+
+        In lower case, as Envoy compares names.
+        """
+        host = host.lower()
         if "." in host or host == "*":
             return host
         return f"{host}.{self.namespace}.svc.{self.domain}"

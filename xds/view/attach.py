@@ -106,14 +106,18 @@ def rule(read: Read, at: RuleAt) -> DestinationRule | None:
 
 
 def policies_for(found: DestinationRule | None, subset: str, port: int) -> Policies:
-    """What a rule says of a subset (``""``: all) on a port. Settings of a port replace, those of a subset add."""
+    """What a rule says of a subset (``""``: all) on a port: settings of a port replace, those of a subset add.
+
+    Source: istio-semantics 1.2, the subset's for the port, the subset's, the rule's for the port, the rule's.
+    """
     if found is None:
         return NO_POLICIES
     chosen = next((each for each in found.subsets if each.name == subset), None)
-    of_ports = dict((chosen.port_policies if chosen is not None else ()) or found.port_policies)
-    if port in of_ports:
-        return of_ports[port]
-    return chosen.policies.over(found.policies) if chosen is not None else found.policies
+    of_rule = dict(found.port_policies).get(port, found.policies)
+    if chosen is None:
+        return of_rule
+    of_port = dict(chosen.port_policies).get(port)
+    return chosen.policies.over(of_rule) if of_port is None else of_port
 
 
 def route_owner(read: Read, hostname: str, home: str) -> ObjectRef | None:

@@ -17,6 +17,7 @@ from xds.model.route import (
 )
 from xds.model.snapshot import Table
 from xds.view.graph import Read
+from xds.view.scope import mesh, visible
 
 
 def http_routes(read: Read, root: VirtualService) -> Iterator[tuple[ObjectRef, HttpRoute]]:
@@ -32,11 +33,17 @@ def http_routes(read: Read, root: VirtualService) -> Iterator[tuple[ObjectRef, H
         namespace, name = route.delegate
         ref = ObjectRef(root.ref.group, root.ref.kind, namespace or root.ref.namespace, name)
         delegate: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, ref)
-        if delegate is None or delegate.hosts:
+        if delegate is None or delegate.hosts or not lent(read, delegate, root):
             continue
         for inner in delegate.http:
             if inner.delegate is None and (merged := _merged(route, inner)) is not None:
                 yield ref, merged
+
+
+def lent(read: Read, delegate: VirtualService, root: VirtualService) -> bool:
+    """Whether ``delegate`` is exported to the namespace of ``root``."""
+    export_to = delegate.export_to or read.get(mesh).default_virtual_service_export_to
+    return visible(export_to, delegate.ref.namespace, root.ref.namespace)
 
 
 def _merged(outer: HttpRoute, inner: HttpRoute) -> HttpRoute | None:

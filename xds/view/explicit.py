@@ -8,8 +8,8 @@ from typing import NamedTuple
 from xds.model.service import ServiceKey
 from xds.view import names
 from xds.view.graph import Read
-from xds.view.outbound import FOREIGN_PORT, anybody, host_routes, port_shapes
-from xds.view.routes import unknown_hosts, virtual_host
+from xds.view.outbound import anybody, foreign_hosts, host_routes, port_shapes
+from xds.view.routes import FOREIGN_PORT, unknown_hosts, virtual_host
 from xds.view.scope import Scope, visible_services
 from xds.view.specs import Chain, ChainMatch, HttpChain, ListenerSpec, RouteTable, VirtualHostSpec
 
@@ -37,6 +37,12 @@ def explicit_table(read: Read, scope: Scope) -> tuple[RouteTable, ...]:
         for shape in read.get(port_shapes, key)
         if shape.protocol.is_http
         for spec in _virtual_hosts(read, key, shape.number, scope)
+    ]
+    table = names.port_routes(FOREIGN_PORT)
+    hosts += [
+        replace(spec, table=names.HTTP_PROXY, domains=_with_port(spec.domains, FOREIGN_PORT))
+        for wanted in read.get(foreign_hosts, scope)
+        for spec in read.get(virtual_host, table, wanted)
     ]
     unknown = unknown_hosts(read, names.HTTP_PROXY)
     return (RouteTable(names.HTTP_PROXY, (*hosts, unknown), by_port=True),)

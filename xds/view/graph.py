@@ -31,7 +31,7 @@ def call(maker: Callable[Concatenate[Read, A], Any], *args: A.args, **_: A.kwarg
 
 
 class _Node:
-    __slots__ = ("call", "children", "inputs", "parents", "pinned", "suspect", "value")
+    __slots__ = ("call", "children", "failed", "inputs", "parents", "pinned", "suspect", "value")
 
     def __init__(self, made: Call) -> None:
         self.call = made
@@ -40,6 +40,7 @@ class _Node:
         self.children: dict[_Node, Any] = {}
         self.parents: set[_Node] = set()
         self.suspect = True
+        self.failed = False
         self.pinned = False
 
 
@@ -67,9 +68,10 @@ class Read:
 
     def get(self, maker: Callable[Concatenate[Read, A], T], *args: A.args, **_: A.kwargs) -> T:
         """The value of another maker, made at most once for all who ask."""
-        child = self._graph.fresh(Call(maker, args))
-        self._node.children[child] = child.value
+        child = self._graph.node(Call(maker, args))
         child.parents.add(self._node)
+        self._node.children[child] = child.value  # one that raises is looked at again when it may no longer do so
+        self._node.children[child] = self._graph.fresh(child).value
         value: T = child.value
         return value
 
@@ -111,9 +113,9 @@ class Graph:
 
     def get(self, wanted: Call) -> Any:
         """The value of a call; it is kept until ``release``, whether or not others read it."""
-        node = self.fresh(wanted)
+        node = self.node(wanted)
         node.pinned = True
-        return node.value
+        return self.fresh(node).value
 
     def release(self, wanted: Call) -> None:
         """Forget a call that ``get`` kept, and whatever only it has read."""
@@ -136,13 +138,17 @@ class Graph:
             wave.extend(node.children)
         return frozenset(found)
 
-    def fresh(self, wanted: Call) -> _Node:
-        """The node of a call, brought up to date."""
+    def node(self, wanted: Call) -> _Node:
+        """The node of a call, as it is."""
         node = self._nodes.get(wanted)
         if node is None:
             node = self._nodes[wanted] = _Node(wanted)
+        return node
+
+    def fresh(self, node: _Node) -> _Node:
+        """The node, brought up to date."""
         if node.suspect:
-            if node.value is _NOTHING or self._outdated(node):
+            if node.value is _NOTHING or node.failed or self._outdated(node):
                 self._run(node)
             node.suspect = False
         return node
@@ -150,16 +156,18 @@ class Graph:
     def _outdated(self, node: _Node) -> bool:
         if any(self.snapshot.read(wanted) != rows for wanted, rows in node.inputs.items()):
             return True
-        return any(self.fresh(child.call).value is not value for child, value in list(node.children.items()))
+        return any(self.fresh(child).value is not value for child, value in list(node.children.items()))
 
     def _run(self, node: _Node) -> None:
         before, inputs = node.children, node.inputs
         node.children, node.inputs = {}, {}
         self.made += 1
+        node.failed = True
         try:
             value = node.call.maker(Read(self, node), *node.call.args)
             if node.value is _NOTHING or value != node.value:
                 node.value = value
+            node.failed = False
         finally:  # what a maker has read before it raised decides that it raises
             for wanted in inputs.keys() - node.inputs.keys():
                 self._unread(wanted, node)

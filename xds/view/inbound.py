@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from xds.model.labels import Labels
-from xds.model.refs import ObjectRef
-from xds.model.service import Protocol, Service, ServicePort
+from xds.model.service import Protocol, Service, ServiceKey, ServicePort
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view import names
@@ -21,7 +20,7 @@ class InboundPort(NamedTuple):
 
     number: int
     protocol: Protocol
-    service: ObjectRef
+    service: ServiceKey
     service_port: int
 
 
@@ -43,8 +42,8 @@ def inbound_ports(read: Read, offer: Offer) -> tuple[InboundPort, ...]:
             continue
         for port in service.ports:
             number = _pod_port(port, pod)
-            if number:
-                found.setdefault(number, InboundPort(number, port.protocol, service.ref, port.number))
+            if number and number not in names.TAKEN_PORTS:
+                found.setdefault(number, InboundPort(number, port.protocol, service.key, port.number))
     return tuple(found[number] for number in sorted(found))
 
 
@@ -54,19 +53,17 @@ def _pod_port(port: ServicePort, pod: Workload | None) -> int:
     return pod.port(port.target) if pod is not None else 0
 
 
-def inbound_clusters(read: Read, offer: Offer) -> tuple[ClusterSpec, ...]:
-    """One cluster a port, to the address that the caller chose, from an address that interception leaves alone."""
-    return tuple(_cluster(read, port) for port in read.get(inbound_ports, offer))
-
-
-def _cluster(read: Read, port: InboundPort) -> ClusterSpec:
+def inbound_cluster(read: Read, port: InboundPort) -> tuple[ClusterSpec, ...]:
+    """The cluster of a port: the address that the caller chose, from an address that interception leaves alone."""
     spoken = upstream_protocol(port.protocol)
-    return ClusterSpec(
+    service: Service | None = read.first(Table.SERVICE, port.service)
+    cluster = ClusterSpec(
         name=names.inbound_cluster(port.number),
         discovery=Discovery.ORIGINAL_DST,
         # The application is spoken to as the caller spoke, which may be HTTP/2 on a port declared as http.
         protocol=UpstreamProtocol.DOWNSTREAM if spoken is UpstreamProtocol.HTTP1 else spoken,
         connect_timeout=read.get(mesh).connect_timeout,
         source_address=LOOPBACK_SOURCE,
-        service=("", port.service.name, port.service.namespace),
+        service=("", service.ref.name, service.namespace) if service is not None else ("", "", ""),
     )
+    return (cluster,)

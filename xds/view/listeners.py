@@ -19,6 +19,7 @@ from xds.view.attach import RuleAt, policies_for, rule
 from xds.view.endpoints import endpoints
 from xds.view.graph import Read
 from xds.view.inbound import InboundPort
+from xds.view.names import INBOUND_PORT, OUTBOUND_PORT
 from xds.view.routes import inbound_table
 from xds.view.scope import mesh
 from xds.view.specs import (
@@ -31,8 +32,6 @@ from xds.view.specs import (
     WeightedCluster,
 )
 
-OUTBOUND_PORT = 15001
-INBOUND_PORT = 15006
 ANY = "0.0.0.0"
 
 ALL = ChainMatch()
@@ -76,17 +75,23 @@ class PortClaims(NamedTuple):
     port: int
     http: bool
     by_sni: tuple[ServiceKey, ...] = ()
-    by_subnet: tuple[tuple[str, ServiceKey], ...] = ()
+    by_subnet: tuple[tuple[str, str, ServiceKey], ...] = ()  # the subnet, the SNI or "", who has it
     tcp: ServiceKey | None = None
 
 
 def wildcard_listener(read: Read, claims: PortClaims) -> tuple[ListenerSpec, ...]:
     """The listener of one port on all addresses: HTTP by route table, TLS without addresses by SNI, the rest passed."""
     port = claims.port
+    for key in (*claims.by_sni, *(key for *_, key in claims.by_subnet), *((claims.tcp,) if claims.tcp else ())):
+        read.first(Table.SERVICE, key)  # the names are known already; who has them belongs to the provenance
     chains = [_sni_chain(key, port) for key in claims.by_sni]
-    for subnet, key in claims.by_subnet:
+    for subnet, sni, key in claims.by_subnet:
         cluster = names.outbound_cluster(port, "", key.hostname)
-        chains.append(_tcp(f"subnet-{subnet}-{port}", cluster, ChainMatch(prefixes=(subnet,))))
+        if sni:
+            match = ChainMatch(transport="tls", server_names=(sni,), prefixes=(subnet,))
+            chains.append(_tcp(f"sni-{sni}-subnet-{subnet}-{port}", cluster, match))
+        else:
+            chains.append(_tcp(f"subnet-{subnet}-{port}", cluster, ChainMatch(prefixes=(subnet,))))
     if claims.http:
         match = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP)
         content = HttpChain(f"outbound_{ANY}_{port}", names.port_routes(port))
@@ -188,6 +193,7 @@ def virtual_inbound(read: Read, ports: tuple[InboundPort, ...]) -> tuple[Listene
         for port in (OUTBOUND_PORT, INBOUND_PORT)
     ]
     for port in ports:
+        read.first(Table.SERVICE, port.service)  # whose port it is belongs to the listener's provenance
         chains += _inbound_chains(read, port)
     sniffed = any(port.protocol is Protocol.AUTO for port in ports)
     return (

@@ -12,6 +12,12 @@ VIRTUAL_INBOUND: Final = "virtualInbound"
 HTTP_PROXY: Final = "http_proxy"
 
 
+OUTBOUND_PORT: Final = 15001
+INBOUND_PORT: Final = 15006
+# Every sidecar listens there (the last two are the bootstrap's): Envoy refuses a second listener, or a second chain.
+TAKEN_PORTS: Final = frozenset({OUTBOUND_PORT, INBOUND_PORT, 15021, 15090})
+
+
 def outbound_cluster(port: int, subset: str, hostname: str) -> str:
     """``outbound|80|v1|reviews.shop.svc.cluster.local``."""
     return f"outbound|{port}|{subset}|{hostname}"

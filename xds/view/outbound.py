@@ -27,6 +27,7 @@ from xds.view.listeners import (
     wildcard_listener,
 )
 from xds.view.routes import (
+    FOREIGN_PORT,
     Caller,
     HostRoutes,
     Target,
@@ -37,8 +38,6 @@ from xds.view.routes import (
 )
 from xds.view.scope import Scope, mesh, resolved_service, service_key, visible_services
 from xds.view.specs import Discovery
-
-FOREIGN_PORT = 80  # hosts that only a VirtualService knows are served on this port (istio-semantics 1.1)
 
 
 def anybody(scope: Scope) -> Scope:
@@ -145,14 +144,17 @@ def port_claims(read: Read, home: str, foreign: bool) -> tuple[PortClaims, ...]:
     """What is said on each port of all addresses, over all visible services, sorted by port; ``foreign`` hosts too."""
     http: set[int] = set()
     by_sni: dict[int, list[ServiceKey]] = {}
-    by_subnet: dict[int, dict[str, ServiceKey]] = {}
+    by_subnet: dict[int, dict[tuple[str, str], ServiceKey]] = {}
     tcp: dict[int, ServiceKey] = {}
     for key in read.get(visible_services, home):
         for port in read.get(port_shapes, key):
             if port.protocol.is_http:
                 http.add(port.number)
             elif port.subnets:
-                by_subnet.setdefault(port.number, {}).update(dict.fromkeys(port.subnets, key))
+                # Envoy refuses two chains of one match: the first has it.
+                sni = key.hostname if port.protocol.is_tls else ""
+                for subnet in port.subnets:
+                    by_subnet.setdefault(port.number, {}).setdefault((subnet, sni), key)
             elif not port.addressed and port.protocol.is_tls:
                 by_sni.setdefault(port.number, []).append(key)
             elif not port.addressed:
@@ -164,10 +166,11 @@ def port_claims(read: Read, home: str, foreign: bool) -> tuple[PortClaims, ...]:
             number,
             number in http,
             tuple(by_sni.get(number, ())),
-            tuple(sorted(by_subnet.get(number, {}).items())),
+            tuple((*match, key) for match, key in sorted(by_subnet.get(number, {}).items())),
             tcp.get(number),
         )
         for number in sorted(http | by_sni.keys() | by_subnet.keys() | tcp.keys())
+        if number not in names.TAKEN_PORTS
     )
 
 
@@ -185,7 +188,8 @@ def port_shapes(read: Read, key: ServiceKey) -> tuple[PortShape, ...]:
     service: Service | None = read.first(Table.SERVICE, key)
     if service is None:
         return ()
-    own = _has_own_listener(service)
+    # What an alias's clients connect to is its target's address, or one that Envoy need not know.
+    own = _has_own_listener(service) or service.resolution is Resolution.ALIAS
     subnets = tuple(address for address in service.addresses if "/" in address)
     return tuple(PortShape(port.number, port.protocol, own, subnets) for port in service.ports)
 
@@ -211,13 +215,15 @@ def host_routes(read: Read, key: ServiceKey, port: int, scope: Scope) -> HostRou
         service=key,
         owner=owner,
         targets=tuple(_target(read, host, scope) for host in sorted(hosts)),
-        caller=_caller(routed, scope),
+        caller=_caller(read, routed, scope),
         near=scope.namespace == key.namespace,
     )
 
 
-def _caller(routed: VirtualService | None, scope: Scope) -> Caller:
-    return Caller(scope.home, scope.labels) if routed is not None and routed.by_source else Caller()
+def _caller(read: Read, routed: VirtualService | None, scope: Scope) -> Caller:
+    matches = (match for _, route in http_routes(read, routed) for match in route.matches) if routed is not None else ()
+    by_source = any(match.source.namespace or match.source.labels for match in matches)
+    return Caller(scope.home, scope.labels) if by_source else Caller()
 
 
 def _hosts_named(read: Read, routed: VirtualService) -> set[str]:
@@ -260,7 +266,7 @@ def foreign_host(read: Read, host: str, scope: Scope) -> HostRoutes | None:
     if host.startswith("*") and _covers_services(host, read.get(visible_services, scope.home)):
         return None
     targets = tuple(_target(read, name, scope) for name in sorted(_hosts_named(read, routed)))
-    return HostRoutes(host, FOREIGN_PORT, None, owner, targets, _caller(routed, scope))
+    return HostRoutes(host, FOREIGN_PORT, None, owner, targets, _caller(read, routed, scope))
 
 
 def _covers_services(host: str, known: tuple[ServiceKey, ...]) -> bool:

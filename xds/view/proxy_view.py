@@ -7,7 +7,7 @@ from typing import NamedTuple
 from xds.model.proxy import Proxy
 from xds.view.explicit import ExplicitProxy, explicit_listener, explicit_table
 from xds.view.graph import Call, Read, call
-from xds.view.inbound import Offer, inbound_clusters, inbound_ports
+from xds.view.inbound import Offer, inbound_cluster, inbound_ports
 from xds.view.listeners import virtual_inbound
 from xds.view.outbound import anybody, groups, near_groups
 from xds.view.scope import Scope, scope
@@ -52,4 +52,5 @@ def explicit_leaves(read: Read, explicit: ExplicitProxy) -> tuple[Call, ...]:
 
 def inbound_leaves(read: Read, offer: Offer) -> tuple[Call, ...]:
     """The leaves of what a workload offers: its listener and its clusters."""
-    return (call(inbound_clusters, offer), call(virtual_inbound, read.get(inbound_ports, offer)))
+    ports = read.get(inbound_ports, offer)
+    return (*(call(inbound_cluster, port) for port in ports), call(virtual_inbound, ports))

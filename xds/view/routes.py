@@ -27,6 +27,7 @@ from xds.view.scope import mesh
 from xds.view.specs import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
 
 EVERYTHING = RequestMatch()
+FOREIGN_PORT = 80  # hosts that only a VirtualService knows are served on this port (istio-semantics 1.1)
 
 
 class Target(NamedTuple):
@@ -70,34 +71,46 @@ def _domains(read: Read, service: Service | None, wanted: HostRoutes) -> tuple[s
     if service is None:
         return tuple(own)
     if service.kubernetes:
-        own += _short_names(read, service, near=wanted.near)
+        own += _short_names(read, service, wanted)
     if service.resolution is Resolution.HEADLESS:
-        own += [f"*.{name}" for name in own]
+        own += [name for each in own if not _declared(read, name := f"*.{each}", wanted.port)]
     own += [
         f"[{address}]" if ":" in address else address
         for address in service.addresses
-        if "/" not in address and _first_with(read, address) == service.key
+        if "/" not in address
+        and _first_with(read, address, wanted.port) in (service.key, None)
+        and not _declared(read, address, wanted.port)
     ]
     return tuple(own)
 
 
-def _first_with(read: Read, address: str) -> ServiceKey | None:
+def _first_with(read: Read, address: str, port: int) -> ServiceKey | None:
     # Envoy refuses a table in which two virtual hosts claim a domain: an address is its oldest service's.
     rows: tuple[Service, ...] = read.rows(Table.VIRTUAL_ADDRESS, address)
-    return rows[0].key if rows else None
+    return next((row.key for row in rows if _routes_http(row, port)), None)
 
 
-def _short_names(read: Read, service: Service, *, near: bool) -> list[str]:
+def _routes_http(service: Service, number: int) -> bool:
+    port = service.port(number)
+    return port is not None and port.protocol.is_http
+
+
+def _declared(read: Read, form: str, port: int) -> bool:
+    # A host that somebody really declared under one of a service's other names has it, on the ports it is routed on.
+    services: tuple[Service, ...] = read.rows(Table.HOST, form)
+    if any(_routes_http(service, port) for service in services):
+        return True
+    return port == FOREIGN_PORT and bool(read.rows(Table.ROUTED_HOST, form))
+
+
+def _short_names(read: Read, service: Service, wanted: HostRoutes) -> list[str]:
     domain = read.get(mesh).domain
     name, namespace = service.ref.name, service.namespace
     forms = [f"{service.hostname}.", f"{name}.{namespace}", f"{name}.{namespace}.svc"]
     if service.hostname != f"{name}.{namespace}.svc.{domain}":
         return []
-    # A host that somebody really declared under one of these forms has it.
-    free = [form for form in forms if not read.rows(Table.HOST, form) and not read.rows(Table.ROUTED_HOST, form)]
-    if near and not read.rows(Table.HOST, name) and not read.rows(Table.ROUTED_HOST, name):
-        free.append(name)
-    return free
+    forms += [name] if wanted.near else []
+    return [form for form in forms if not _declared(read, form, wanted.port)]
 
 
 def routes(read: Read, wanted: HostRoutes) -> tuple[RouteSpec, ...]:
@@ -179,22 +192,30 @@ def _target(wanted: HostRoutes, host: str) -> Target | None:
 
 
 def _cluster_of(read: Read, destination: Destination, wanted: HostRoutes) -> str:
-    target = _target(wanted, destination.host)
-    service: Service | None = None
-    if target is not None and target.service is not None:
-        service = read.first(Table.SERVICE, target.service)
-    port = destination.port
-    if not port:
-        port = service.ports[0].number if service is not None and len(service.ports) == 1 else wanted.port
+    service = _service_of(read, destination, wanted)
     host = service.hostname if service is not None else destination.host
-    return names.outbound_cluster(port, destination.subset, host)
+    return names.outbound_cluster(_port_of(destination, service, wanted), destination.subset, host)
+
+
+def _service_of(read: Read, destination: Destination, wanted: HostRoutes) -> Service | None:
+    target = _target(wanted, destination.host)
+    if target is None or target.service is None:
+        return None
+    service: Service | None = read.first(Table.SERVICE, target.service)
+    return service
+
+
+def _port_of(destination: Destination, service: Service | None, wanted: HostRoutes) -> int:
+    if destination.port:
+        return destination.port
+    return service.ports[0].number if service is not None and len(service.ports) == 1 else wanted.port
 
 
 def _at_caller(read: Read, destination: Destination, wanted: HostRoutes, policies: Policies) -> Policies:
     target = _target(wanted, destination.host)
     if target is None or target.rule is None:
         return policies
-    port = destination.port or wanted.port
+    port = _port_of(destination, _service_of(read, destination, wanted), wanted)
     of_host = policies_for(read.get(rule, target.rule), destination.subset, port)
     here = [part for policy in of_host.that(AtCaller) if (part := policy.at_caller()) is not None]
     return policies.adding(*here) if here else policies

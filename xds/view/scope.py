@@ -34,9 +34,19 @@ def mesh(read: Read) -> Mesh:
 
 def scope(read: Read, proxy: Proxy) -> Scope:
     """The scope of a proxy."""
-    home = proxy.namespace if read.rows(Table.HOME, proxy.namespace) else ""
+    apart = read.rows(Table.HOME, proxy.namespace) or _private_by_default(read.get(mesh))
+    home = proxy.namespace if apart else ""
     asked = frozenset(read.keys(Table.SELECTOR_KEY))
     return Scope(proxy.namespace, home, only(proxy.labels, asked), proxy.vhds, not proxy.http_proxy_port)
+
+
+def _private_by_default(settings: Mesh) -> bool:
+    defaults = (
+        settings.default_service_export_to,
+        settings.default_virtual_service_export_to,
+        settings.default_destination_rule_export_to,
+    )
+    return any("*" not in default for default in defaults)
 
 
 def visible(export_to: tuple[str, ...], owner: str, home: str) -> bool:

@@ -46,6 +46,19 @@ def test_a_socket_that_is_left_over_is_replaced(tmp_path: Path) -> None:
         listen(f"unix:{tmp_path}/http.sock").close()
 
 
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    file.write_text("precious")
+    with pytest.raises(OSError, match="Address already in use"):
+        listen(f"unix:{file}")
+    assert file.read_text() == "precious"
+
+
+def test_a_host_that_is_unknown_is_said_to_be() -> None:
+    with pytest.raises(OSError, match=r"cannot listen on no\.such\.invalid:80: .*(not known|resolution)"):
+        listen("no.such.invalid:80")
+
+
 @pytest.mark.parametrize("address", ["", "nonsense", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536"])
 def test_no_address(address: str) -> None:
     with pytest.raises(AddressError, match="must be host:port or unix:/path"):

@@ -110,6 +110,13 @@ async def test_a_dump_of_nobody() -> None:
     assert (missing.status_code, missing.json()) == (404, {"error": "no proxy 'other' is connected"})
 
 
+async def test_a_file_whose_name_is_no_text_is_told_too() -> None:
+    file = "a\udcff.yaml"
+    status = FakeStatus(found=[Problem(FieldRef(ObjectRef("", "File", "", file)), "yaml.syntax", "is no YAML")])
+    (problem,) = (await get("/debug/problems", status)).json()
+    assert problem["object"] == f"File {file}"
+
+
 async def test_problems_are_listed_as_analyze_lists_them() -> None:
     at = FieldRef(REVIEWS) / "spec.http" / 0
     status = FakeStatus(found=[Problem(at, "host.unknown", "no such host", Severity.WARNING, Origin("a.yaml", 9))])

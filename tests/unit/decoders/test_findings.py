@@ -13,6 +13,10 @@ VS = "{{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {{na
 SE = "{{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {{name: e, namespace: shop}}, spec: {}}}"
 DR = "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: d, namespace: shop}}, spec: {}}}"
 SVC = "{{apiVersion: v1, kind: Service, metadata: {{name: s, namespace: shop}}, spec: {}}}"
+SLICE = (
+    "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, "
+    "metadata: {{name: s, namespace: shop, labels: {{kubernetes.io/service-name: s}}}}, endpoints: {}}}"
+)
 PORT = "{number: 80, name: http, protocol: HTTP}"
 
 CASES = [
@@ -54,6 +58,12 @@ CASES = [
         "{host: a, trafficPolicy: {portLevelSettings: [{tls: {mode: DISABLE}}]}}",
         "spec.trafficPolicy.portLevelSettings[0].port port-settings.port",
     ),
+    (SE, f"{{hosts: [a/b], ports: [{PORT}]}}", "spec.hosts[0] host.name"),
+    (SE, f"{{hosts: ['a b.c'], ports: [{PORT}]}}", "spec.hosts[0] host.name"),
+    (SE, f"{{hosts: [a.b], ports: [{PORT}], addresses: [0.0.0.0]}}", "spec.addresses[0] address.invalid"),
+    (SVC, "{clusterIP: banana, ports: [{port: 80, name: http}]}", "spec.clusterIP address.invalid"),
+    (SVC, "{externalIPs: [10.0.0.0/8], ports: [{port: 80, name: http}]}", "spec.externalIPs[0] address.invalid"),
+    (SLICE, "[{addresses: [10.0.0.1]}, {addresses: [banana]}]", "endpoints[1].addresses[0] address.invalid"),
     (SVC, "{ports: [{port: 80, name: http}, {port: 80, name: b}]}", "spec.ports[1].port service.port-twice"),
     (SVC, "{ports: [{port: 80, name: http}, {port: 81}]}", "spec.ports[1].name service.port-name"),
     (SVC, "{type: ExternalName, ports: [{port: 80, name: http}]}", "spec.externalName service.external-name"),

@@ -9,7 +9,20 @@ import msgspec
 import pytest
 
 from xds.local.commands import started_at
-from xds.local.state import MeshEntry, NotFound, PodEntry, choose, find_pod, remove, running, write
+from xds.local.state import (
+    MeshEntry,
+    NotFound,
+    NotFree,
+    PodEntry,
+    choose,
+    claim,
+    find_pod,
+    own,
+    release,
+    remove,
+    running,
+    write,
+)
 
 
 def pod(name: str, workload: str = "", kind: str = "Pod", holder: int = 0) -> PodEntry:
@@ -71,3 +84,32 @@ def test_choice_of_a_pod() -> None:
     for target in ("web", "deploy/db", "nonsense/web"):
         with pytest.raises(NotFound, match="there: db-0, web-1, web-2"):
             find_pod(known, "shop", target)
+
+
+def test_a_name_is_one_meshs_until_it_is_released(tmp_path: Path) -> None:
+    held = claim("a", tmp_path)
+    with pytest.raises(NotFree, match="a local mesh 'a' runs already"):
+        claim("a", tmp_path)
+    release("b", tmp_path, claim("b", tmp_path))
+    release("a", tmp_path, held)
+    release("a", tmp_path, claim("a", tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../etc", "a/b", ".hidden", "a b", "a\n"])
+def test_a_name_is_no_path(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NotFree, match="cannot be the name"):
+        claim(name, tmp_path)
+
+
+def test_a_folder_of_ones_own_is_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert own(tmp_path / "mine").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    for name in ("open", "link"):
+        with pytest.raises(PermissionError, match="somebody else"):
+            own(tmp_path / name)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with pytest.raises(PermissionError, match="somebody else"):
+        own(tmp_path / "mine")

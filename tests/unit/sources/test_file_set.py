@@ -209,6 +209,11 @@ def test_a_directory_out_of_sight_is_not_an_empty_one(folder: Folder) -> None:
     assert folder.ports == {"a": 80}
 
 
+def test_a_file_without_end_is_too_large() -> None:
+    (problem,) = load(Path("/dev/zero"), size_limit_bytes=100_000).problems
+    assert problem.code == "file.too-large"
+
+
 def test_ten_thousand_objects_load_in_seconds(tmp_path: Path) -> None:
     for part in range(100):
         documents = "---\n".join(service(f"s-{part}-{index}") for index in range(100))

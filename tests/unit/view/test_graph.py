@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from xds.model.refs import ObjectRef
 from xds.model.service import Service
 from xds.model.snapshot import Input, Snapshot, Table
@@ -83,6 +85,43 @@ def test_released_values_and_what_only_they_read_are_forgotten() -> None:
     graph.release(call(age, "a"))
     assert len(graph) == 0
     assert not graph.readers
+
+
+def broken_a(read: Read) -> str:
+    found = age(read, "a")
+    if found == "2000":
+        raise ValueError(found)
+    return found
+
+
+def asking(read: Read) -> str:
+    return f"{read.get(age, 'b')} {read.get(broken_a)}"
+
+
+def test_a_maker_whose_child_raised_is_made_again_when_the_child_may_no_longer_raise() -> None:
+    graph, snapshot = start()
+    assert graph.get(call(asking)) == "2025 2024"
+    broken, inputs = snapshot.changed({A: (service("a", "2000"),), B: (service("b", "2026"),)})
+    graph.advance(broken, inputs)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="2000"):
+            graph.get(call(asking))
+    mended, inputs = broken.changed({A: (service("a", "2024"),)})
+    assert call(asking) in graph.advance(mended, inputs)
+    assert graph.get(call(asking)) == "2026 2024", "nothing of before is left"
+    graph.release(call(asking))
+    assert len(graph) == 0
+    assert not graph.readers
+
+
+def test_a_maker_that_never_succeeded_is_made_when_it_can_be() -> None:
+    snapshot, _ = Snapshot().changed({A: (service("a", "2000"),), B: (service("b", "2025-1"),)})
+    graph = Graph(snapshot)
+    with pytest.raises(ValueError, match="2000"):
+        graph.get(call(asking))
+    mended, inputs = snapshot.changed({A: (service("a", "2024"),)})
+    assert call(asking) in graph.advance(mended, inputs)
+    assert graph.get(call(asking)) == "2025 2024"
 
 
 def test_provenance_is_every_object_that_was_looked_at() -> None:

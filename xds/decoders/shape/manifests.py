@@ -78,11 +78,21 @@ def _values(document: Document) -> tuple[list[Any], list[Duplicate]]:
         return seen
 
     try:
-        return [json.loads(document.text, object_pairs_hook=mapping)], duplicates
+        value = json.loads(document.text, object_pairs_hook=mapping, parse_int=_number)
+        if "\\u" in document.text:
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise YamlFault(f"is no JSON: {error.msg} at column {error.colno}", error.lineno - 1) from None
+    except UnicodeEncodeError as error:
+        raise YamlFault(f"is no JSON: has half a character (U+{ord(error.object[error.start]):04X})", 0) from None
     except RecursionError:
         raise YamlFault("is nested too deep", 0) from None
+    return [value], duplicates
+
+
+def _number(digits: str) -> int | float:
+    """The whole number; what no field could hold anyway as a float, as in YAML (Python refuses to read it)."""
+    return int(digits) if len(digits) < 500 else float(digits)
 
 
 def _objects(plain: Any, place: Place) -> Iterator[Decoded]:

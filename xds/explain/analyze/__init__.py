@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from xds.explain.analyze import destination_rules, services, virtual_services
 from xds.model.problem import Problem, Severity
-from xds.model.snapshot import Snapshot
+from xds.model.snapshot import ALL, Input, Snapshot, Table
+from xds.slices import Slices, at_once
 from xds.view.graph import Call, Graph, Read, call
 
-_WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+_WORST_FIRST: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+_CHECKS: Final[tuple[tuple[Table, Callable[[Any], Call]], ...]] = (
+    (Table.VIRTUAL_SERVICE, lambda ref: call(virtual_services.check, ref)),
+    (Table.RULE, lambda key: call(destination_rules.check, *key)),
+    (Table.SERVICE, lambda key: call(services.check, key)),
+)
 
 
 def findings(read: Read) -> tuple[Problem, ...]:
@@ -21,9 +28,25 @@ def findings(read: Read) -> tuple[Problem, ...]:
 FINDINGS: Call = call(findings)
 
 
+def found_in(graph: Graph) -> Slices[tuple[Problem, ...]]:
+    """What is wrong between the objects of a graph's mesh, in slices: one check after the other, then all together."""
+    made: list[Call] = []
+    try:
+        for table, check in _CHECKS:
+            for key in graph.snapshot.read(Input(table, ALL)):
+                made.append(check(key))
+                graph.get(made[-1])
+                yield
+        between: tuple[Problem, ...] = graph.get(FINDINGS)
+    finally:
+        for each in made:
+            graph.release(each)
+    return between
+
+
 def analyze(snapshot: Snapshot, decoded: Iterable[Problem]) -> tuple[Problem, ...]:
     """``decoded`` (what decoders and sources found) and what is wrong between the objects, worst first, by object."""
-    return ordered((*decoded, *Graph(snapshot).get(FINDINGS)))
+    return ordered((*decoded, *at_once(found_in(Graph(snapshot)))))
 
 
 def ordered(found: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -32,6 +32,9 @@ def check(read: Read, key: ServiceKey) -> tuple[Problem, ...]:
         if port.number in RESERVED:
             message = f"{port.number} is a port of the sidecar itself; choose another"
             found.append(Problem(at, "service.port-reserved", message))
+        elif port.target in RESERVED and service.selector:
+            message = f"{port.target} is a port of the sidecar itself, so that pods cannot be reached there"
+            found.append(Problem(at, "service.target-reserved", message))
         if not service.kubernetes and not service.addresses and not (port.protocol.is_http or port.protocol.is_tls):
             message = f"needs spec.addresses: without, all TCP connections to port {port.number} of any host are taken"
             found.append(Problem(at, "service-entry.address", message, Severity.WARNING))

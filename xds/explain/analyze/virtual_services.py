@@ -11,8 +11,9 @@ from xds.model.route import Destination, HttpRoute, RequestMatch, SourceMatch, V
 from xds.model.service import Service
 from xds.model.snapshot import Table
 from xds.view.attach import matches, rule, rule_at
+from xds.view.delegates import lent
 from xds.view.graph import Read
-from xds.view.scope import Scope, mesh, resolved_service, visible, visible_services
+from xds.view.scope import Scope, mesh, resolved_service, service_key, visible, visible_services
 
 _ANYTHING = RequestMatch()
 _ANYBODY = SourceMatch()
@@ -44,9 +45,8 @@ def _hosts(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Probl
             yield Problem(at, "virtual-service.host-twice", message)
         if "mesh" not in routed.gateways or host == "*":
             continue
-        known = read.get(visible_services, home)
-        if not any(matches(host, key.hostname) or matches(key.hostname, host) for key in known):
-            near = _near(host, (key.hostname for key in known))
+        if not _known(read, host, home):
+            near = _near(host, (key.hostname for key in read.get(visible_services, home)))
             message = f"no service is named {host}{near}; only requests to port 80 for it are routed"
             yield Problem(at, "virtual-service.host-unknown", message, Severity.WARNING)
 
@@ -58,9 +58,35 @@ def _meet(read: Read, one: VirtualService, other: VirtualService) -> bool:
     return any(visible(mine, one.ref.namespace, h) and visible(theirs, other.ref.namespace, h) for h in homes)
 
 
+def _known(read: Read, host: str, home: str) -> bool:
+    if host.startswith("*"):
+        return any(
+            matches(host, key.hostname) or matches(key.hostname, host) for key in read.get(visible_services, home)
+        )
+    exact = read.get(service_key, host, home) is not None
+    return exact or any(matches(wildcard, host) for wildcard in read.get(wildcard_services, home))
+
+
+def wildcard_services(read: Read, home: str) -> tuple[str, ...]:
+    """The host names of the services seen from ``home`` that stand for many."""
+    return tuple(key.hostname for key in read.get(visible_services, home) if key.hostname.startswith("*"))
+
+
 def _near(host: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(host, list(known), n=1, cutoff=0.75)
-    return f" (did you mean {close[0]}?)" if close else ""
+    # Most names end alike: only those with the same rest, or the same first label, are worth a comparison.
+    label, _, rest = host.partition(".")
+    labels, rests = dict[str, str](), dict[str, str]()
+    for name in known:
+        first, _, after = name.partition(".")
+        if after == rest:
+            labels[first] = name
+        elif first == label:
+            rests[after] = name
+    for word, words in ((label, labels), (rest, rests)):
+        close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+        if close:
+            return f" (did you mean {words[close[0]]}?)"
+    return ""
 
 
 def _routes(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
@@ -139,6 +165,9 @@ def _delegate(read: Read, routed: VirtualService, route: HttpRoute, at: FieldRef
         )
     elif not routed.hosts:
         yield Problem(here, "delegate.nested", "is not followed: a delegate cannot delegate again")
+    elif not lent(read, target, routed):
+        message = f"{ref} is not exported to {routed.ref.namespace}; this route is left out"
+        yield Problem(here, "delegate.hidden", message)
     elif target.hosts:
         yield Problem(here, "delegate.has-hosts", f"{ref} has hosts of its own; a delegate must have none")
 

@@ -1,0 +1,30 @@
+"""IP addresses and subnets in the one form in which they are compared and sent."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from xds.model.problem import Problems
+from xds.model.refs import FieldRef
+
+
+def canonical(text: str) -> str | None:
+    """The address or subnet (``10.1.2.3/8`` is ``10.0.0.0/8``) as Envoy compares it; None when it is neither.
+
+    An address that stands for all (``0.0.0.0``, ``::``) is none: nobody can be called there.
+    """
+    try:
+        if "/" in text:
+            return str(ipaddress.ip_network(text, strict=False))
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return None if address.is_unspecified else str(address)
+
+
+def checked(text: str, at: FieldRef, found: Problems) -> str:
+    """The address in its canonical form; as it is, and reported, when it is none."""
+    address = canonical(text) if "/" not in text else None
+    if address is None:
+        found.add(at, "address.invalid", f"must be an IP address, is {text!r}")
+    return address or text
