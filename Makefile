@@ -60,6 +60,13 @@ fix: setup ## format, and what ruff can repair by itself
 golden: setup ## rewrite what follows `then:` in the golden cases; then read the diff
 	$(BIN)/pytest -q tests/golden --golden=write
 
+.PHONY: docs
+docs: setup ## the generated pages of docs/
+	$(BIN)/python -m tools.docs_cli
+	$(BIN)/python -m tools.problem_codes
+	$(BIN)/python -m tools.fields
+	$(BIN)/python -m tools.envoy_bootstraps
+
 .PHONY: bench
 bench: setup ## the figures to hold, beside a bare broadcast of the same bytes
 	$(BIN)/python -m bench

@@ -28,7 +28,12 @@ PROXIES = tuple(
 
 namespaces = st.sampled_from(NAMESPACES)
 names = st.sampled_from(NAMES)
-hosts = st.sampled_from(["web", "db", "web.a.svc.cluster.local", "*.b.svc.cluster.local", "out.example.com", "web.b"])
+hosts = st.sampled_from(
+    [
+        *("web", "db", "web.a.svc.cluster.local", "*.b.svc.cluster.local", "out.example.com", "web.b"),
+        *("Out.Example.Com", "10.96.0.1", "*.db.a"),
+    ]
+)
 exports = st.sampled_from([[], ["*"], ["."], ["a"], ["b", "c"]])
 
 
@@ -48,6 +53,8 @@ def services(draw: st.DrawFn) -> dict[str, Any]:
                     {"name": "grpc", "port": 90, "targetPort": "named"},
                     {"name": "tcp", "port": 70},
                     {"name": "guess", "port": 60},
+                    {"name": "tcp-named", "port": 71, "targetPort": "named"},
+                    {"name": "http-own", "port": 15001, "targetPort": 15006},
                 ]
             ),
             min_size=1,
@@ -76,12 +83,13 @@ def services(draw: st.DrawFn) -> dict[str, Any]:
 def slices(draw: st.DrawFn) -> dict[str, Any]:
     name, namespace = draw(names), draw(namespaces)
     addresses = draw(st.lists(st.integers(1, 5), max_size=3, unique=True))
+    ports = (("http", 8080), ("tcp", 70), ("guess", 60), ("tcp-named", 1000))
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": meta(namespace, f"{name}-1", labels={"kubernetes.io/service-name": name}),
         "addressType": "IPv4",
-        "ports": [{"name": port, "port": number} for port, number in (("http", 8080), ("tcp", 70), ("guess", 60))],
+        "ports": [{"name": port, "port": number} for port, number in ports],
         "endpoints": [{"addresses": [f"10.1.0.{n}"], "conditions": {"ready": draw(st.booleans())}} for n in addresses],
     }
 
@@ -114,11 +122,12 @@ def destination_rules(draw: st.DrawFn) -> dict[str, Any]:
             {"connectionPool": {"tcp": {"maxConnections": 7}}},
         ]
     )
+    port = {"port": {"number": 80}, "loadBalancer": {"simple": "RANDOM"}}
     spec: dict[str, Any] = {
         "host": draw(hosts),
         "subsets": [{"name": v, "labels": {"version": v}} for v in draw(st.sets(st.sampled_from(["v1", "v2"])))],
         "exportTo": draw(exports),
-        "trafficPolicy": draw(policy),
+        "trafficPolicy": draw(policy) | draw(st.sampled_from([{}, {"portLevelSettings": [port]}])),
     }
     if draw(st.booleans()):
         spec["workloadSelector"] = {"matchLabels": {"app": draw(names)}}
@@ -150,9 +159,19 @@ def virtual_services(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def service_entries(draw: st.DrawFn) -> dict[str, Any]:
     spec: dict[str, Any] = {
-        "hosts": [draw(st.sampled_from(["out.example.com", "web.b", "other.example.com"]))],
+        "hosts": [
+            draw(st.sampled_from(["out.example.com", "Out.example.com", "web.b", "other.example.com", "10.96.0.2"]))
+        ],
         "ports": [
-            draw(st.sampled_from([{"number": 80, "name": "http", "protocol": "HTTP"}, {"number": 443, "name": "tls"}]))
+            draw(
+                st.sampled_from(
+                    [
+                        {"number": 80, "name": "http", "protocol": "HTTP"},
+                        {"number": 443, "name": "tls"},
+                        {"number": 444, "name": "tcp"},
+                    ]
+                )
+            )
         ],
         "resolution": draw(st.sampled_from(["NONE", "DNS", "STATIC"])),
         "exportTo": draw(exports),
@@ -160,7 +179,9 @@ def service_entries(draw: st.DrawFn) -> dict[str, Any]:
     if spec["resolution"] == "STATIC":
         spec["endpoints"] = [{"address": "10.9.0.1", "labels": {"version": "v1"}}]
     if draw(st.booleans()):
-        spec["addresses"] = [draw(st.sampled_from(["10.96.0.1", "240.240.0.9"]))]
+        single = spec["resolution"] == "DNS"
+        ranges = [] if single else ["10.7.1.1/16", "10.7.0.0/16", "FD00::1/64"]
+        spec["addresses"] = [draw(st.sampled_from(["10.96.0.1", "240.240.0.9", "FD00::1", "fd00::1", *ranges]))]
     metadata = meta(draw(namespaces), draw(names))
     return {"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": metadata, "spec": spec}
 

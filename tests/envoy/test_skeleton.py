@@ -88,7 +88,7 @@ LISTENERS = (
         original_destination=True,
         sniff=Sniff.BOTH,
         sniff_timeout=timedelta(seconds=1),
-        unsniffed_ports=(25, 3306),
+        sniffed_ports=(8080, 8081),
     ),
     ListenerSpec(
         names.wildcard_listener(80),

@@ -22,10 +22,11 @@ log = structlog.get_logger()
 async def user_in(node: int, uid: int, folder: Path) -> User:
     """The user for containers in the node's namespaces that can run our Python, and start in ``folder``.
 
-    A Python below ``/root`` is the common case: there the node gets a ``/root`` of its own that holds the needed folders
-    and nothing else. Only where that does not do the user may read everything, which is logged.
+    A Python below ``/root`` is the common case: there the node gets a ``/root`` of its own, which holds the needed
+    folders and nothing else. Only where that does not do the user may read everything, which is logged.
     """
-    needed = tuple(Path(path) for path in (sys.executable, sys.prefix, sys.base_prefix, *xds.__path__, folder))
+    python = (Path(path) for path in (sys.executable, sys.prefix, sys.base_prefix))
+    needed = (*python, Path(xds.__file__).parent, folder)
     user = user_for(uid, uid, needed)
     if not user.reads_all:
         return user

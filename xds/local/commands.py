@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import stat
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -63,10 +64,12 @@ def inside_network(pid: int, command: Sequence[str]) -> tuple[str, ...]:
 
 async def run(command: Sequence[str], text: str = "") -> str:
     """What the program wrote to its output, given ``text`` as input. CommandFailed when its status is not 0."""
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    out, err = await process.communicate(text.encode())
+    with tempfile.TemporaryFile() as given:  # a pipe breaks when the program ends before it has read all
+        given.write(text.encode())
+        given.seek(0)
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*command, stdin=given, stdout=pipe, stderr=pipe)
+    out, err = await process.communicate()
     if process.returncode:
         raise CommandFailed(f"{' '.join(command)}: status {process.returncode}: {err.decode(errors='replace').strip()}")
     return out.decode(errors="replace")
@@ -130,9 +133,6 @@ def permitted(path: Path, user: User, bit: int) -> bool:
 
 
 def user_for(uid: int, gid: int, paths: Iterable[Path]) -> User:
-    """The user for applications: with the right to read everything where some of ``paths`` would be closed to it.
-
-    A Python below ``/root`` is the common case: without it no application could run at all.
-    """
+    """The user for applications: with the right to read everything where some of ``paths`` would be closed to it."""
     plain = User(uid, gid)
     return plain if all(reachable(path, plain) for path in paths) else User(uid, gid, reads_all=True)

@@ -176,8 +176,9 @@ def running(folder: Path) -> tuple[MeshEntry, ...]:
             living = (pod for pod in entry.pods if pod.holder_started == started_at(pod.holder))
             found.append(msgspec.structs.replace(entry, pods=tuple(living)))
         else:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, NotFree):
                 path.unlink()
+                release(entry.name, folder, claim(entry.name, folder))
     return tuple(found)
 
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from xds.wire.resource import Resource
 
-
 # What Envoy says when it is not the resource that is bad, but the machine that it has to be used on.
 _OF_THE_MACHINE: Final = ("cannot bind", "cannot listen", "unable to read file")
 

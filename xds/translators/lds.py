@@ -72,10 +72,9 @@ def _spell_listener_filters(spec: ListenerSpec, message: Listener) -> None:
         inspectors.append(message.listener_filters.add(name=_TLS_INSPECTOR, typed_config=pack(TlsInspector())))
     if spec.sniff in (Sniff.HTTP, Sniff.BOTH):
         inspectors.append(message.listener_filters.add(name=_HTTP_INSPECTOR, typed_config=pack(HttpInspector())))
-    if spec.unsniffed_ports:
-        disabled = _on_ports(spec.unsniffed_ports)
+    if spec.sniffed_ports:
         for inspector in inspectors:
-            inspector.filter_disabled.CopyFrom(disabled)
+            inspector.filter_disabled.not_match.CopyFrom(_on_ports(spec.sniffed_ports))
 
 
 def _on_ports(ports: tuple[int, ...]) -> ListenerFilterChainMatchPredicate:

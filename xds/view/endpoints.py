@@ -27,6 +27,8 @@ def endpoints(read: Read, key: EndpointKey) -> tuple[Endpoint, ...]:
     found: dict[tuple[str, int], Endpoint] = {}
     slices: tuple[EndpointSlice, ...] = read.rows(Table.SLICE, service.key)
     for part in slices:
+        if _is_of_rival(part, service):
+            continue
         shared = dict(part.ports)
         for address in part.addresses:
             number = dict(address.ports).get(port.name) or shared.get(port.name)
@@ -35,6 +37,11 @@ def endpoints(read: Read, key: EndpointKey) -> tuple[Endpoint, ...]:
             endpoint = _joined(read, address, number, publish_not_ready=service.publish_not_ready)
             found.setdefault((address.address, number), endpoint)
     return tuple(endpoint for _, endpoint in sorted(found.items()))
+
+
+def _is_of_rival(part: EndpointSlice, service: Service) -> bool:
+    # A ServiceEntry that lost its host to an older one, or to a Service, has lost its endpoints with it.
+    return part.ref.kind == "ServiceEntry" and part.ref != service.ref
 
 
 def _joined(read: Read, address: SliceAddress, port: int, *, publish_not_ready: bool) -> Endpoint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from xds.model.service import ServiceKey
+from xds.model.service import Protocol, ServiceKey
 from xds.view import names
 from xds.view.graph import Read
 from xds.view.outbound import anybody, foreign_hosts, host_routes, port_shapes
@@ -35,7 +35,7 @@ def explicit_table(read: Read, scope: Scope) -> tuple[RouteTable, ...]:
         replace(spec, table=names.HTTP_PROXY, domains=_with_port(spec.domains, shape.number))
         for key in read.get(visible_services, scope.home)
         for shape in read.get(port_shapes, key)
-        if shape.protocol.is_http
+        if shape.protocol.is_http or shape.protocol is Protocol.AUTO  # what asks an HTTP proxy speaks HTTP
         for spec in _virtual_hosts(read, key, shape.number, scope)
     ]
     table = names.port_routes(FOREIGN_PORT)

@@ -150,10 +150,19 @@ def _claimed(read: Read, service: Service, endpoint: Endpoint) -> bool:
         if rival.key == service.key:
             return False
         if rival.resolution is Resolution.HEADLESS and rival.selector <= endpoint.labels:
-            others = (port for port in rival.ports if not port.protocol.is_http)
-            if any(endpoint.port in (port.target, port.number) for port in others):
+            where = (endpoint.address, endpoint.port)
+            if any(where in read.get(listened, EndpointKey(*rival.key, port.number)) for port in rival.ports):
                 return True
     return False
+
+
+def listened(read: Read, key: EndpointKey) -> frozenset[tuple[str, int]]:
+    """The addresses and ports at which a headless service's port listens for its own; none where it is HTTP."""
+    service: Service | None = read.first(Table.SERVICE, ServiceKey(key.hostname, key.namespace))
+    port = service.port(key.port) if service is not None else None
+    if port is None or port.protocol.is_http:
+        return frozenset()
+    return frozenset((endpoint.address, endpoint.port) for endpoint in read.get(endpoints, key))
 
 
 def _at_caller(read: Read, at: RuleAt | None, port: int) -> Policies:
@@ -195,7 +204,7 @@ def virtual_inbound(read: Read, ports: tuple[InboundPort, ...]) -> tuple[Listene
     for port in ports:
         read.first(Table.SERVICE, port.service)  # whose port it is belongs to the listener's provenance
         chains += _inbound_chains(read, port)
-    sniffed = any(port.protocol is Protocol.AUTO for port in ports)
+    sniffed = tuple(port.number for port in ports if port.protocol is Protocol.AUTO)
     return (
         ListenerSpec(
             name=names.VIRTUAL_INBOUND,
@@ -206,9 +215,9 @@ def virtual_inbound(read: Read, ports: tuple[InboundPort, ...]) -> tuple[Listene
             outbound=False,
             bind=True,
             original_destination=True,
-            sniff=Sniff.BOTH if sniffed else Sniff.TLS,
+            sniff=Sniff.BOTH if sniffed else Sniff.NOTHING,
             sniff_timeout=read.get(mesh).protocol_detection_timeout,
-            unsniffed_ports=tuple(port.number for port in ports if port.protocol is Protocol.TCP),
+            sniffed_ports=sniffed,
         ),
     )
 

@@ -17,7 +17,7 @@ from xds.model.route import (
     VirtualService,
     WeightedDestination,
 )
-from xds.model.service import Resolution, Service, ServiceKey
+from xds.model.service import Protocol, Resolution, Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.view import names
 from xds.view.attach import RuleAt, policies_for, rule
@@ -92,7 +92,7 @@ def _first_with(read: Read, address: str, port: int) -> ServiceKey | None:
 
 def _routes_http(service: Service, number: int) -> bool:
     port = service.port(number)
-    return port is not None and port.protocol.is_http
+    return port is not None and (port.protocol.is_http or port.protocol is Protocol.AUTO)
 
 
 def _declared(read: Read, form: str, port: int) -> bool:
@@ -127,6 +127,9 @@ def routes(read: Read, wanted: HostRoutes) -> tuple[RouteSpec, ...]:
             found.append(_route(read, wanted, settings, (authored, route, match)))
             if match.request == EVERYTHING:
                 return tuple(found)  # nothing behind a catch-all is ever reached
+    if not found and wanted.service is not None:
+        # A VirtualService that says nothing of this port or caller leaves them what they had without it.
+        return (_default_route(read, wanted, settings),)
     return tuple(found)
 
 

@@ -176,7 +176,7 @@ class ListenerSpec:
     original_destination: bool = False
     sniff: Sniff = Sniff.NOTHING
     sniff_timeout: timedelta = timedelta(0)
-    unsniffed_ports: tuple[int, ...] = ()
+    sniffed_ports: tuple[int, ...] = ()  # none: all; elsewhere a server that speaks first would wait for ever
     additional_addresses: tuple[str, ...] = ()
 
 

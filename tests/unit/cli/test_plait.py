@@ -111,3 +111,10 @@ def test_completion_offers_commands_and_options(monkeypatch: pytest.MonkeyPatch)
     assert offered("plait proxy", 1) == ["proxy-status", "proxy-config"]
     assert offered("plait proxy-config rou", 2) == ["route"]
     assert offered("plait analyze --outp", 2) == ["--output-threshold", "--output"]
+
+
+@pytest.mark.parametrize("command", [("up",), ("serve", "--xds-plaintext", "127.0.0.1:0", "--manifests")])
+def test_a_level_of_the_log_that_is_none_is_a_usage_error(command: tuple[str, ...], tmp_path: Path) -> None:
+    result = run(*command, str(tmp_path), "--log-level", "loud")
+    assert result.exit_code == 2
+    assert "--log-level loud: must be debug, info, warning or error" in result.stderr

@@ -113,3 +113,10 @@ def test_a_folder_of_ones_own_is_nobody_elses(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     with pytest.raises(PermissionError, match="somebody else"):
         own(tmp_path / "mine")
+
+
+def test_nothing_is_left_of_a_mesh_that_was_killed(tmp_path: Path) -> None:
+    os.close(claim("a", tmp_path))
+    write(msgspec.structs.replace(mesh("a"), started=1), tmp_path)
+    assert running(tmp_path) == ()
+    assert list(tmp_path.iterdir()) == []

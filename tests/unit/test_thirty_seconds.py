@@ -1,0 +1,30 @@
+"""The promise of thirty seconds: the place of an answer is found by names alone, from the top of the tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("question", "path", "name"),
+    [
+        ("How do retries work?", "xds/translators/retries/policy.py", "class RetryPolicy"),
+        ("Why was a retries block refused?", "xds/translators/retries/decode.py", "reading.error("),
+        ("What does Envoy get for retries?", "xds/translators/retries/envoy.py", "def route_action("),
+        ("In which order do HTTP filters stand?", "xds/translators/phases.py", "class Phase"),
+        ("How are clusters named?", "xds/view/names.py", "def outbound_cluster("),
+        ("Who sees a service?", "xds/view/scope.py", "def visible("),
+        ("Which of two policies wins?", "xds/view/attach.py", "def rule("),
+        ("Why did delta send a removal?", "xds/server/delta.py", "remov"),
+        ("Does the injector give a pod a sidecar?", "xds/local/injection.py", "def should_inject("),
+        ("Where are the rules of interception made?", "xds/local/interception.py", "def rules("),
+    ],
+)
+def test_the_answer_is_where_its_name_says(question: str, path: str, name: str) -> None:
+    file = _ROOT / path
+    assert file.is_file(), question
+    assert name in file.read_text(), question
