@@ -122,12 +122,13 @@ def destination_rules(draw: st.DrawFn) -> dict[str, Any]:
             {"connectionPool": {"tcp": {"maxConnections": 7}}},
         ]
     )
-    port = {"port": {"number": 80}, "loadBalancer": {"simple": "RANDOM"}}
+    of_port: dict[str, Any] = {"port": {"number": 80}, "loadBalancer": {"simple": "RANDOM"}}
+    of_ports = st.sampled_from([dict[str, Any](), {"portLevelSettings": [of_port]}])
     spec: dict[str, Any] = {
         "host": draw(hosts),
         "subsets": [{"name": v, "labels": {"version": v}} for v in draw(st.sets(st.sampled_from(["v1", "v2"])))],
         "exportTo": draw(exports),
-        "trafficPolicy": draw(policy) | draw(st.sampled_from([{}, {"portLevelSettings": [port]}])),
+        "trafficPolicy": draw(policy) | draw(of_ports),
     }
     if draw(st.booleans()):
         spec["workloadSelector"] = {"matchLabels": {"app": draw(names)}}

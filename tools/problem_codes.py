@@ -21,8 +21,9 @@ Made by `python -m tools.problem_codes` from the source; do not edit. What is wr
 everywhere: in the log, in `plait analyze` and in `/debug/problems`, as `OBJECT FIELD: MESSAGE [CODE]`. Codes are
 stable, messages are not; `…` stands for what is filled in, and one code can have several messages.
 
-An *error* keeps an object's last good version in force (findings of `xds/explain` are made between objects and hold
-nothing back). A *warning* is probably not meant, or not done by this version. An *info* is worth knowing.
+An *error* keeps an object's last good version in force (findings of `xds/explain` and `xds/local` are about whole
+meshes and pods, and hold nothing back). A *warning* is probably not meant, or not done by this version. An *info* is
+worth knowing. A message that is `…` alone is a parser's own.
 
 | code | level | message | made in |
 |---|---|---|---|

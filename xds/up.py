@@ -62,12 +62,7 @@ class LocalCluster:
         tasks = [asyncio.create_task(self._read(), name="manifests"), asyncio.create_task(self._watch(), name="pods")]
         try:
             while True:
-                woken = asyncio.create_task(self._wake.wait())
-                await asyncio.wait([woken, *tasks], return_when=asyncio.FIRST_COMPLETED)
-                for task in tasks:
-                    if task.done():
-                        task.result()  # a source that ends has failed
-                self._wake.clear()
+                await self._woken(tasks)
                 news = self._news() if self._store.synced else None
                 self._turned.set()
                 if news is not None:
@@ -76,6 +71,17 @@ class LocalCluster:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _woken(self, tasks: Iterable[asyncio.Task[None]]) -> None:
+        """Return when there may be news. Errors: whatever has ended one of the tasks."""
+        waking = asyncio.create_task(self._wake.wait())
+        try:
+            done, _ = await asyncio.wait([waking, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waking.cancel()
+        for task in done - {waking}:
+            task.result()  # a source that ends has failed
+        self._wake.clear()
 
     async def _read(self) -> None:
         applying: asyncio.Task[None] | None = None

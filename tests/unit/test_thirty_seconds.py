@@ -19,7 +19,7 @@ _ROOT = Path(__file__).resolve().parents[2]
         ("How are clusters named?", "xds/view/names.py", "def outbound_cluster("),
         ("Who sees a service?", "xds/view/scope.py", "def visible("),
         ("Which of two policies wins?", "xds/view/attach.py", "def rule("),
-        ("Why did delta send a removal?", "xds/server/delta.py", "remov"),
+        ("Why did delta send a removal?", "xds/server/delta.py", "take_removals("),
         ("Does the injector give a pod a sidecar?", "xds/local/injection.py", "def should_inject("),
         ("Where are the rules of interception made?", "xds/local/interception.py", "def rules("),
     ],

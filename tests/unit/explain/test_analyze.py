@@ -6,7 +6,9 @@ import pytest
 
 from tests.objects import applied, written
 from xds.decoders.build import Builder
-from xds.explain.analyze import analyze
+from xds.explain.analyze import FINDINGS, analyze, found_in, ordered
+from xds.slices import at_once
+from xds.view.graph import Graph
 
 WEB = """
 apiVersion: v1
@@ -110,6 +112,18 @@ CASES = {
         service("own", "{clusterIP: 10.96.0.3, ports: [{name: http, port: 15001}]}"),
         ["spec.ports[0] service.port-reserved"],
     ),
+    "pods at a port of the sidecar": (
+        service("own", "{clusterIP: 10.96.0.3, selector: {a: b}, ports: [{name: http, port: 80, targetPort: 15006}]}"),
+        ["spec.ports[0] service.target-reserved"],
+    ),
+    "a delegate that is another namespace's own": (
+        WEB
+        + routed("[{delegate: {name: hidden, namespace: far}}]")
+        + routed(TO_WEB.replace("web", "web.shop.svc.cluster.local"), name="hidden", hosts="[], exportTo: [.]").replace(
+            "namespace: shop", "namespace: far"
+        ),
+        ["spec.http[0].delegate delegate.hidden"],
+    ),
     "an alias of itself": (
         service("me", "{type: ExternalName, externalName: me.shop.svc.cluster.local, ports: [{name: http, port: 80}]}"),
         ["spec.externalName service.alias-circle"],
@@ -150,3 +164,20 @@ def test_messages_name_the_neighbour_that_was_meant() -> None:
     change = applied(builder, written(WEB + routed("[{route: [{destination: {host: wep}}]}]")))
     (problem,) = analyze(change.snapshot, builder.problems)
     assert "did you mean web.shop.svc.cluster.local?" in problem.message
+
+
+def test_findings_made_in_slices_are_the_same_and_leave_nothing_behind() -> None:
+    text = WEB + RULE + routed("[{route: [{destination: {host: wep}}]}]") + routed(TO_WEB, name="too")
+    change = applied(Builder(), written(text))
+    graph = Graph(change.snapshot)
+    sliced = at_once(found_in(graph))
+    assert ordered(sliced) == analyze(change.snapshot, ())
+    graph.release(FINDINGS)
+    assert len(graph) == 0
+
+
+def test_a_neighbour_is_not_any_name_of_the_same_namespace() -> None:
+    builder = Builder()
+    change = applied(builder, written(WEB + routed("[{route: [{destination: {host: payments}}]}]")))
+    (problem,) = analyze(change.snapshot, builder.problems)
+    assert "did you mean" not in problem.message

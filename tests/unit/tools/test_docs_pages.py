@@ -8,6 +8,11 @@ from tools import fields, problem_codes
 from xds.translators.registry import reads
 
 
+@pytest.fixture(scope="module")
+def found() -> tuple[problem_codes.Finding, ...]:
+    return problem_codes.findings()
+
+
 def test_the_page_of_problems_says_what_the_source_says() -> None:
     assert problem_codes.FILE.read_text() == problem_codes.document(), "make docs writes it anew"
 
@@ -28,13 +33,13 @@ def test_the_page_of_fields_says_what_the_structs_and_features_say() -> None:
         ("file.binary", {"error"}),
     ],
 )
-def test_levels_of_codes(code: str, levels: set[str]) -> None:
-    assert {found.level for found in problem_codes.findings() if found.code == code} == levels
+def test_levels_of_codes(code: str, levels: set[str], found: tuple[problem_codes.Finding, ...]) -> None:
+    assert {each.level for each in found if each.code == code} == levels
 
 
-def test_the_message_is_the_one_of_that_code() -> None:
-    found = {each.message for each in problem_codes.findings() if each.code == "destination.port-unknown"}
-    assert found == {"… has no port …, its ports are …"}
+def test_the_message_is_the_one_of_that_code(found: tuple[problem_codes.Finding, ...]) -> None:
+    messages = {each.message for each in found if each.code == "destination.port-unknown"}
+    assert messages == {"… has no port …, its ports are …"}
 
 
 def test_what_features_read_are_fields() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final
 
 from xds.explain.analyze import destination_rules, services, virtual_services
 from xds.model.problem import Problem, Severity
 from xds.model.snapshot import ALL, Input, Snapshot, Table
-from xds.slices import Slices, at_once
 from xds.view.graph import Call, Graph, Read, call
 
 _WORST_FIRST: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
@@ -28,7 +27,7 @@ def findings(read: Read) -> tuple[Problem, ...]:
 FINDINGS: Call = call(findings)
 
 
-def found_in(graph: Graph) -> Slices[tuple[Problem, ...]]:
+def found_in(graph: Graph) -> Generator[None, None, tuple[Problem, ...]]:
     """What is wrong between the objects of a graph's mesh, in slices: one check after the other, then all together."""
     made: list[Call] = []
     try:
@@ -46,7 +45,7 @@ def found_in(graph: Graph) -> Slices[tuple[Problem, ...]]:
 
 def analyze(snapshot: Snapshot, decoded: Iterable[Problem]) -> tuple[Problem, ...]:
     """``decoded`` (what decoders and sources found) and what is wrong between the objects, worst first, by object."""
-    return ordered((*decoded, *at_once(found_in(Graph(snapshot)))))
+    return ordered((*decoded, *Graph(snapshot).get(FINDINGS)))
 
 
 def ordered(found: Iterable[Problem]) -> tuple[Problem, ...]:

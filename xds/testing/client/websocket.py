@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import wsproto
-from wsproto.events import AcceptConnection, CloseConnection, RejectConnection, Request, TextMessage
+from wsproto.events import AcceptConnection, CloseConnection, Event, RejectConnection, Request, TextMessage
 
 from xds.testing.client.job import Emit, Job
 
@@ -31,27 +32,30 @@ def _talk(sock: socket.socket, what: dict[str, Any], told: dict[str, Any]) -> No
     side = wsproto.WSConnection(wsproto.ConnectionType.CLIENT)
     extra = [(name.encode(), value.encode()) for name, value in what["headers"]]
     sock.sendall(side.send(Request(host=url.netloc, target=url.path or "/", extra_headers=extra)))
-    wanted, parts = len(what["messages"]) + 1, list[str]()
-    while len(told["messages"]) < wanted:
-        piece = sock.recv(65536)
-        side.receive_data(piece or None)
-        for event in side.events():
-            if isinstance(event, AcceptConnection):
-                told["metadata"] = [(n.decode(), v.decode()) for n, v in event.extra_headers]
-                for message in what["messages"]:
-                    sock.sendall(side.send(TextMessage(message)))
-            elif isinstance(event, TextMessage):
+    parts: list[str] = []
+    for event in _events(sock, side):
+        match event:
+            case AcceptConnection():
+                told["metadata"] = [(name.decode(), value.decode()) for name, value in event.extra_headers]
+                sock.sendall(b"".join(side.send(TextMessage(message)) for message in what["messages"]))
+            case TextMessage():
                 parts.append(event.data)
-                if event.message_finished:
-                    told["messages"].append("".join(parts))
-                    parts.clear()
-            elif isinstance(event, RejectConnection):
+            case RejectConnection():
                 told["error"] = f"refused with status {event.status_code}"
                 return
-            elif isinstance(event, CloseConnection):
-                told["closed"] = True
-                return
-        if not piece:
-            told["closed"] = True
+            case CloseConnection():
+                break
+        if isinstance(event, TextMessage) and event.message_finished:
+            told["messages"].append("".join(parts))
+            parts.clear()
+        if len(told["messages"]) > len(what["messages"]):
+            sock.sendall(side.send(CloseConnection(code=1000)))
             return
-    sock.sendall(side.send(CloseConnection(code=1000)))
+    told["closed"] = True
+
+
+def _events(sock: socket.socket, side: wsproto.WSConnection) -> Iterator[Event]:
+    """What the other side says, until it ends the connection."""
+    while piece := sock.recv(65536):
+        side.receive_data(piece)
+        yield from side.events()
