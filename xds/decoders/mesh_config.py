@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+import msgspec
+
 from xds.decoders.row import Authored, Row
 from xds.kinds.mesh_config import MeshConfig as Struct
 from xds.kinds.mesh_config import MeshConfigSpec
@@ -25,11 +27,32 @@ DEFAULT: Final = Mesh(
     refusal=Policies([direct_responses.BLOCKED]),
 )
 
+_READ: Final = frozenset(
+    {
+        "connect_timeout",
+        "default_destination_rule_export_to",
+        "default_http_retry_policy",
+        "default_inbound_http_retry_policy",
+        "default_service_export_to",
+        "default_traffic_policy",
+        "default_virtual_service_export_to",
+        "dns_refresh_rate",
+        "h2_upgrade_policy",
+        "locality_lb_setting",
+        "outbound_traffic_policy",
+        "protocol_detection_timeout",
+        "root_namespace",
+        "tcp_keepalive",
+        "trust_domain",
+    }
+)
+
 
 def decode(authored: Authored) -> Iterator[Row]:
     """The row of the mesh's settings."""
     struct: Struct = authored.struct
     spec, at, reading = struct.spec, authored.spec, authored.reading
+    _report_unread(spec, authored)
     stated = decode_policies(MESH_CONFIG, spec, at, reading)
     mode = spec.outbound_traffic_policy.mode if spec.outbound_traffic_policy is not None else None
     if mode == "ALLOW_ANY_DYNAMIC_DNS":
@@ -57,6 +80,13 @@ def decode(authored: Authored) -> Iterator[Row]:
         refusal=DEFAULT.refusal,
     )
     yield Row(Input(Table.MESH, ""), mesh)
+
+
+def _report_unread(spec: MeshConfigSpec, authored: Authored) -> None:
+    for field in msgspec.structs.fields(spec):
+        if field.name not in _READ and getattr(spec, field.name) not in (None, field.default, field.default_factory):
+            message = "is not carried out by this version"
+            authored.reading.warning(authored.spec / field.encode_name, "mesh.not-read", message)
 
 
 def _inbound(spec: MeshConfigSpec, authored: Authored) -> Policies:

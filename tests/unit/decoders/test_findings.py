@@ -19,7 +19,11 @@ SLICE = (
 )
 PORT = "{number: 80, name: http, protocol: HTTP}"
 
+MESH = "{{apiVersion: mesh.istio.io/v1alpha1, kind: MeshConfig, metadata: {{name: m, namespace: i}}, spec: {}}}"
+
 CASES = [
+    (MESH, "{accessLogFile: /dev/stdout}", "spec.accessLogFile mesh.not-read"),
+    (MESH, "{pathNormalization: {normalization: NONE}}", "spec.pathNormalization mesh.not-read"),
     (VS, "{hosts: [a]}", "spec virtual-service.empty"),
     (VS, "{hosts: ['a.*'], http: [{redirect: {uri: /}}]}", "spec.hosts[0] host.wildcard"),
     (VS, "{hosts: ['http://a'], http: [{redirect: {uri: /}}]}", "spec.hosts[0] host.name"),
