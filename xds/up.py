@@ -22,6 +22,7 @@ from xds.local.settings import LocalSettings
 from xds.local.workloads import pod_specs
 from xds.model.object import Object
 from xds.model.refs import FieldRef, ObjectRef, Origin
+from xds.server import Rejected
 from xds.settings import Settings
 from xds.sources.changes import Changed, ProblemsByPlace, Replaced, Source, Transaction
 from xds.sources.files import FileSource, Loaded, load
@@ -29,6 +30,8 @@ from xds.sources.store import ObjectStore
 
 XDS_SOCKET = "xds"
 HTTP_SOCKET = "http"
+# How long a pod that is to end goes on serving for proxies that have not acknowledged that it will.
+_PATIENCE = timedelta(seconds=2)
 # Objects that only the local runner reads: the cluster's controllers would turn them into Pods.
 _TEMPLATES = frozenset({"Deployment", "StatefulSet", "Job"})
 
@@ -47,6 +50,7 @@ class LocalCluster:
         self._wake = asyncio.Event()
         self.applied = asyncio.Event()
         self._turned = asyncio.Event()
+        self._applying: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -84,7 +88,14 @@ class LocalCluster:
         self._wake.clear()
 
     async def _read(self) -> None:
-        applying: asyncio.Task[None] | None = None
+        try:
+            await self._follow()
+        finally:
+            if self._applying is not None:
+                self._applying.cancel()
+                await asyncio.gather(self._applying, return_exceptions=True)
+
+    async def _follow(self) -> None:
         async for transaction in self._manifests.changes():
             self._store.apply(transaction)
             kept = self._problems if isinstance(transaction, Changed) else {}
@@ -93,9 +104,9 @@ class LocalCluster:
             self._specs = {(spec.namespace, spec.name): spec for spec in specs}
             self.applied.clear()
             self._wake.set()
-            if applying is not None:
-                await applying
-            applying = asyncio.create_task(self._apply(specs), name="apply pods")
+            if self._applying is not None:
+                await self._applying
+            self._applying = asyncio.create_task(self._apply(specs), name="apply pods")
 
     async def _apply(self, specs: Iterable[PodSpec]) -> None:
         wanted = tuple(specs)
@@ -117,6 +128,12 @@ class LocalCluster:
     async def until_current(self, on_disk: Loaded) -> None:
         """Return when ``current`` holds."""
         while not self.current(on_disk):
+            self._turned.clear()
+            await self._turned.wait()
+
+    async def until_told(self) -> None:
+        """Return when the control plane has been told of the pods as they are now."""
+        while self._wake.is_set() or self._objects() != self._told:
             self._turned.clear()
             await self._turned.wait()
 
@@ -186,6 +203,15 @@ class Up:
         await self.mesh.services_loaded()
         await self.control_plane.until_synced(limit)
 
+    async def until_told(self) -> None:
+        """Return when every proxy has acknowledged the state of the pods as it is now; one that does not is not waited
+        for longer than ``_PATIENCE``.
+        """
+        with contextlib.suppress(TimeoutError, Rejected):
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                await self._cluster.until_told()
+                await self.control_plane.until_synced(_PATIENCE)
+
     async def until_current(self, limit: timedelta) -> None:
         """Return when the manifests, as they are on disk now, are what runs and what every proxy has acknowledged.
 
@@ -215,4 +241,6 @@ async def up(manifests: Path, settings: LocalSettings, sink: Sink) -> AsyncItera
         )
         async with ControlPlane(listening, (cluster,)) as control_plane:
             mesh.open_to_proxies(XDS_SOCKET)
-            yield Up(mesh, control_plane, cluster, manifests)
+            running = Up(mesh, control_plane, cluster, manifests)
+            mesh.ask_before_stopping(running.until_told)
+            yield running

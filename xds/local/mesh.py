@@ -11,7 +11,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -69,6 +69,7 @@ class LocalMesh:
         self._running: PodHost | None = None
         self._claim = -1
         self._user = User(settings.app_uid, settings.app_uid)
+        self._withdrawn: Callable[[], Awaitable[None]] | None = None
 
     # -- life
 
@@ -170,7 +171,15 @@ class LocalMesh:
         self._lives[spec.key] = asyncio.create_task(pod.run(), name=f"pod {spec.key}")
         self._pod_changed(pod.status)
 
+    def ask_before_stopping(self, withdrawn: Callable[[], Awaitable[None]]) -> None:
+        """Have ``withdrawn`` awaited between a pod's withdrawal from its services and its end."""
+        self._withdrawn = withdrawn
+
     async def _stop(self, keys: Sequence[PodKey]) -> None:
+        for key in keys:
+            self._pods[key].withdraw()
+        if keys and self._withdrawn is not None:
+            await self._withdrawn()
         for key in keys:
             self._pods[key].stop()
         await asyncio.gather(*(self._lives[key] for key in keys))

@@ -137,9 +137,13 @@ class Pod:
         finally:
             await asyncio.shield(self._clean_up())
 
+    def withdraw(self) -> None:
+        """Say that the pod is about to end, so that nobody sends it new requests."""
+        self._report(terminating=True, ready=False)
+
     def stop(self) -> None:
         """Tell the pod to end: its containers get SIGTERM now, all is killed after its grace period."""
-        self._report(terminating=True, ready=False)
+        self.withdraw()
         self._stopped.set()
 
     async def _set_up(self) -> None:

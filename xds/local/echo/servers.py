@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hypercorn.asyncio.worker_context import WorkerContext
     from hypercorn.config import Config
 
+_LAST_S: Final = 0.1
 _GRACE_S: Final = 2.0
 # Longer than any proxy keeps an idle connection: the side that sends requests is the one to close it.
 _IDLE_S: Final = 3600.0
@@ -104,6 +105,9 @@ class Servers:
         """Accept no more, let requests under way end for a moment, then close every connection."""
         for server in self._servers:
             server.close()
+        if self._connections:
+            # What is on its way still comes, and hypercorn cuts answers that it is in the middle of when it is ended.
+            await asyncio.sleep(_LAST_S)
         if self._context is not None:
             await self._context.terminated.set()
         if self._connections:

@@ -1,0 +1,151 @@
+"""What docs/fields.md says *works* does: without the field, or with another value, Envoy is sent something else."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from tests.objects import applied, made
+from tools import fields
+from xds.decoders.build import Builder
+from xds.model.labels import labels
+from xds.model.proxy import Proxy
+from xds.translators.translate import translate
+from xds.view.graph import Graph, call
+from xds.view.proxy_view import proxy_view
+
+FOLDER = Path(__file__).parent / "every_field"
+WORKING = [row.path for kind in fields.KINDS for row in fields.rows(kind) if row.status == fields.WORKS]
+PROXIES = (
+    Proxy("near", namespace="shop", name="web-1", labels=labels({"app": "web"})),
+    Proxy("other", namespace="shop", name="catalog-1", labels=labels({"app": "catalog"})),
+    Proxy("far", namespace="other", name="far-1"),
+)
+# Other values of fields that must be there, where one that is longer or larger by one is none.
+OTHERWISE: dict[str, Any] = {
+    "http[].directResponse.body.bytes": "dGVhcw==",
+    "http[].fault.abort.grpcStatus": "INTERNAL",
+    "http[].fault.delay.fixedDelay": "2s",
+    "trafficPolicy.loadBalancer.consistentHash.maglev.tableSize": 257,
+    "trafficPolicy.loadBalancer.warmup.duration": "20s",
+    "ports[].name": "tcp-other",
+    "resolution": "DNS",
+    "endpoints[].address": "192.0.2.9",
+}
+Place = tuple[Any, str | int]
+Given = list[dict[str, Any]]
+
+
+class Case(NamedTuple):
+    """One document of every_field/: what the user wrote, and what Envoy is sent for it."""
+
+    about: str
+    given: Given
+    sent: frozenset[tuple[str, str, str, bytes]]
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """All documents of the folder but the world they stand in."""
+    found = []
+    for path in sorted(FOLDER.glob("*.yaml")):
+        if path.stem != "world":
+            for case in yaml.safe_load_all(path.read_text()):
+                given = [_with_version(plain) for plain in case["given"]]
+                found.append(Case(case["about"], given, sent(given)))
+    return tuple(found)
+
+
+def _with_version(plain: dict[str, Any]) -> dict[str, Any]:
+    groups = {"EndpointSlice": "discovery.k8s.io/v1", "MeshConfig": "mesh.istio.io/v1alpha1"}
+    default = "v1" if plain["kind"] in ("Service", "Pod") else "networking.istio.io/v1"
+    return {"apiVersion": groups.get(plain["kind"], default), **plain}
+
+
+@cache
+def world() -> tuple[dict[str, Any], ...]:
+    """The objects that every case stands among."""
+    return tuple(_with_version(plain) for plain in yaml.safe_load_all((FOLDER / "world.yaml").read_text()))
+
+
+def sent(given: Given) -> frozenset[tuple[str, str, str, bytes]]:
+    """What each proxy is sent. AssertionError when an object has a fault."""
+    builder = Builder()
+    change = applied(builder, [made(plain) for plain in (*world(), *given)])
+    assert not [problem for problem in builder.problems if problem.severity.value == "error"], builder.problems
+    graph = Graph(change.snapshot)
+    return frozenset(
+        (proxy.id, *translate(spec))
+        for proxy in PROXIES
+        for root in graph.get(call(proxy_view, proxy))
+        for group in graph.get(root)
+        for leaf in graph.get(group)
+        for spec in graph.get(leaf)
+    )
+
+
+def places(plain: Any, steps: list[str]) -> Iterator[Place]:
+    """Where a field stands in a manifest: what holds it, and its key there."""
+    step, *rest = steps
+    name = step.removesuffix("[]")
+    if step == "*":
+        yield from ((plain, key) for key in plain)
+    elif not isinstance(plain, dict) or name not in plain:
+        return
+    elif not rest:
+        yield plain, name
+    elif step.endswith("[]"):
+        for item in plain[name]:
+            yield from places(item, rest)
+    else:
+        yield from places(plain[name], rest)
+
+
+def matters(path: str, case: Case) -> bool | None:
+    """Whether what is sent depends on the field, somewhere in the case; None when the case does not have it."""
+    kind, _, field = path.partition(".")
+    steps = field.removeprefix("spec.").split(".")
+    answers = []
+    for index, plain in enumerate(case.given):
+        count = len(list(places(plain.get("spec"), steps))) if plain["kind"] == kind else 0
+        answers += [_differs(case, index, steps, number) for number in range(count)]
+    return any(answers) if answers else None
+
+
+def _differs(case: Case, index: int, steps: list[str], number: int) -> bool:
+    for change in (_removed, _replaced):
+        given = copy.deepcopy(case.given)
+        holder, key = list(places(given[index]["spec"], steps))[number]
+        change(holder, key, ".".join(steps))
+        try:
+            return sent(given) != case.sent
+        except AssertionError:
+            continue  # it must be there
+    return False
+
+
+def _removed(holder: Any, key: str | int, _field: str) -> None:
+    del holder[key]
+
+
+def _replaced(holder: Any, key: str | int, field: str) -> None:
+    value = holder[key]
+    if field in OTHERWISE:
+        holder[key] = OTHERWISE[field]
+    elif isinstance(value, list):
+        holder[key] = [f"{each}x" for each in value]
+    else:
+        holder[key] = value + 1 if isinstance(value, int) else f"{value}x"
+
+
+@pytest.mark.parametrize("path", WORKING)
+def test_a_field_that_works_changes_what_envoy_is_sent(path: str) -> None:
+    answers = {case.about: answer for case in cases() if (answer := matters(path, case)) is not None}
+    assert answers, f"no case in {FOLDER.name}/ has {path}"
+    assert any(answers.values()), f"{path} changes nothing in {', '.join(answers)}"
