@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from xds.server.batch import Batch
 from xds.wire.difference import Difference
-from xds.wire.resource import Layers, Resource, find, steps
+from xds.wire.resource import Layers, Resource, steps
 from xds.wire.type_urls import REMOVED_LAST
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def _linger(sub: SotwSubscription, part: Difference, prior: Layers, now: float) 
     for name in part.names & sub.lingering.keys():
         del sub.lingering[name], sub.withheld[name]
     for name in part.removed if sub.type_url in REMOVED_LAST else ():
-        before = find(prior, name)
-        if before is not None:
+        before = sub.wanted(name, prior)  # what was refused is not kept in the list
+        if isinstance(before, Resource):
             sub.lingering[name] = Difference((before,))
             sub.withheld.setdefault(name, now)
 

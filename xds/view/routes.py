@@ -122,7 +122,7 @@ def routes(read: Read, wanted: HostRoutes) -> tuple[RouteSpec, ...]:
     found: list[RouteSpec] = []
     for authored, route in http_routes(read, owner):
         for match in route.matches or (Match(),):
-            if not _may_match(match.source, wanted):
+            if not _may_match(match.source, owner.gateways, wanted):
                 continue
             found.append(_route(read, wanted, settings, (authored, route, match)))
             if match.request == EVERYTHING:
@@ -133,8 +133,8 @@ def routes(read: Read, wanted: HostRoutes) -> tuple[RouteSpec, ...]:
     return tuple(found)
 
 
-def _may_match(source: SourceMatch, wanted: HostRoutes) -> bool:
-    if source.gateways and "mesh" not in source.gateways:
+def _may_match(source: SourceMatch, gateways: tuple[str, ...], wanted: HostRoutes) -> bool:
+    if "mesh" not in (source.gateways or gateways):
         return False
     if source.port and source.port != wanted.port:
         return False

@@ -38,6 +38,8 @@ OTHERWISE: dict[str, Any] = {
     "resolution": "DNS",
     "endpoints[].address": "192.0.2.9",
 }
+# Fields that must be there and have one value only: what may stand in their place.
+INSTEAD = {"trafficPolicy.loadBalancer.consistentHash.useSourceIp": {"httpHeaderName": "x-user"}}
 Place = tuple[Any, str | int]
 Given = list[dict[str, Any]]
 
@@ -136,7 +138,10 @@ def _removed(holder: Any, key: str | int, _field: str) -> None:
 
 def _replaced(holder: Any, key: str | int, field: str) -> None:
     value = holder[key]
-    if field in OTHERWISE:
+    if field in INSTEAD:
+        del holder[key]
+        holder.update(INSTEAD[field])
+    elif field in OTHERWISE:
         holder[key] = OTHERWISE[field]
     elif isinstance(value, list):
         holder[key] = [f"{each}x" for each in value]
