@@ -87,6 +87,10 @@ def _report_unread(spec: MeshConfigSpec, authored: Authored) -> None:
         if field.name not in _READ and getattr(spec, field.name) not in (None, field.default, field.default_factory):
             message = "is not carried out by this version"
             authored.reading.warning(authored.spec / field.encode_name, "mesh.not-read", message)
+    outbound = spec.outbound_traffic_policy
+    if outbound is not None and outbound.egress_proxy is not None:
+        at = authored.spec / "outboundTrafficPolicy.egressProxy"
+        authored.reading.warning(at, "mesh.not-read", "is not carried out by this version")
 
 
 def _inbound(spec: MeshConfigSpec, authored: Authored) -> Policies:

@@ -103,6 +103,9 @@ def _check_endpoint(
     endpoint: WorkloadEntrySpec, spec: ServiceEntrySpec, resolution: Resolution, at: tuple[FieldRef, Reading]
 ) -> None:
     field, reading = at
+    if endpoint.network:
+        message = "is not carried out by this version: all endpoints are called directly"
+        reading.warning(field / "network", "endpoint.network", message)
     names = {port.name for port in spec.ports}
     for name in sorted(endpoint.ports.keys() - names):
         reading.error((field / "ports").key(name), "endpoint.port", f"{name!r} is no port of this ServiceEntry")

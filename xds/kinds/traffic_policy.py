@@ -86,7 +86,7 @@ class OutlierDetection(Strict, frozen=True, kw_only=True):
         PositiveDuration | None,
         about("How long, times the number of ejections so far; 30s when absent."),
     ] = None
-    max_ejection_percent: Annotated[WholePercent, about("Share of the endpoints that may be out; 10 if 0.")] = 0
+    max_ejection_percent: Annotated[WholePercent, about("Share of the endpoints that may be out; 50 if 0.")] = 0
     min_health_percent: Annotated[
         WholePercent,
         about("With fewer healthy ones, all are used, out or not; 0 never."),

@@ -24,6 +24,7 @@ MESH = "{{apiVersion: mesh.istio.io/v1alpha1, kind: MeshConfig, metadata: {{name
 CASES = [
     (MESH, "{accessLogFile: /dev/stdout}", "spec.accessLogFile mesh.not-read"),
     (MESH, "{pathNormalization: {normalization: NONE}}", "spec.pathNormalization mesh.not-read"),
+    (MESH, "{outboundTrafficPolicy: {egressProxy: {host: e}}}", "spec.outboundTrafficPolicy.egressProxy mesh.not-read"),
     (VS, "{hosts: [a]}", "spec virtual-service.empty"),
     (VS, "{hosts: ['a.*'], http: [{redirect: {uri: /}}]}", "spec.hosts[0] host.wildcard"),
     (VS, "{hosts: ['http://a'], http: [{redirect: {uri: /}}]}", "spec.hosts[0] host.name"),
@@ -52,6 +53,11 @@ CASES = [
         SE,
         f"{{hosts: [a.b], ports: [{PORT}], resolution: STATIC, endpoints: [{{address: name}}]}}",
         "spec.endpoints[0].address endpoint.address",
+    ),
+    (
+        SE,
+        f"{{hosts: [a.b], ports: [{PORT}], resolution: STATIC, endpoints: [{{address: 10.0.0.1, network: n}}]}}",
+        "spec.endpoints[0].network endpoint.network",
     ),
     (SE, f"{{hosts: [a.b], ports: [{PORT}, {PORT}]}}", "spec.ports[1].number port.twice"),
     (SE, "{hosts: [a.b], ports: [{number: 80, name: x, protocol: SPDY}]}", "spec.ports[0].protocol port.protocol"),
