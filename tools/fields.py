@@ -31,8 +31,9 @@ _HEAD: Final = """\
 
 Made by `python -m tools.fields` from the structs of `xds/kinds/` and the features of `xds/translators/`; do not edit.
 *works*: Envoy does it. *checked only*: mistakes in it are reported, but it has no effect. *not read*: its shape is
-checked at most, it has no effect, and a warning says so. `[]` is a list, `.*` a mapping by name. One row stands for all fields below it
-where none of them has an effect, or where they are read as another field is. `metadata` and `status` are left out.
+checked at most, it has no effect, and a warning says so. `[]` is a list, `.*` a mapping by name. One row stands for all
+fields below it where none of them has an effect, or where they are read as another field is. `metadata` and `status`
+are left out. What works is tested so: without it, Envoy is sent something else.
 """
 WORKS: Final = "works"
 CHECKED: Final = "checked only"
