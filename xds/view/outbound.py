@@ -146,19 +146,19 @@ def port_claims(read: Read, home: str, foreign: bool) -> tuple[PortClaims, ...]:
     by_sni: dict[int, list[ServiceKey]] = {}
     by_subnet: dict[int, dict[tuple[str, str], ServiceKey]] = {}
     tcp: dict[int, ServiceKey] = {}
-    for key in read.get(visible_services, home):
-        for port in read.get(port_shapes, key):
-            if port.protocol.is_http:
-                http.add(port.number)
-            elif port.subnets:
-                # Envoy refuses two chains of one match: the first has it.
-                sni = key.hostname if port.protocol.is_tls else ""
-                for subnet in port.subnets:
-                    by_subnet.setdefault(port.number, {}).setdefault((subnet, sni), key)
-            elif not port.addressed and port.protocol.is_tls:
-                by_sni.setdefault(port.number, []).append(key)
-            elif not port.addressed:
-                tcp.setdefault(port.number, key)
+    services = read.get(visible_services, home)
+    for key, port in ((key, port) for key in services for port in read.get(port_shapes, key)):
+        if port.protocol.is_http:
+            http.add(port.number)
+        elif port.subnets:
+            # Envoy refuses two chains of one match: the first has it.
+            sni = key.hostname if port.protocol.is_tls else ""
+            for subnet in port.subnets:
+                by_subnet.setdefault(port.number, {}).setdefault((subnet, sni), key)
+        elif not port.addressed and port.protocol.is_tls:
+            by_sni.setdefault(port.number, []).append(key)
+        elif not port.addressed:
+            tcp.setdefault(port.number, key)
     if foreign:
         http.add(FOREIGN_PORT)
     return tuple(
