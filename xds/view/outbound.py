@@ -147,7 +147,8 @@ def port_claims(read: Read, home: str, foreign: bool) -> tuple[PortClaims, ...]:
     by_subnet: dict[int, dict[tuple[str, str], ServiceKey]] = {}
     tcp: dict[int, ServiceKey] = {}
     services = read.get(visible_services, home)
-    for key, port in ((key, port) for key in services for port in read.get(port_shapes, key)):
+    shapes = [(key, port) for key in services for port in read.get(port_shapes, key)]
+    for key, port in shapes:
         if port.protocol.is_http:
             http.add(port.number)
         elif port.subnets:
