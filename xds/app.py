@@ -235,9 +235,9 @@ class ControlPlane:
 
     async def _see_off(self) -> None:
         async with self._changing:
-            while self._leaving:
-                proxy = self._leaving.pop()
-                self._pipeline.disconnect(proxy)
+            leaving, self._leaving = self._leaving, set()
+            self._pipeline.disconnect(*leaving)
+            for proxy in leaving:
                 self._cache.remove(_group(proxy))
 
 

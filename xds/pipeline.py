@@ -46,10 +46,12 @@ class Pipeline:
         self._proxies[proxy] = view
         return (yield from self._set_of(view))
 
-    def disconnect(self, proxy: Proxy) -> None:
-        """Forget a proxy, and what only it used."""
-        if self._proxies.pop(proxy, None) is not None:
+    def disconnect(self, *proxies: Proxy) -> None:
+        """Forget proxies, and what only they used."""
+        gone = [proxy for proxy in proxies if self._proxies.pop(proxy, None) is not None]
+        for proxy in gone:
             self.graph.release(call(proxy_view, proxy))
+        if gone:
             self._sweep()
 
     def advance(self, change: Change) -> Slices[dict[Proxy, ResourceSet]]:
