@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from xds.model.endpoint import NOWHERE, Locality
+
 Json = dict[str, Any]
 
 ADMIN_PORT: Final = 15000
@@ -19,15 +21,6 @@ METRICS_PORT: Final = 15090
 XDS_CLUSTER: Final = "xds-grpc"
 _TYPE: Final = "type.googleapis.com/"
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-
-
-@dataclass(frozen=True, slots=True)
-class Locality:
-    """Where a proxy runs; empty parts are unknown."""
-
-    region: str = ""
-    zone: str = ""
-    sub_zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +41,7 @@ class ProxyNode:
     domain: str = "cluster.local"
     workload: str = ""
     interception_mode: str = "REDIRECT"
-    locality: Locality = Locality()
+    locality: Locality = NOWHERE
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -71,7 +64,7 @@ class ProxyNode:
             "INTERCEPTION_MODE": self.interception_mode,
             "WORKLOAD_NAME": self.workload or self.name,
         }
-        where = {"region": self.locality.region, "zone": self.locality.zone, "sub_zone": self.locality.sub_zone}
+        where = {"region": self.locality.region, "zone": self.locality.zone, "sub_zone": self.locality.subzone}
         node: Json = {
             "id": self.id,
             "cluster": f"{app or self.labels.get('app') or self.workload or self.name}.{self.namespace}",

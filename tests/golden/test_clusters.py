@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 
 import pytest
 import yaml
 
 from tests.golden.cluster_case import Case, outcome
+from tests.golden.compared import compare
 from xds.local.sidecar import installed_envoy
 from xds.translators import cds, lds
 from xds.wire.codec import to_plain
@@ -32,15 +32,7 @@ ENVOY = installed_envoy()
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_golden(path: Path, golden: str) -> None:
-    text = path.read_text()
-    got = outcome(text)
-    if golden == "write":
-        kept, _, _ = text.partition("\nthen:\n")
-        problems = yaml.safe_dump({"problems": got.pop("problems")}, width=1000)
-        then = yaml.safe_dump(got, sort_keys=False, width=1000, default_flow_style=None) if got else ""
-        path.write_text(f"{kept.rstrip()}\nthen:\n{indent(then + problems, '  ')}")
-    else:
-        assert got == yaml.safe_load(text)["then"], "if this is wanted: make golden, then read the diff"
+    compare(path, outcome(path.read_text()), golden)
 
 
 @pytest.mark.envoy

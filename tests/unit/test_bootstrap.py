@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from tools.envoy_bootstraps import FOLDER, documents
-from xds.bootstrap import ControlPlane, Locality, OwnPorts, ProxyNode, Tls, bootstrap, xds_cluster
+from xds.bootstrap import ControlPlane, OwnPorts, ProxyNode, Tls, bootstrap, xds_cluster
+from xds.model.endpoint import Locality
 
 NODE = ProxyNode("sidecar", "shop", "web-0", ("10.77.0.2", "fd00::2"), labels={"app": "web"})
 

@@ -86,7 +86,8 @@ def command(
 
 def _node(identity: Identity) -> tuple[Any, dict[str, str]]:
     """The node that the id describes, and the parts of it that are to be as they were given."""
-    from xds.bootstrap import Locality, ProxyNode
+    from xds.bootstrap import ProxyNode
+    from xds.model.endpoint import Locality
 
     region, zone, sub_zone = (*identity.locality.split("/"), "", "")[:3]
     parts = identity.node_id.split("~")

@@ -10,23 +10,11 @@ from typing import Annotated, Final
 import typer
 
 from xds.cli.failure import Failure
+from xds.local.state import WORKLOAD_KINDS
 
 NamespaceOption = Annotated[str, typer.Option("-n", "--namespace", metavar="NS", help="The namespace of the pod.")]
 
-_KINDS: Final = {
-    "deploy": "Deployment",
-    "deployment": "Deployment",
-    "deployments": "Deployment",
-    "deployments.apps": "Deployment",
-    "sts": "StatefulSet",
-    "statefulset": "StatefulSet",
-    "statefulsets": "StatefulSet",
-    "job": "Job",
-    "jobs": "Job",
-    "po": "Pod",
-    "pod": "Pod",
-    "pods": "Pod",
-}
+_KINDS: Final = {**WORKLOAD_KINDS, "deployments.apps": "Deployment"}
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -21,7 +21,7 @@ from xds.local.node import RUN_DIR
 from xds.local.pods import PodKey
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_WORKLOADS = {
+WORKLOAD_KINDS: Final = {
     "deploy": "Deployment",
     "deployment": "Deployment",
     "deployments": "Deployment",
@@ -201,7 +201,7 @@ def find_pod(mesh: MeshEntry, namespace: str, target: str) -> PodEntry:
     NotFound, with the namespace's pods, when there is none.
     """
     kind, slash, name = target.rpartition("/")
-    word = _WORKLOADS.get(kind.lower(), "") if slash else "Pod"
+    word = WORKLOAD_KINDS.get(kind.lower(), "") if slash else "Pod"
     here = [pod for pod in mesh.pods if pod.namespace == namespace]
     for pod in sorted(here, key=lambda pod: pod.name):
         same_workload = pod.workload_kind == word and pod.workload == name

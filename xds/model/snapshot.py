@@ -15,7 +15,6 @@ class Table(StrEnum):
     MESH = "mesh"  # "" -> Mesh
     SERVICE = "service"  # ServiceKey -> Service
     HOST = "host"  # hostname -> Service, of all namespaces
-    RESTRICTED_HOST = "restricted-host"  # hostname -> Service not exported to everybody
     VIRTUAL_ADDRESS = "virtual-address"  # address -> Service that has it
     SELECTING = "selecting"  # namespace -> Service with a selector
     SLICE = "slice"  # ServiceKey -> EndpointSlice

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from xds.model.labels import NO_LABELS, Labels
-from xds.model.policy import NO_POLICIES, Policies
+from xds.model.policy import NO_POLICIES, AtCaller, Policies, Policy
 from xds.model.refs import ObjectRef
 from xds.model.route import VirtualService
 from xds.model.service import DestinationRule, ServiceKey, Subset
@@ -118,6 +118,12 @@ def policies_for(found: DestinationRule | None, subset: str, port: int) -> Polic
         return of_rule
     of_port = dict(chosen.port_policies).get(port)
     return chosen.policies.over(of_rule) if of_port is None else of_port
+
+
+def at_caller(read: Read, at: RuleAt | None, subset: str, port: int) -> tuple[Policy, ...]:
+    """What the rule at ``at`` asks of those who call a subset on a port: of their routes and connections."""
+    of_host = policies_for(read.get(rule, at), subset, port) if at is not None else NO_POLICIES
+    return tuple(part for policy in of_host.that(AtCaller) if (part := policy.at_caller()) is not None)
 
 
 def route_owner(read: Read, hostname: str, home: str) -> ObjectRef | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xds.model.endpoint import Endpoint, EndpointKey
+from xds.model.labels import NO_LABELS, Labels
 from xds.model.policy import Policies, Speaking, Unbalanced
 from xds.model.service import (
     DestinationRule,
@@ -53,6 +54,17 @@ def subset_names(found: DestinationRule | None) -> tuple[str, ...]:
     return ("", *(subset.name for subset in found.subsets)) if found is not None else ("",)
 
 
+def subset_labels(found: DestinationRule | None, subset: str) -> Labels:
+    """The labels of a rule's subset; none for the whole host, or a subset that the rule does not define."""
+    subsets = found.subsets if found is not None else ()
+    return next((each.labels for each in subsets if each.name == subset), NO_LABELS)
+
+
+def cluster_policies(read: Read, found: DestinationRule | None, subset: str, port: int) -> Policies:
+    """What holds for a cluster: what the rule says of the subset and port, over what the mesh says of all."""
+    return policies_for(found, subset, port).over(read.get(mesh).cluster_policies)
+
+
 def discovery(service: Service, policies: Policies) -> Discovery | None:
     """How the hosts of a service's cluster are found; None where no cluster is made."""
     if any(policy.passthrough for policy in policies.that(Unbalanced)):
@@ -88,14 +100,13 @@ def _cluster(
     found: DestinationRule | None,
 ) -> ClusterSpec | None:
     settings = read.get(mesh)
-    policies = policies_for(found, subset, port.number).over(settings.cluster_policies)
+    policies = cluster_policies(read, found, subset, port.number)
     how = discovery(service, policies)
     if how is None:
         return None
     by_dns = how in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
-    chosen = next((each.labels for each in found.subsets if each.name == subset), None) if found is not None else None
     listed = _resolved(read, service, port) if by_dns else ()
-    groups = localities(listed, chosen or frozenset())
+    groups = localities(listed, subset_labels(found, subset))
     if by_dns and not groups:
         return None
     return ClusterSpec(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from xds.model.service import Protocol, ServiceKey
 from xds.view import names
 from xds.view.graph import Read
-from xds.view.outbound import anybody, foreign_hosts, host_routes, port_shapes
+from xds.view.outbound import foreign_hosts, host_routes, port_shapes, seen_by
 from xds.view.routes import FOREIGN_PORT, unknown_hosts, virtual_host
 from xds.view.scope import Scope, visible_services
 from xds.view.specs import Chain, ChainMatch, HttpChain, ListenerSpec, RouteTable, VirtualHostSpec
@@ -49,8 +49,8 @@ def explicit_table(read: Read, scope: Scope) -> tuple[RouteTable, ...]:
 
 
 def _virtual_hosts(read: Read, key: ServiceKey, port: int, scope: Scope) -> tuple[VirtualHostSpec, ...]:
-    seen = scope if key.namespace == scope.namespace else anybody(scope)
-    return read.get(virtual_host, names.port_routes(port), read.get(host_routes, key, port, seen))
+    wanted = read.get(host_routes, key, port, seen_by(scope, key))
+    return read.get(virtual_host, names.port_routes(port), wanted)
 
 
 def _with_port(domains: tuple[str, ...], port: int) -> tuple[str, ...]:

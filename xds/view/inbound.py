@@ -21,7 +21,6 @@ class InboundPort(NamedTuple):
     number: int
     protocol: Protocol
     service: ServiceKey
-    service_port: int
 
 
 class Offer(NamedTuple):
@@ -43,7 +42,7 @@ def inbound_ports(read: Read, offer: Offer) -> tuple[InboundPort, ...]:
         for port in service.ports:
             number = _pod_port(port, pod)
             if number and number not in names.TAKEN_PORTS:
-                found.setdefault(number, InboundPort(number, port.protocol, service.key, port.number))
+                found.setdefault(number, InboundPort(number, port.protocol, service.key))
     return tuple(found[number] for number in sorted(found))
 
 

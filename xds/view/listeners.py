@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from xds.model.endpoint import Endpoint, EndpointKey
 from xds.model.mesh import OutboundMode
-from xds.model.policy import NO_POLICIES, AtCaller, Policies
+from xds.model.policy import NO_POLICIES, Policies
 from xds.model.service import Protocol, Resolution, Service, ServiceKey, ServicePort
 from xds.model.snapshot import Table
 from xds.view import names
-from xds.view.attach import RuleAt, policies_for, rule
+from xds.view.attach import RuleAt, at_caller
 from xds.view.endpoints import endpoints
 from xds.view.graph import Read
 from xds.view.inbound import InboundPort
@@ -133,7 +133,7 @@ def service_listener(read: Read, key: ServiceKey, number: int, at: RuleAt | None
     else:
         single = (address for address in service.addresses if "/" not in address)
         addresses = [(address, number) for address in single if _owns(read, service, address, number)]
-    policies = _at_caller(read, at, number)
+    policies = Policies(at_caller(read, at, "", number))
     return tuple(_address_listener(read, service, port, address, policies) for address in sorted(addresses))
 
 
@@ -163,11 +163,6 @@ def listened(read: Read, key: EndpointKey) -> frozenset[tuple[str, int]]:
     if port is None or port.protocol.is_http:
         return frozenset()
     return frozenset((endpoint.address, endpoint.port) for endpoint in read.get(endpoints, key))
-
-
-def _at_caller(read: Read, at: RuleAt | None, port: int) -> Policies:
-    of_host = policies_for(read.get(rule, at), "", port) if at is not None else NO_POLICIES
-    return Policies(part for policy in of_host.that(AtCaller) if (part := policy.at_caller()) is not None)
 
 
 def _address_listener(

@@ -15,8 +15,8 @@ from xds.model.route import Destination, VirtualService
 from xds.model.service import DestinationRule, Protocol, Resolution, Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.view import names
-from xds.view.attach import RuleAt, policies_for, route_owner, rule, rule_at
-from xds.view.clusters import discovery, mesh_clusters, service_clusters, subset_names
+from xds.view.attach import RuleAt, route_owner, rule, rule_at
+from xds.view.clusters import cluster_policies, discovery, mesh_clusters, service_clusters, subset_labels, subset_names
 from xds.view.delegates import http_routes
 from xds.view.endpoints import endpoint_group
 from xds.view.graph import Call, Read, call
@@ -36,13 +36,18 @@ from xds.view.routes import (
     virtual_host,
     whole_table,
 )
-from xds.view.scope import Scope, mesh, resolved_service, service_key, visible_services
+from xds.view.scope import Scope, resolved_service, service_key, visible_services
 from xds.view.specs import Discovery
 
 
 def anybody(scope: Scope) -> Scope:
     """What callers of a scope share with those of other namespaces: all but the services' bare names."""
     return scope._replace(namespace="")
+
+
+def seen_by(scope: Scope, key: ServiceKey) -> Scope:
+    """The scope as far as it matters for a service: callers of other namespaces than its own see it alike."""
+    return scope if key.namespace == scope.namespace else anybody(scope)
 
 
 def groups(read: Read, scope: Scope) -> tuple[Call, ...]:
@@ -122,22 +127,16 @@ def _has_own_listener(service: Service) -> bool:
 
 def _endpoint_leaves(read: Read, service: Service, at: RuleAt | None) -> list[Call]:
     found: DestinationRule | None = read.get(rule, at) if at is not None else None
-    settings = read.get(mesh)
     leaves = []
     for port in service.ports:
         for subset in subset_names(found):
-            policies = policies_for(found, subset, port.number).over(settings.cluster_policies)
+            policies = cluster_policies(read, found, subset, port.number)
             if discovery(service, policies) is not Discovery.EDS:
                 continue
             cluster = names.outbound_cluster(port.number, subset, service.hostname)
             key = EndpointKey(service.hostname, service.namespace, port.number)
-            leaves.append(call(endpoint_group, cluster, key, _labels_of(found, subset)))
+            leaves.append(call(endpoint_group, cluster, key, subset_labels(found, subset)))
     return leaves
-
-
-def _labels_of(found: DestinationRule | None, subset: str) -> frozenset[tuple[str, str]]:
-    subsets = found.subsets if found is not None else ()
-    return next((each.labels for each in subsets if each.name == subset), frozenset())
 
 
 def port_claims(read: Read, home: str, foreign: bool) -> tuple[PortClaims, ...]:
@@ -200,8 +199,7 @@ def hosts_on_port(read: Read, scope: Scope, port: int) -> tuple[HostRoutes, ...]
     found = []
     for key in read.get(visible_services, scope.home):
         if any(shape.number == port and shape.protocol.is_http for shape in read.get(port_shapes, key)):
-            near = key.namespace == scope.namespace
-            found.append(read.get(host_routes, key, port, scope if near else anybody(scope)))
+            found.append(read.get(host_routes, key, port, seen_by(scope, key)))
     return tuple(found)
 
 

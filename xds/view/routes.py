@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from xds.model.labels import NO_LABELS, Labels
 from xds.model.mesh import Mesh, OutboundMode
-from xds.model.policy import Answering, AtCaller, Policies
+from xds.model.policy import Answering, Policies
 from xds.model.refs import ObjectRef
 from xds.model.route import (
     Destination,
@@ -20,7 +20,7 @@ from xds.model.route import (
 from xds.model.service import Protocol, Resolution, Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.view import names
-from xds.view.attach import RuleAt, policies_for, rule
+from xds.view.attach import RuleAt, at_caller
 from xds.view.delegates import http_routes
 from xds.view.graph import Read
 from xds.view.scope import mesh
@@ -219,8 +219,7 @@ def _at_caller(read: Read, destination: Destination, wanted: HostRoutes, policie
     if target is None or target.rule is None:
         return policies
     port = _port_of(destination, _service_of(read, destination, wanted), wanted)
-    of_host = policies_for(read.get(rule, target.rule), destination.subset, port)
-    here = [part for policy in of_host.that(AtCaller) if (part := policy.at_caller()) is not None]
+    here = at_caller(read, target.rule, destination.subset, port)
     return policies.adding(*here) if here else policies
 
 

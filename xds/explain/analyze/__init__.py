@@ -11,17 +11,16 @@ from xds.model.snapshot import ALL, Input, Snapshot, Table
 from xds.view.graph import Call, Graph, Read, call
 
 _WORST_FIRST: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
-_CHECKS: Final[tuple[tuple[Table, Callable[[Any], Call]], ...]] = (
-    (Table.VIRTUAL_SERVICE, lambda ref: call(virtual_services.check, ref)),
-    (Table.RULE, lambda key: call(destination_rules.check, *key)),
-    (Table.SERVICE, lambda key: call(services.check, key)),
+_CHECKS: Final[tuple[tuple[Table, Callable[[Read, Any], tuple[Problem, ...]]], ...]] = (
+    (Table.VIRTUAL_SERVICE, virtual_services.check),
+    (Table.RULE, destination_rules.check),
+    (Table.SERVICE, services.check),
 )
 
 
 def findings(read: Read) -> tuple[Problem, ...]:
     """Everything that is wrong between the objects of a mesh; a check is made again only when what it read changed."""
-    families = (virtual_services.findings, destination_rules.findings, services.findings)
-    return tuple(problem for family in families for problem in read.get(family))
+    return tuple(problem for table, check in _CHECKS for key in read.keys(table) for problem in read.get(check, key))
 
 
 FINDINGS: Call = call(findings)
@@ -33,7 +32,7 @@ def found_in(graph: Graph) -> Generator[None, None, tuple[Problem, ...]]:
     try:
         for table, check in _CHECKS:
             for key in graph.snapshot.read(Input(table, ALL)):
-                made.append(check(key))
+                made.append(call(check, key))
                 graph.get(made[-1])
                 yield
         between: tuple[Problem, ...] = graph.get(FINDINGS)

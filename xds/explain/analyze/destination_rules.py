@@ -15,15 +15,9 @@ from xds.view.graph import Read
 from xds.view.scope import resolved_service, visible_services
 
 
-def findings(read: Read) -> tuple[Problem, ...]:
-    """What is wrong with all DestinationRules."""
-    keys: tuple[tuple[str, str], ...] = read.keys(Table.RULE)
-    return tuple(problem for key in keys for problem in read.get(check, *key))
-
-
-def check(read: Read, namespace: str, host: str) -> tuple[Problem, ...]:
+def check(read: Read, key: tuple[str, str]) -> tuple[Problem, ...]:
     """What is wrong with the rules that a namespace has for a host."""
-    rules: tuple[DestinationRule, ...] = read.rows(Table.RULE, (namespace, host))
+    rules: tuple[DestinationRule, ...] = read.rows(Table.RULE, key)
     return tuple(problem for each in rules for problem in (*_twice(rules, each), *_target(read, each)))
 
 

@@ -14,12 +14,6 @@ from xds.view.scope import resolved_service
 RESERVED = frozenset({15000, 15001, 15006, 15008, 15021, 15053, 15090})
 
 
-def findings(read: Read) -> tuple[Problem, ...]:
-    """What is wrong with all services."""
-    keys: tuple[ServiceKey, ...] = read.keys(Table.SERVICE)
-    return tuple(problem for key in keys for problem in read.get(check, key))
-
-
 def check(read: Read, key: ServiceKey) -> tuple[Problem, ...]:
     """What is wrong with the services of one name."""
     rows: tuple[Service, ...] = read.rows(Table.SERVICE, key)

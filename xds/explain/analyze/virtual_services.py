@@ -19,12 +19,6 @@ _ANYTHING = RequestMatch()
 _ANYBODY = SourceMatch()
 
 
-def findings(read: Read) -> tuple[Problem, ...]:
-    """What is wrong with all VirtualServices."""
-    refs: tuple[ObjectRef, ...] = read.keys(Table.VIRTUAL_SERVICE)
-    return tuple(problem for ref in refs for problem in read.get(check, ref))
-
-
 def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
     """What is wrong with one VirtualService among the others."""
     routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, ref)

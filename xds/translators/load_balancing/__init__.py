@@ -7,7 +7,7 @@ from typing import Any, Final
 from xds.translators.feature import TRAFFIC_POLICY, Feature
 from xds.translators.load_balancing import envoy
 from xds.translators.load_balancing.decode import load_balancing
-from xds.translators.load_balancing.policy import HashKey, LoadBalancing, Method, hash_key
+from xds.translators.load_balancing.policy import HashKey, LoadBalancing, Method
 
 FEATURES: Final[tuple[Feature[Any], ...]] = (
     Feature(
@@ -25,4 +25,4 @@ FEATURES: Final[tuple[Feature[Any], ...]] = (
     Feature(policy=HashKey, route_action=envoy.route_action, tcp_proxy=envoy.tcp_proxy),
 )
 
-__all__ = ["FEATURES", "HashKey", "LoadBalancing", "Method", "hash_key"]
+__all__ = ["FEATURES", "HashKey", "LoadBalancing", "Method"]

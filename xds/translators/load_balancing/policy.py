@@ -74,8 +74,3 @@ class LoadBalancing:
         """This policy: a narrower loadBalancer block replaces the wider one whole, as in Istio."""
         del parent
         return self
-
-
-def hash_key(load_balancing: LoadBalancing) -> HashKey | None:
-    """What routes to a service so balanced must hash; None when nothing is."""
-    return load_balancing.key

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.translators.traffic_policy import port_policy, read, traffic_policy
 from xds.translators.load_balancing.decode import load_balancing
-from xds.translators.load_balancing.policy import Cookie, HashKey, LoadBalancing, Method, Warmup, hash_key
+from xds.translators.load_balancing.policy import Cookie, HashKey, LoadBalancing, Method, Warmup
 
 Plain = dict[str, Any]
 
@@ -55,7 +55,7 @@ def test_settings_of_a_port_are_read_alike() -> None:
 )
 def test_keys_are_at_the_caller(stated: Plain, key: HashKey) -> None:
     policy, problems = balancing({"consistentHash": stated})
-    assert (policy.method, policy.at_caller(), hash_key(policy), problems) == (Method.RING_HASH, key, key, [])
+    assert (policy.method, policy.at_caller(), policy.key, problems) == (Method.RING_HASH, key, key, [])
 
 
 @pytest.mark.parametrize("stated", [{}, {"httpHeaderName": ""}, {"useSourceIp": False}, {"ringHash": {}}])
