@@ -5,27 +5,51 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterable, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
 
+from ca.authority import Authority
+from ca.errors import CaError
+from ca.store import open_or_create
 from xds.admin.app import app
 from xds.admin.listen import listen, serve
+from xds.callers.authorize import authorize
+from xds.callers.caller import Caller
 from xds.convergence import Convergence
 from xds.decoders.build import Builder
 from xds.events import Event
 from xds.findings import Findings
+from xds.identities import Identities
 from xds.model.endpoint import Locality
+from xds.model.mesh import Mesh
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
+from xds.model.snapshot import Table as Tables
 from xds.pipeline import Pipeline
-from xds.server import Node, Observer, Peer, Rejected, Rejection, Server, SnapshotCache
+from xds.server import (
+    Admission,
+    Denied,
+    Node,
+    Observer,
+    Peer,
+    Reason,
+    Rejected,
+    Rejection,
+    ResourceSet,
+    Server,
+    SnapshotCache,
+    Table,
+)
 from xds.settings import Settings
 from xds.slices import in_slices
 from xds.sources.changes import Source
 from xds.sources.store import ObjectStore
+from xds.trust import Trust
+from xds.wire.type_urls import SECRET
 
 log = structlog.get_logger()
 
@@ -40,9 +64,10 @@ class ControlPlane:
     Errors on entering: OSError when an address cannot be had or a source cannot be read at all.
     """
 
-    def __init__(self, settings: Settings, sources: Sequence[Source]) -> None:
+    def __init__(self, settings: Settings, sources: Sequence[Source], trust: Trust = Trust()) -> None:
         self._settings = settings
         self._sources = sources
+        self._trust = trust
         self._store = ObjectStore([source.name for source in sources])
         self._builder = Builder(domain=settings.domain)
         self._pipeline = Pipeline(self._builder.snapshot)
@@ -52,6 +77,9 @@ class ControlPlane:
         self._rounds = 0
         self._serving = asyncio.Event()
         self._changing = asyncio.Lock()
+        self._identities: Identities | None = None
+        self._sent: dict[Proxy, tuple[ResourceSet, tuple[Table, ...], ResourceSet]] = {}
+        self._groups: dict[str, Proxy] = {}
         self._streams: dict[Proxy, int] = {}
         self._lingering: dict[Proxy, asyncio.TimerHandle] = {}
         self._leaving: set[Proxy] = set()
@@ -112,6 +140,11 @@ class ControlPlane:
             raise Rejected(refused)
 
     async def _start(self) -> None:
+        if self._trust.store is not None:
+            state = await asyncio.to_thread(open_or_create, self._trust.store, datetime.now(UTC))
+            authority = Authority(state.signer, self._trust_domain, state.roots)
+            self._identities = Identities(authority, self._settings.certificate_lifetime, self._renewed)
+            self._spawn(self._identities.renew(), "certificates")
         if self._settings.http:
             listener = listen(self._settings.http)
             self._spawn(serve(app(self.convergence), listener, self._stop), "admin")
@@ -198,29 +231,74 @@ class ControlPlane:
         async with self._changing:
             changed = await in_slices(self._pipeline.advance(change))
             for proxy, resources in changed.items():
-                self._cache.set(_group(proxy), resources)
+                self._publish(proxy, resources)
+            self._follow_trust_domain()
         self.findings.changed()
 
     # -- to the proxies
 
-    async def _admit(self, node: Node, peer: Peer) -> str:
-        proxy = _proxy(node, peer)
+    async def _admit(self, node: Node, peer: Peer) -> Admission:
+        caller = await self._caller(peer)
+        proxy = _proxy(node, peer, caller)
         if (timer := self._lingering.pop(proxy, None)) is not None:
             timer.cancel()
         self._leaving.discard(proxy)
         self._streams[proxy] = self._streams.get(proxy, 0) + 1
+        admission = Admission(_group(proxy), _left(caller))
+        self._groups[admission.group] = proxy
         try:
             async with self._changing:
-                resources = await in_slices(self._pipeline.connect(proxy))
-                if self._cache.get(_group(proxy)) is not resources:
-                    self._cache.set(_group(proxy), resources)
-        except BaseException:
-            self._released(node, peer)
+                self._publish(proxy, await in_slices(self._pipeline.connect(proxy)))
+        except BaseException as error:
+            self._released(node, peer, admission)
+            if isinstance(error, CaError):
+                raise Denied(f"no certificate can be issued: {error}", Reason.UNAVAILABLE) from error
             raise
-        return _group(proxy)
+        return admission
 
-    def _released(self, node: Node, peer: Peer) -> None:
-        proxy = _proxy(node, peer)
+    async def _caller(self, peer: Peer) -> Caller | None:
+        """Who has proven to be at the other end; None for one that has not and need not (plaintext, asked for).
+
+        Errors: Denied.
+        """
+        private = peer.secure or peer.address.startswith("unix:")
+        if not private and self._settings.anonymous:
+            return None  # what was shown where others can read it proves nothing
+        if self._trust.authenticator is None:
+            if self._settings.anonymous:
+                return None
+            raise Denied("nobody can prove who it is to this control plane", Reason.UNAUTHENTICATED)
+        if self._settings.anonymous and not peer.secure and "authorization" not in peer.metadata:
+            return None
+        return await self._trust.authenticator.authenticate(peer)
+
+    def _publish(self, proxy: Proxy, resources: ResourceSet) -> None:
+        """Serve a proxy its resources and its own secrets."""
+        secrets = self._identities.secrets(proxy) if self._identities is not None else ()
+        known = self._sent.get(proxy)
+        if known is None or known[0] is not resources or known[1] != secrets:
+            layers = {**resources.layers, SECRET: (*resources.of(SECRET), *secrets)} if secrets else resources.layers
+            known = self._sent[proxy] = (resources, secrets, ResourceSet(layers) if secrets else resources)
+        if self._cache.get(_group(proxy)) is not known[2]:
+            self._cache.set(_group(proxy), known[2])
+
+    def _renewed(self, proxies: Iterable[Proxy]) -> None:
+        for proxy in proxies:
+            if proxy in self._sent:
+                self._publish(proxy, self._sent[proxy][0])
+
+    @property
+    def _trust_domain(self) -> str:
+        found: Mesh = self._builder.snapshot.rows(Tables.MESH, "")[0]
+        return found.trust.own
+
+    def _follow_trust_domain(self) -> None:
+        known = self._identities
+        if known is not None and known.authority.trust_domain != self._trust_domain:
+            known.use(Authority(known.authority.issuer, self._trust_domain, known.authority.roots))
+
+    def _released(self, node: Node, peer: Peer, admission: Admission) -> None:
+        proxy = self._groups[admission.group]
         self._streams[proxy] -= 1
         if not self._streams[proxy]:
             del self._streams[proxy]
@@ -239,11 +317,28 @@ class ControlPlane:
             self._pipeline.disconnect(*leaving)
             for proxy in leaving:
                 self._cache.remove(_group(proxy))
+                self._sent.pop(proxy, None)
+                self._groups.pop(_group(proxy), None)
+                if self._identities is not None:
+                    self._identities.forget(proxy)
 
 
-def _proxy(node: Node, peer: Peer) -> Proxy:
+def _proxy(node: Node, peer: Peer, caller: Caller | None) -> Proxy:
+    """The proxy that a node says it is. Errors: Denied when that is not what its caller has proven."""
     place = Locality(node.locality.region, node.locality.zone, node.locality.sub_zone)
-    return Proxy.of(node.id, node.metadata, locality=place, vhds=peer.delta, version=node.version)
+    proven = caller is not None
+    proxy = Proxy.of(node.id, node.metadata, locality=place, vhds=peer.delta, version=node.version, proven=proven)
+    if caller is None:
+        return proxy
+    authorize(caller, proxy)
+    return replace(proxy, namespace=caller.namespace, service_account=caller.service_account)
+
+
+def _left(caller: Caller | None) -> float | None:
+    """The seconds that a caller's proof is good for."""
+    if caller is None or caller.expires_at is None:
+        return None
+    return max(0.0, (caller.expires_at - datetime.now(UTC)).total_seconds())
 
 
 def _group(proxy: Proxy) -> str:

@@ -7,18 +7,20 @@ else comes over ADS. Node ids and metadata are istio's (istio-semantics 2.12), s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from xds.bootstrap_credentials import Json, Tls, WatchedToken
 from xds.model.endpoint import NOWHERE, Locality
-
-Json = dict[str, Any]
 
 ADMIN_PORT: Final = 15000
 HEALTH_PORT: Final = 15021
 METRICS_PORT: Final = 15090
 XDS_CLUSTER: Final = "xds-grpc"
+WORKLOAD_CLUSTER: Final = "sds-grpc"
+# Node metadata: "socket" where certificates come from the workload API behind ``sds-grpc``.
+WORKLOAD_SDS: Final = "WORKLOAD_SDS"
 _TYPE: Final = "type.googleapis.com/"
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -76,21 +78,15 @@ class ProxyNode:
 
 
 @dataclass(frozen=True, slots=True)
-class Tls:
-    """How a proxy trusts its control plane and proves who it is; empty paths are left out."""
-
-    server_name: str
-    ca_file: Path
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """Where the control plane listens: ``host:port`` (IPv6: ``[::1]:15010``; a name is looked up) or ``unix:/path``."""
+    """Where the control plane listens: ``host:port`` (IPv6: ``[::1]:15010``; a name is looked up) or ``unix:/path``.
+
+    ``tls`` says how it is trusted; ``token`` is presented at each connect, beside the certificate in ``tls`` if any.
+    """
 
     address: str
     tls: Tls | None = None
+    token: WatchedToken | None = None
 
     def endpoint(self) -> Json:
         """The ``address`` block of its endpoint. ValueError when the address has no port."""
@@ -119,9 +115,19 @@ class OwnPorts:
     address: str = "0.0.0.0"
 
 
-def bootstrap(node: ProxyNode, control_plane: ControlPlane, ports: OwnPorts = OwnPorts()) -> Json:
-    """A whole bootstrap: node, ADS by delta, admin, health and metrics listeners, limits and stats tags."""
+def bootstrap(
+    node: ProxyNode, control_plane: ControlPlane, ports: OwnPorts = OwnPorts(), *, workload_socket: Path | None = None
+) -> Json:
+    """A whole bootstrap: node, ADS by delta, admin, health and metrics listeners, limits and stats tags.
+
+    ``workload_socket`` is the unix socket of a SPIFFE workload API (SPIRE's agent): the proxy has a cluster
+    ``sds-grpc`` for it, and says in its metadata (WORKLOAD_SDS) that its certificates come from there, not over ADS.
+    """
     listeners = []
+    clusters = [xds_cluster(control_plane)]
+    if workload_socket is not None:
+        clusters.append(_workload_cluster(workload_socket))
+        node = replace(node, metadata={**node.metadata, WORKLOAD_SDS: "socket"})
     if ports.health:
         listeners.append(_forwarder("health", (ports.address, ports.health), "/healthz/ready", "/ready"))
     if ports.metrics:
@@ -137,7 +143,7 @@ def bootstrap(node: ProxyNode, control_plane: ControlPlane, ports: OwnPorts = Ow
         "node": node.as_dict(),
         "admin": {"address": _socket(ports.admin_address, ports.admin), "ignore_global_conn_limit": True},
         "dynamic_resources": dynamic_resources(),
-        "static_resources": {"listeners": listeners, "clusters": [xds_cluster(control_plane), admin]},
+        "static_resources": {"listeners": listeners, "clusters": [*clusters, admin]},
         "stats_config": {"stats_tags": _stats_tags()},
         "overload_manager": _overload_manager(),
         # Envoy's own limit for regular expressions is 100 instructions; ours is that of translators/regex.py.
@@ -167,7 +173,9 @@ def dynamic_resources() -> Json:
 def xds_cluster(control_plane: ControlPlane) -> Json:
     """The cluster of the control plane: HTTP/2 with keepalive, so that a dead peer is noticed in about 40 s."""
     keepalive = {"interval": "30s", "timeout": "10s"}
-    options = {"explicit_http_config": {"http2_protocol_options": {"connection_keepalive": keepalive}}}
+    options: Json = {"explicit_http_config": {"http2_protocol_options": {"connection_keepalive": keepalive}}}
+    if control_plane.token is not None:
+        options["http_filters"] = control_plane.token.http_filters()
     cluster: Json = {
         "name": XDS_CLUSTER,
         "type": "STRICT_DNS" if control_plane.by_name else "STATIC",
@@ -189,23 +197,20 @@ def xds_cluster(control_plane: ControlPlane) -> Json:
     if not control_plane.address.startswith("unix:"):
         cluster["upstream_connection_options"] = {"tcp_keepalive": {"keepalive_time": 300}}
     if control_plane.tls is not None:
-        cluster["transport_socket"] = _tls(control_plane.tls)
+        cluster["transport_socket"] = control_plane.tls.transport_socket()
     return cluster
 
 
-def _tls(tls: Tls) -> Json:
-    context: Json = {
-        "validation_context": {
-            "trusted_ca": {"filename": str(tls.ca_file)},
-            "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": tls.server_name}}],
-        }
+def _workload_cluster(socket: Path) -> Json:
+    """The cluster of a workload API: SDS over gRPC on a unix socket."""
+    options: Json = {"explicit_http_config": {"http2_protocol_options": {}}}
+    return {
+        "name": WORKLOAD_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": _assignment(WORKLOAD_CLUSTER, {"pipe": {"path": str(socket)}}),
+        "typed_extension_protocol_options": {_HTTP_OPTIONS: {"@type": _TYPE + _HTTP_OPTIONS, **options}},
     }
-    if tls.certificate_file and tls.key_file:
-        chain, key = {"filename": str(tls.certificate_file)}, {"filename": str(tls.key_file)}
-        context["tls_certificates"] = [{"certificate_chain": chain, "private_key": key}]
-    kind = "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
-    typed = {"@type": _TYPE + kind, "sni": tls.server_name, "common_tls_context": context}
-    return {"name": "envoy.transport_sockets.tls", "typed_config": typed}
 
 
 def _socket(address: str, port: int) -> Json:

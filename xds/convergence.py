@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from xds.admin.exposition import Metric
 from xds.admin.status import KnownObject, ProxySync, SentResource, Sync, TypeSync
@@ -18,6 +18,9 @@ from xds.wire.codec import to_plain
 from xds.wire.resource import Resource
 from xds.wire.type_urls import short
 
+REDACTED: Final = "[redacted]"
+# Fields of transport_sockets.tls.v3.Secret and its parts.
+_SECRET_FIELDS: Final = frozenset({"private_key", "password", "session_ticket_keys", "generic_secret", "pkcs12"})
 _SYNC = {
     State.SYNCED: Sync.SYNCED,
     State.STALE: Sync.STALE,
@@ -83,7 +86,17 @@ class Convergence:
 
 
 def _plain(resource: Resource) -> Mapping[str, Any]:
-    return to_plain((resource.type_url, resource.body))
+    plain: Mapping[str, Any] = _without_keys(to_plain((resource.type_url, resource.body)))
+    return plain
+
+
+def _without_keys(value: Any) -> Any:
+    """``value`` with private keys, passwords and other secrets blanked, as Envoy's own dump has them."""
+    if isinstance(value, list):
+        return [_without_keys(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: REDACTED if key in _SECRET_FIELDS else _without_keys(each) for key, each in value.items()}
 
 
 def _proxy(status: StreamStatus, sizes: Mapping[str, int]) -> ProxySync:

@@ -31,6 +31,14 @@ class Event(StrEnum):
     ACCESS_WIDENED = "containers were given the right to read all files"
     ANALYSIS_FAILED = "analysis failed"
 
+    # xds/sources
+    KEYS_FETCHED = "keys fetched"
+    KEYS_NOT_FETCHED = "keys not fetched"
+
+    # xds/identities
+    CERTIFICATE_ISSUED = "certificate issued"
+    CERTIFICATE_REFUSED = "certificate refused"
+
 
 def set_up(level: str = "info") -> None:
     """Write events of ``level`` and above to standard error: JSON, one a line, or text when it is a terminal."""

@@ -42,6 +42,14 @@ class Settings:
     """Where xDS is served without TLS, ``host:port`` or ``unix:/path``. Empty, the default, is nowhere: who reaches it
     is believed to be whom it says it is."""
 
+    anonymous: bool = True
+    """Whether who comes over ``xds_plaintext`` and proves nothing is served: configuration, but no certificate. Over
+    TLS nobody is. ``plait up`` turns it off: its sidecars have tokens."""
+
+    certificate_lifetime: timedelta = timedelta(hours=24)
+    """How long workloads' certificates are valid; they are renewed at half of it. A minute to 90 days. There is no
+    off."""
+
     http: str = "127.0.0.1:15014"
     """Where health, metrics and debug pages are served, ``host:port`` or ``unix:/path``: istiod's port, but loopback
     only, for it tells the whole configuration to who asks. Empty: nowhere."""

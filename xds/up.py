@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from ca.store import MemoryStore
 from xds.app import ControlPlane
+from xds.callers.authenticate import Authenticator
+from xds.callers.join_tokens import JoinTokens
+from xds.callers.tokens import Tokens
 from xds.kinds.authored import Authored
 from xds.kinds.endpoint_slice import EndpointSlice
 from xds.kinds.service import Service
@@ -17,9 +22,11 @@ from xds.local.cluster import ORIGIN, addressed, endpoint_slices, running_pod
 from xds.local.directory import entry_hosts, local_services
 from xds.local.mesh import LocalMesh
 from xds.local.output import Sink
+from xds.local.pod_tokens import PodTokens
 from xds.local.pods import Phase, PodSpec, PodStatus
 from xds.local.settings import LocalSettings
 from xds.local.workloads import pod_specs
+from xds.model.identity import TrustDomains
 from xds.model.object import Object
 from xds.model.refs import FieldRef, ObjectRef, Origin
 from xds.server import Rejected
@@ -27,6 +34,7 @@ from xds.settings import Settings
 from xds.sources.changes import Changed, ProblemsByPlace, Replaced, Source, Transaction
 from xds.sources.files import FileSource, Loaded, load
 from xds.sources.store import ObjectStore
+from xds.trust import Trust
 
 XDS_SOCKET = "xds"
 HTTP_SOCKET = "http"
@@ -39,10 +47,10 @@ _TEMPLATES = frozenset({"Deployment", "StatefulSet", "Job"})
 class LocalCluster:
     """A source that is a cluster in small: the objects of ``manifests``, and what their running makes of them."""
 
-    def __init__(self, manifests: Source, mesh: LocalMesh, network: str) -> None:
+    def __init__(self, manifests: Source, mesh: LocalMesh, settings: LocalSettings) -> None:
         self._manifests = manifests
         self._mesh = mesh
-        self._network = network
+        self._settings = settings
         self._store = ObjectStore([manifests.name])
         self._problems: ProblemsByPlace = {}
         self._specs: dict[tuple[str, str], PodSpec] = {}
@@ -156,7 +164,7 @@ class LocalCluster:
 
     def _objects(self) -> dict[ObjectRef, Object[Authored]]:
         authored = {each.ref: each for each in self._store if each.ref.kind not in _TEMPLATES | {"Pod"}}
-        for ref, struct in addressed(authored.values(), self._network).items():
+        for ref, struct in addressed(authored.values(), self._settings.service_network).items():
             known = authored[ref]
             authored[ref] = Object(ref, struct, known.origin, known.generation)
         services = {ref: each.struct for ref, each in authored.items() if isinstance(each.struct, Service)}
@@ -165,7 +173,7 @@ class LocalCluster:
         for status in statuses:
             spec = self._specs.get((status.namespace, status.name))
             if spec is not None:
-                ref, pod = running_pod(spec, status)
+                ref, pod = running_pod(spec, status, takes_tls=status.sidecar and not self._settings.loopback)
                 made[ref] = pod
         return authored | {ref: Object(ref, struct, ORIGIN) for ref, struct in made.items()}
 
@@ -232,15 +240,24 @@ class Up:
 @contextlib.asynccontextmanager
 async def up(manifests: Path, settings: LocalSettings, sink: Sink) -> AsyncIterator[Up]:
     """The manifests, running on this machine until the context is left. Errors: as LocalMesh, and OSError."""
-    async with LocalMesh(settings, sidecar.bootstraps(settings, XDS_SOCKET), sink) as mesh:
-        cluster = LocalCluster(FileSource(manifests), mesh, settings.service_network)
+    joining = JoinTokens()
+    tokens = PodTokens(partial(_token, joining))
+    trust = Trust(Authenticator([Tokens(TrustDomains().own, joining.keys)]), MemoryStore())
+    bootstrap_for = sidecar.bootstraps(settings, XDS_SOCKET, tokens=True)
+    async with LocalMesh(settings, bootstrap_for, sink, tokens=tokens) as mesh:
+        cluster = LocalCluster(FileSource(manifests), mesh, settings)
         listening = Settings(
             xds="",
             xds_plaintext=f"unix:{mesh.socket_path(XDS_SOCKET)}",
+            anonymous=False,
             http=f"unix:{mesh.socket_path(HTTP_SOCKET)}",
         )
-        async with ControlPlane(listening, (cluster,)) as control_plane:
+        async with ControlPlane(listening, (cluster,), trust) as control_plane:
             mesh.open_to_proxies(XDS_SOCKET)
             running = Up(mesh, control_plane, cluster, manifests)
             mesh.ask_before_stopping(running.until_told)
             yield running
+
+
+def _token(joining: JoinTokens, spec: PodSpec, lifetime: timedelta) -> str:
+    return joining.issue(spec.namespace, spec.service_account, spec.name, now=datetime.now(UTC), lifetime=lifetime)

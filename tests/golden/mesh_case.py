@@ -8,6 +8,7 @@ from tests.objects import applied, made
 from xds.decoders.build import Builder
 from xds.kinds.authored import Authored
 from xds.model.endpoint import Health
+from xds.model.identity import Identity
 from xds.model.labels import labels
 from xds.model.object import Object
 from xds.model.proxy import Proxy
@@ -17,11 +18,13 @@ from xds.view.specs import (
     Chain,
     ClusterSpec,
     EndpointGroup,
+    FilterSpec,
     HttpChain,
     ListenerSpec,
     LocalityGroup,
     RouteSpec,
     RouteTable,
+    SecretSpec,
     Spec,
     VirtualHostSpec,
 )
@@ -37,6 +40,8 @@ def outline(case: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for spec in _specs(Graph(change.snapshot), proxy_of(case)):
         if case.get("everything") or spec.name not in ALWAYS:
+            if isinstance(spec, FilterSpec) and not spec.policies:
+                continue
             kind, value = _outline(spec)
             found.setdefault(kind, {})[spec.name] = value
     then: dict[str, Any] = {kind: dict(sorted(found[kind].items())) for kind in sorted(found)}
@@ -58,11 +63,14 @@ def proxy_of(case: dict[str, Any]) -> Proxy:
         name=asked.get("name", ""),
         labels=labels(asked.get("labels", {})),
         vhds=asked.get("vhds", True),
+        identity=Identity(asked.get("identity", "none")),
     )
 
 
 def _version(kind: str) -> str:
-    group = {"EndpointSlice": "discovery.k8s.io/v1", "MeshConfig": "mesh.istio.io/v1alpha1"}
+    group = {"EndpointSlice": "discovery.k8s.io/v1", "MeshConfig": "mesh.istio.io/v1alpha1"} | dict.fromkeys(
+        ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"), "security.istio.io/v1"
+    )
     core = {"Service", "Pod", "Node", "Namespace"}
     return "v1" if kind in core else group.get(kind, "networking.istio.io/v1")
 
@@ -86,6 +94,10 @@ def _outline(spec: Spec) -> tuple[str, Any]:
     if isinstance(spec, RouteTable):
         hosts = {host.name: _virtual_host(host) for host in spec.virtual_hosts}
         return "tables", hosts | ({"vhds": True} if spec.vhds else {})
+    if isinstance(spec, FilterSpec):
+        return "filters", " ".join(type(policy).__name__ for policy in spec.policies)
+    if isinstance(spec, SecretSpec):
+        return "secrets", "key" if spec.private_key else "authorities"
     return "hosts", _virtual_host(spec)
 
 
@@ -94,6 +106,9 @@ def _cluster(spec: ClusterSpec) -> str:
     words += [f"port {spec.port_override}"] if spec.port_override else []
     words += [f"from {spec.source_address}"] if spec.source_address else []
     words += _localities(spec.endpoints)
+    if spec.mesh_tls is not None:
+        mode = "mtls" if spec.mesh_tls.by_endpoint else "always-mtls"
+        words += [mode, *(name.removeprefix("spiffe://") for name in spec.mesh_tls.names)]
     return " ".join(words)
 
 
@@ -105,6 +120,7 @@ def _localities(groups: tuple[LocalityGroup, ...]) -> list[str]:
                 (
                     f"{endpoint.address}:{endpoint.port}",
                     "" if endpoint.health is Health.HEALTHY else endpoint.health.value,
+                    "tls" if endpoint.tls else "",
                     "/".join(group.locality).rstrip("/"),
                 ),
             )
@@ -127,6 +143,10 @@ def _match(chain: Chain) -> str:
 
 
 def _content(chain: Chain) -> str:
+    return ("mtls " if chain.tls is not None else "") + _passed(chain)
+
+
+def _passed(chain: Chain) -> str:
     content = chain.content
     if isinstance(content, HttpChain):
         if content.inline is None:

@@ -241,7 +241,7 @@ class TestAdmission:
             cache.set("made for it", [cluster("a", eds=False)])
             return "made for it"
 
-        async with serving(cache, admit=admit, released=lambda node, peer: ended.append(node.id)) as channel:
+        async with serving(cache, admit=admit, released=lambda node, peer, admission: ended.append(node.id)) as channel:
             call = Call(channel, metadata=(("authorization", "Bearer t"),))
             await call.ask(CLUSTER)
             assert len((await call.read()).resources) == 1

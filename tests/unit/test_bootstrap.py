@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tools.envoy_bootstraps import FOLDER, documents
-from xds.bootstrap import ControlPlane, OwnPorts, ProxyNode, Tls, bootstrap, xds_cluster
+from xds.bootstrap import ControlPlane, OwnPorts, ProxyNode, bootstrap, xds_cluster
+from xds.bootstrap_credentials import Tls, WatchedToken
 from xds.model.endpoint import Locality
 
 NODE = ProxyNode("sidecar", "shop", "web-0", ("10.77.0.2", "fd00::2"), labels={"app": "web"})
@@ -57,3 +59,40 @@ def test_shipped_files_are_up_to_date() -> None:
     written = {path.name: path.read_text() for path in FOLDER.iterdir()}
     assert written == documents(), "run: python -m tools.envoy_bootstraps"
     assert all(yaml.safe_load(text)["node"]["id"] for name, text in written.items() if name.endswith(".yaml"))
+
+
+def test_a_token_is_watched() -> None:
+    token = WatchedToken(Path("/run/t/token"), Path("/etc/t/sds.json"))
+    cluster = xds_cluster(ControlPlane("plait.svc:15010", token=token))
+    (options,) = cluster["typed_extension_protocol_options"].values()
+    assert [each["name"] for each in options["http_filters"]][-1] == "envoy.filters.http.upstream_codec"
+    secret = options["http_filters"][0]["typed_config"]["credential"]["typed_config"]["credential"]
+    source = {"path": "/etc/t/sds.json", "watched_directory": {"path": "/run/t"}}
+    assert secret["sds_config"]["path_config_source"] == source
+    (resource,) = json.loads(token.sds)["resources"]
+    assert resource["name"] == secret["name"]
+    assert resource["generic_secret"]["secret"]["filename"] == "/run/t/token"
+
+
+def test_certificates_are_watched() -> None:
+    files = Path("/tls/ca.pem"), Path("/tls/cert.pem"), Path("/tls/key.pem")
+    tls = Tls("plait.svc", *files, sds_folder=Path("/sds"))
+    context = tls.transport_socket()["typed_config"]["common_tls_context"]
+    trust = context["combined_validation_context"]
+    assert trust["default_validation_context"]["match_typed_subject_alt_names"][0]["matcher"] == {"exact": "plait.svc"}
+    named = [trust["validation_context_sds_secret_config"], *context["tls_certificate_sds_secret_configs"]]
+    paths = {Path(each["sds_config"]["path_config_source"]["path"]): each["name"] for each in named}
+    written = {path: json.loads(text)["resources"][0]["name"] for path, text in tls.sds_files.items()}
+    assert written == paths
+    assert "tls_certificates" not in context
+    assert Tls("plait.svc", *files).sds_files == {}
+    assert len(Tls("plait.svc", files[0], sds_folder=Path("/sds")).sds_files) == 1
+
+
+def test_a_workload_api_beside_the_proxy() -> None:
+    whole = bootstrap(NODE, ControlPlane("10.1.2.3:15010"), workload_socket=Path("/run/spire/agent.sock"))
+    cluster = next(each for each in whole["static_resources"]["clusters"] if each["name"] == "sds-grpc")
+    (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    assert endpoint["endpoint"]["address"] == {"pipe": {"path": "/run/spire/agent.sock"}}
+    assert whole["node"]["metadata"]["WORKLOAD_SDS"] == "socket"
+    assert "WORKLOAD_SDS" not in bootstrap(NODE, ControlPlane("10.1.2.3:15010"))["node"]["metadata"]

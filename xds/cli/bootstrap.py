@@ -15,6 +15,7 @@ from xds.cli.output import Output, print_document
 
 if TYPE_CHECKING:
     from xds.bootstrap import ControlPlane
+    from xds.bootstrap_credentials import WatchedToken
 
 app = typer_app()
 
@@ -54,6 +55,21 @@ class Upstream:
     server_name: Annotated[str, typer.Option("--server-name", help="Its name there. Default: the host of --xds.")] = ""
     cert: Annotated[Path | None, typer.Option("--cert", help="PEM file of the proxy's own certificate.")] = None
     key: Annotated[Path | None, typer.Option("--key", help="PEM file of its key.")] = None
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="A service-account token to present; taken anew when replaced.")
+    ] = None
+    sds_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--sds-folder",
+            metavar="DIR",
+            help="Where to write the files by which Envoy watches token, certificate and CA.",
+        ),
+    ] = None
+    workload_socket: Annotated[
+        Path | None,
+        typer.Option("--workload-socket", help="Unix socket of a SPIFFE workload API: certificates are from there."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +93,10 @@ def command(
     node, stated = _node(identity)
     own = OwnPorts(admin=ports.admin, health=ports.health, metrics=ports.metrics)
     try:
-        made = bootstrap(node, _control_plane(upstream), own)
-    except ValueError as error:
+        control_plane = _control_plane(upstream)
+        made = bootstrap(node, control_plane, own, workload_socket=upstream.workload_socket)
+        _write_sds_files(control_plane)
+    except (ValueError, OSError) as error:
         raise Failure(str(error)) from None
     made["node"] = {**made["node"], **stated}
     print_document(made, Output.JSON if output is Output.JSON else Output.YAML)
@@ -116,17 +134,39 @@ def _label(text: str) -> tuple[str, str]:
 
 
 def _control_plane(upstream: Upstream) -> ControlPlane:
-    from xds.bootstrap import ControlPlane, Tls
+    from xds.bootstrap import ControlPlane
+    from xds.bootstrap_credentials import Tls
 
     address = upstream.xds or (_PLAINTEXT if upstream.plaintext else _TLS)
     if upstream.plaintext:
-        return ControlPlane(address)
+        return ControlPlane(address, token=_token(upstream))
     if upstream.ca is None:
         raise Failure("say with --ca how to verify the control plane, or that it is --plaintext")
     if (upstream.cert is None) != (upstream.key is None):
         raise Failure("--cert and --key go together")
     name = upstream.server_name or address.rpartition(":")[0].strip("[]")
-    return ControlPlane(address, Tls(name, upstream.ca, upstream.cert, upstream.key))
+    tls = Tls(name, upstream.ca, upstream.cert, upstream.key, upstream.sds_folder)
+    return ControlPlane(address, tls, _token(upstream))
+
+
+def _token(upstream: Upstream) -> WatchedToken | None:
+    from xds.bootstrap_credentials import WatchedToken
+
+    if upstream.token_file is None:
+        return None
+    if upstream.sds_folder is None:
+        raise Failure("--token-file needs --sds-folder: Envoy watches the token by a file there")
+    return WatchedToken(upstream.token_file, upstream.sds_folder / "control-plane-token.json")
+
+
+def _write_sds_files(control_plane: ControlPlane) -> None:
+    """Write the files that the bootstrap refers to; none of them is secret."""
+    files = dict(control_plane.tls.sds_files) if control_plane.tls else {}
+    if control_plane.token is not None:
+        files[control_plane.token.sds_file] = control_plane.token.sds
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 app.command()(grouped(command))

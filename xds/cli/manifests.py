@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from xds.decoders.build import Builder
@@ -16,6 +17,7 @@ from xds.local.pods import Phase, PodSpec, PodStatus
 from xds.local.workloads import pod_specs
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef, Origin
+from xds.model.snapshot import Snapshot
 from xds.settings import Settings
 from xds.slices import at_once
 from xds.sources.changes import AuthoredObject, Replaced
@@ -25,37 +27,63 @@ from xds.sources.store import ObjectStore
 _FIRST_ADDRESS: Final = ip_address("10.0.0.1")
 
 
-def findings(paths: Sequence[Path], settings: Settings) -> tuple[Problem, ...]:
-    """Everything that is wrong with the manifests under ``paths`` together, worst first, each with its file and line.
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """What manifests make: the mesh as it would be if all their workloads ran, these pods, where each object stands.
 
-    Workloads count as running, so that a subset that selects none of their pods is found.
+    ``problems`` are those of single objects.
     """
+
+    snapshot: Snapshot
+    pods: tuple[PodSpec, ...]
+    objects: tuple[AuthoredObject, ...]
+    problems: tuple[Problem, ...]
+
+
+Addresses = Mapping[tuple[str, str], tuple[str, ...]]
+"""The addresses of pods that run, by namespace and name; others are given made-up ones."""
+
+
+def manifests(paths: Sequence[Path], settings: Settings, addresses: Addresses = MappingProxyType({})) -> Manifests:
+    """The manifests under ``paths``, together. Workloads count as running."""
     store = ObjectStore([str(path) for path in paths])
     for path in paths:
         loaded = load(path, size_limit_bytes=settings.manifest_size_limit)
         store.apply(Replaced(str(path), loaded.objects, problems={str(path): loaded.problems}))
     objects = tuple(store)
-    builder = Builder(domain=settings.domain)
-    at_once(builder.apply([*((each.ref, each.struct) for each in objects), *_running(objects)]))
-    return _placed(analyze(builder.snapshot, (*store.problems(), *builder.problems)), objects)
-
-
-def _running(objects: Sequence[AuthoredObject]) -> Iterator[Made]:
-    """The Pods and EndpointSlices that there would be if all workloads ran."""
     specs = pod_specs(objects)
-    statuses = [_as_ready(spec, number) for number, spec in enumerate(specs)]
+    builder = Builder(domain=settings.domain)
+    at_once(builder.apply([*((each.ref, each.struct) for each in objects), *_running(objects, specs, addresses)]))
+    return Manifests(builder.snapshot, specs, objects, (*store.problems(), *builder.problems))
+
+
+def findings(paths: Sequence[Path], settings: Settings) -> tuple[Problem, ...]:
+    """Everything that is wrong with the manifests under ``paths`` together, worst first, each with its file and line.
+
+    Workloads count as running, so that a subset that selects none of their pods is found.
+    """
+    known = manifests(paths, settings)
+    return _placed(analyze(known.snapshot, known.problems), known.objects)
+
+
+def _running(objects: Sequence[AuthoredObject], specs: Sequence[PodSpec], addresses: Addresses) -> Iterator[Made]:
+    """The Pods and EndpointSlices that there would be if all workloads ran."""
+    statuses = [
+        _as_ready(spec, addresses.get((spec.namespace, spec.name)) or (str(_FIRST_ADDRESS + number),))
+        for number, spec in enumerate(specs)
+    ]
     for spec, status in zip(specs, statuses, strict=True):
-        yield running_pod(spec, status)
+        yield running_pod(spec, status, takes_tls=spec.inject)
     services = {each.ref: each.struct for each in objects if isinstance(each.struct, Service)}
     yield from endpoint_slices(services, statuses)
 
 
-def _as_ready(spec: PodSpec, number: int) -> PodStatus:
+def _as_ready(spec: PodSpec, ips: tuple[str, ...]) -> PodStatus:
     return PodStatus(
         namespace=spec.namespace,
         name=spec.name,
         labels=spec.labels,
-        ips=(str(_FIRST_ADDRESS + number),),
+        ips=ips,
         ready=True,
         phase=Phase.RUNNING,
         node_name="",

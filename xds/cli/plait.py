@@ -23,6 +23,7 @@ class Plait(LazyGroup):
         "echo": Lazy("xds.cli.echo", "The test application: tells who it is and what it was asked."),
         "serve": Lazy("xds.cli.serve", "Run the control plane."),
         "bootstrap": Lazy("xds.cli.bootstrap", "Print an Envoy bootstrap that connects to the control plane."),
+        "ca": Lazy("xds.cli.ca", "The mesh's certificate authority: issue, inspect, rotate-root, bundle."),
         "analyze": Lazy("xds.cli.analyze", "What is wrong with the configuration."),
         "proxy-status": Lazy("xds.cli.proxy_status", _PROXY_STATUS),
         "ps": Lazy("xds.cli.proxy_status", _PROXY_STATUS, hidden=True),

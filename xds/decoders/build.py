@@ -8,9 +8,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from xds.decoders import (
+    attached,
     destination_rule,
     endpoint_slice,
     mesh_config,
+    peer_authentication,
+    secret,
     service,
     service_entry,
     virtual_service,
@@ -21,18 +24,23 @@ from xds.model.mesh import Mesh
 from xds.model.problem import Problem, Problems
 from xds.model.refs import FieldRef, ObjectRef
 from xds.model.snapshot import Input, Rows, Snapshot, Table
+from xds.translators.feature import AUTHORIZATION_POLICY, REQUEST_AUTHENTICATION
 
 DECODERS: Final[Mapping[tuple[str, str], Decoder]] = MappingProxyType(
     {
         ("", "Namespace"): workloads.decode_namespace,
         ("", "Node"): workloads.decode_node,
         ("", "Pod"): workloads.decode_pod,
+        ("", "Secret"): secret.decode,
         ("", "Service"): service.decode,
         ("discovery.k8s.io", "EndpointSlice"): endpoint_slice.decode,
         ("mesh.istio.io", "MeshConfig"): mesh_config.decode,
         ("networking.istio.io", "DestinationRule"): destination_rule.decode,
         ("networking.istio.io", "ServiceEntry"): service_entry.decode,
         ("networking.istio.io", "VirtualService"): virtual_service.decode,
+        ("security.istio.io", "AuthorizationPolicy"): attached.decoder(AUTHORIZATION_POLICY),
+        ("security.istio.io", "PeerAuthentication"): peer_authentication.decode,
+        ("security.istio.io", "RequestAuthentication"): attached.decoder(REQUEST_AUTHENTICATION),
     }
 )
 """The decoder of each (group, kind) that shapes the mesh; objects of other kinds contribute nothing."""

@@ -9,7 +9,7 @@ from xds.kinds.destination_rule import DestinationRule as Struct
 from xds.kinds.destination_rule import Subset as SubsetStruct
 from xds.kinds.traffic_policy import TrafficPolicy
 from xds.model.labels import NO_LABELS, labels
-from xds.model.policy import NO_POLICIES, Policies
+from xds.model.policy import NO_POLICIES, Encrypting, Policies
 from xds.model.refs import FieldRef
 from xds.model.service import DestinationRule, Subset
 from xds.model.snapshot import Input, Table
@@ -33,6 +33,7 @@ def decode(authored: Authored) -> Iterator[Row]:
         subsets=_subsets(spec.subsets, at / "subsets", reading),
         created=authored.created,
     )
+    _check_credentials(found, at, reading)
     yield Row(Input(Table.RULE, (authored.ref.namespace, found.host)), found)
     yield Row(Input(Table.HOME, authored.ref.namespace), authored.ref)
     if found.host.startswith("*"):
@@ -42,6 +43,16 @@ def decode(authored: Authored) -> Iterator[Row]:
     for namespace in found.export_to:
         if namespace not in ("*", "~", "."):
             yield Row(Input(Table.HOME, namespace), authored.ref)
+
+
+def _check_credentials(found: DestinationRule, at: FieldRef, reading: Reading) -> None:
+    """Istio gives a sidecar a Secret only by a rule with workloadSelector, and else speaks plaintext; here it is said."""
+    if found.workload_selector:
+        return
+    named = {stated.credential for policies in found.every for stated in policies.that(Encrypting)} - {""}
+    for name in sorted(named):
+        message = f"must be set where credentialName ({name!r}) is: a Secret is given to chosen workloads only"
+        reading.error(at / "workloadSelector", "tls.credential-for-all", message)
 
 
 def _subsets(structs: tuple[SubsetStruct, ...], at: FieldRef, reading: Reading) -> tuple[Subset, ...]:

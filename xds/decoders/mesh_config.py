@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
 import msgspec
 
+from xds.decoders.external_authorizers import authorizers
 from xds.decoders.row import Authored, Row
 from xds.kinds.mesh_config import MeshConfig as Struct
-from xds.kinds.mesh_config import MeshConfigSpec
+from xds.kinds.mesh_config import MeshConfigSpec, TLSConfig
+from xds.model.identity import TrustDomains
 from xds.model.mesh import Mesh, OutboundMode
 from xds.model.policy import Policies
+from xds.model.refs import FieldRef
+from xds.model.security import TlsBounds
 from xds.model.snapshot import Input, Table
 from xds.translators import connection_pools, direct_responses, retries, timeouts
 from xds.translators.decode_policies import decode_policies
-from xds.translators.feature import MESH_CONFIG
+from xds.translators.feature import MESH_CONFIG, Reading
 
 # What holds while nobody says otherwise. Where it departs from Istio, docs/differences.md says why.
 DEFAULT: Final = Mesh(
@@ -27,6 +32,27 @@ DEFAULT: Final = Mesh(
     refusal=Policies([direct_responses.BLOCKED]),
 )
 
+_TRUST_DOMAIN: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")
+# What Envoy's BoringSSL has for TLS 1.2, and its curves; others are NACKed.
+CIPHERS: Final = frozenset(
+    {
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-RSA-CHACHA20-POLY1305",
+        "ECDHE-ECDSA-AES128-SHA",
+        "ECDHE-RSA-AES128-SHA",
+        "ECDHE-ECDSA-AES256-SHA",
+        "ECDHE-RSA-AES256-SHA",
+        "AES128-GCM-SHA256",
+        "AES256-GCM-SHA384",
+        "AES128-SHA",
+        "AES256-SHA",
+    }
+)
+CURVES: Final = frozenset({"X25519", "P-256", "P-384", "P-521", "X25519MLKEM768"})
 _READ: Final = frozenset(
     {
         "connect_timeout",
@@ -43,7 +69,12 @@ _READ: Final = frozenset(
         "protocol_detection_timeout",
         "root_namespace",
         "tcp_keepalive",
+        "enable_auto_mtls",
+        "mesh_mtls",
+        "tls_defaults",
+        "extension_providers",
         "trust_domain",
+        "trust_domain_aliases",
     }
 )
 
@@ -64,7 +95,11 @@ def decode(authored: Authored) -> Iterator[Row]:
     mesh = Mesh(
         ref=authored.ref,
         root_namespace=spec.root_namespace or DEFAULT.root_namespace,
-        trust_domain=spec.trust_domain or DEFAULT.trust_domain,
+        trust=_trust(spec, authored),
+        auto_mtls=spec.enable_auto_mtls is not False,
+        mesh_tls=_bounds(spec.mesh_mtls, at / "meshMTLS", reading),
+        tls_defaults=_bounds(spec.tls_defaults, at / "tlsDefaults", reading),
+        authorizers=authorizers(spec.extension_providers, at / "extensionProviders", reading),
         domain=authored.domain,
         outbound_mode=OutboundMode(mode) if mode else DEFAULT.outbound_mode,
         connect_timeout=spec.connect_timeout or DEFAULT.connect_timeout,
@@ -99,6 +134,38 @@ def _inbound(spec: MeshConfigSpec, authored: Authored) -> Policies:
     at = authored.spec / "defaultInboundHttpRetryPolicy"
     stated = retries.decode_retry(spec.default_inbound_http_retry_policy, at, authored.reading)
     return DEFAULT.inbound_policies.adding(stated)
+
+
+def _trust(spec: MeshConfigSpec, authored: Authored) -> TrustDomains:
+    stated = [(spec.trust_domain, authored.spec / "trustDomain")]
+    stated += [(name, authored.spec / "trustDomainAliases" / i) for i, name in enumerate(spec.trust_domain_aliases)]
+    for name, at in stated:
+        if name and not _TRUST_DOMAIN.fullmatch(name.replace("@", ".")):
+            authored.reading.error(at, "mesh.trust-domain", f"must be letters, digits, '.', '-' and '_', is {name!r}")
+    own = (spec.trust_domain or DEFAULT.trust.own).replace("@", ".")
+    return TrustDomains(own, tuple(dict.fromkeys(name.replace("@", ".") for name in spec.trust_domain_aliases)))
+
+
+def _bounds(spec: TLSConfig | None, at: FieldRef, reading: Reading) -> TlsBounds:
+    if spec is None:
+        return TlsBounds()
+    if spec.min_protocol_version == "TLSV1_3" and spec.cipher_suites:
+        reading.warning(
+            at / "cipherSuites", "mesh.ciphers-unused", "have no effect with TLSV1_3, whose suites are fixed"
+        )
+    minimum = "TLSv1_3" if spec.min_protocol_version == "TLSV1_3" else "TLSv1_2"
+    return TlsBounds(
+        minimum,
+        _known(spec.cipher_suites, CIPHERS, at / "cipherSuites", reading),
+        _known(spec.ecdh_curves, CURVES, at / "ecdhCurves", reading),
+    )
+
+
+def _known(stated: tuple[str, ...], known: frozenset[str], at: FieldRef, reading: Reading) -> tuple[str, ...]:
+    for index, name in enumerate(stated):
+        if name not in known:
+            reading.error(at / index, "mesh.tls-unknown", f"{name!r} is none of {', '.join(sorted(known))}")
+    return tuple(dict.fromkeys(stated))
 
 
 def _or(stated: timedelta | None, default: timedelta) -> timedelta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from xds.decoders.addresses import canonical
 from xds.decoders.row import Authored, Row
@@ -18,6 +18,7 @@ REGION = "topology.kubernetes.io/region"
 ZONE = "topology.kubernetes.io/zone"
 SUBZONE = "topology.istio.io/subzone"
 OWN_LOCALITY = ("istio-locality", "topology.istio.io/locality")
+_CAPTURE = "traffic.sidecar.istio.io/"
 TEMPLATE_HASH = "pod-template-hash"
 
 
@@ -42,6 +43,8 @@ def decode_pod(authored: Authored) -> Iterator[Row]:
         ports=ports,
         hostname=struct.spec.hostname,
         owner=_owner(struct),
+        captured=_captured(struct.metadata.annotations),
+        not_captured=_ports(struct.metadata.annotations.get(f"{_CAPTURE}excludeInboundPorts", "")),
     )
     yield Row(Input(Table.WORKLOAD, (authored.ref.namespace, authored.ref.name)), pod)
     if struct.status.phase in ("Succeeded", "Failed") or struct.spec.host_network:
@@ -54,6 +57,17 @@ def _owner(struct: PodStruct) -> str:
     owner = next((each.name for each in struct.metadata.owner_references if each.controller), "")
     suffix = struct.metadata.labels.get(TEMPLATE_HASH, "")
     return owner.removesuffix(f"-{suffix}") if suffix else owner
+
+
+def _captured(annotations: Mapping[str, str]) -> tuple[int, ...] | None:
+    if annotations.get("sidecar.istio.io/interceptionMode") == "NONE":
+        return ()
+    stated = annotations.get(f"{_CAPTURE}includeInboundPorts", "*")
+    return None if stated.strip() == "*" else _ports(stated)
+
+
+def _ports(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for part in text.split(",") if (word := part.strip()).isdecimal())
 
 
 def _own_locality(struct: PodStruct) -> Locality:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import field
 
 from xds.kinds.authored import Authored, Kind, LabelSelector, Lenient, Strict
+from xds.kinds.extension_provider import ExtensionProvider
 from xds.kinds.http_policies import HTTPRetry
 from xds.kinds.load_balancer import LocalityLoadBalancerSetting
 from xds.kinds.proxy_config import NOT_READ, ProxyConfig
@@ -138,7 +139,7 @@ class MeshConfigSpec(Strict, frozen=True, kw_only=True):
     enable_prometheus_merge: Annotated[bool | None, about("Whether scrapes get the application's too.")] = None
     verify_certificate_at_client: Annotated[bool | None, about("Verify servers even without CAs named.")] = None
     ca: Annotated[Any, NOT_READ] = None
-    extension_providers: Annotated[tuple[Any, ...], about("Services that policies name.")] = ()
+    extension_providers: Annotated[tuple[ExtensionProvider, ...], about("Services that policies name.")] = ()
     default_providers: Annotated[DefaultProviders | None, about("Providers where a policy names none.")] = None
     discovery_selectors: Annotated[tuple[LabelSelector, ...], about("Namespaces that are read; all when empty.")] = ()
     path_normalization: Annotated[ProxyPathNormalization | None, about("How paths are made uniform.")] = None

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from xds.kinds.authored import Authored
+from xds.kinds.authorization_policy import AuthorizationPolicy
 from xds.kinds.config_map import ConfigMap
 from xds.kinds.deployment import Deployment
 from xds.kinds.destination_rule import DestinationRule
@@ -18,8 +19,10 @@ from xds.kinds.job import Job
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.namespace import Namespace
 from xds.kinds.node import Node
+from xds.kinds.peer_authentication import PeerAuthentication
 from xds.kinds.pod import Pod
 from xds.kinds.quantities import format_duration
+from xds.kinds.request_authentication import RequestAuthentication
 from xds.kinds.secret import Secret
 from xds.kinds.service import Service
 from xds.kinds.service_account import ServiceAccount
@@ -29,6 +32,7 @@ from xds.kinds.virtual_service import VirtualService
 from xds.kinds.workload_entry import WorkloadEntry
 
 KINDS: tuple[type[Authored], ...] = (
+    AuthorizationPolicy,
     ConfigMap,
     Deployment,
     DestinationRule,
@@ -37,7 +41,9 @@ KINDS: tuple[type[Authored], ...] = (
     MeshConfig,
     Namespace,
     Node,
+    PeerAuthentication,
     Pod,
+    RequestAuthentication,
     Secret,
     Service,
     ServiceAccount,

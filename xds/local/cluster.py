@@ -27,6 +27,7 @@ from xds.local.addresses import assign_cluster_ips
 from xds.local.pods import Phase, PodSpec, PodStatus
 from xds.model.object import Object
 from xds.model.refs import ObjectRef, Origin
+from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL
 
 HEADLESS = "None"
 ORIGIN = Origin("plait up")
@@ -71,8 +72,11 @@ def _needs_entry_address(struct: ServiceEntry) -> bool:
     return not spec.addresses and spec.resolution != "NONE" and not several_or_wild
 
 
-def running_pod(spec: PodSpec, status: PodStatus) -> Made:
-    """The Pod object of a pod that runs here."""
+def running_pod(spec: PodSpec, status: PodStatus, *, takes_tls: bool) -> Made:
+    """The Pod object of a pod that runs here; ``takes_tls`` is whether a sidecar of its own takes what comes in.
+
+    Such a pod has the label by which istio's injector says so.
+    """
     ports = tuple(
         ContainerPort(container_port=port.port, name=port.name)
         for port in spec.container_ports
@@ -83,7 +87,7 @@ def running_pod(spec: PodSpec, status: PodStatus) -> Made:
         metadata=ObjectMeta(
             name=spec.name,
             namespace=spec.namespace,
-            labels=dict(spec.labels),
+            labels={**spec.labels, **({TLS_MODE_LABEL: TLS_MODE_ISTIO} if takes_tls else {})},
             annotations=dict(spec.annotations),
             owner_references=_owner(spec),
         ),

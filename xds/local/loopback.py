@@ -7,12 +7,14 @@ process dies, but what they started themselves may live on.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from xds.local import secrets
 from xds.local.commands import CommandFailed, User
 from xds.local.interception import Interception
 from xds.local.pod_host import Sandbox
@@ -87,6 +89,16 @@ class LoopbackHost:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
+
+    def write_secret(self, name: str, text: str) -> Path:
+        """Write a file that only our own user may read, as its pods do; returns its path."""
+        path = self._folder / name
+        secrets.write(path, text, os.geteuid())
+        return path
+
+    def remove_secrets(self, folder: str) -> None:
+        """Remove a folder of such files."""
+        secrets.remove(self._folder / folder)
 
     def socket(self, name: str) -> Path:
         """The path of a socket, the same for us and for pods."""

@@ -26,6 +26,7 @@ from xds.local.namespace_host import NamespaceHost
 from xds.local.output import Sink
 from xds.local.pod import Pod, PodPlace
 from xds.local.pod_host import PodHost
+from xds.local.pod_tokens import PodTokens
 from xds.local.pods import Phase, PodKey, PodSpec, PodStatus
 from xds.local.services import HostAddresses, LocalService
 from xds.local.settings import LocalSettings
@@ -50,12 +51,16 @@ class LocalMesh:
     """Pods on this machine. An asynchronous context manager: outside it nothing of the mesh exists.
 
     ``bootstrap_for`` gives the bootstrap of a pod's Envoy (``sidecar.bootstraps`` for the usual one); ``sink`` takes
-    every line that pods write.
+    every line that pods write; ``tokens`` issues what sidecars prove themselves with, where ``bootstrap_for`` has them
+    do that.
     """
 
-    def __init__(self, settings: LocalSettings, bootstrap_for: BootstrapFor, sink: Sink) -> None:
+    def __init__(
+        self, settings: LocalSettings, bootstrap_for: BootstrapFor, sink: Sink, *, tokens: PodTokens | None = None
+    ) -> None:
         self._settings = settings
         self._bootstrap_for = bootstrap_for
+        self._tokens = tokens
         self._sink = sink
         self._folder = state.state_folder()
         networks = (loopback.NETWORK,) if settings.loopback else (settings.pod_network, settings.pod_network_v6)
@@ -165,6 +170,7 @@ class LocalMesh:
             sink=self._sink,
             bootstrap_for=self._bootstrap_for,
             changed=self._pod_changed,
+            tokens=self._tokens,
         )
         pod = Pod(spec, place)
         self._pods[spec.key] = pod

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
+from xds.local import secrets
 from xds.local.egress import Egress
+from xds.local.interception import PROXY_ID
 from xds.local.names import ClusterNames
 from xds.local.node import RUN_DIR, Node
 from xds.local.pod_host import Sandbox
@@ -67,6 +69,15 @@ class NamespaceHost:
     def write(self, name: str, text: str) -> Path:
         """Write a file into the node's own file system; returns the path that pods find it under."""
         return self._node.write(name, text)
+
+    def write_secret(self, name: str, text: str) -> Path:
+        """Write a file into the node's own file system that only proxies may read."""
+        secrets.write(self._node.path(name), text, PROXY_ID)
+        return RUN_DIR / name
+
+    def remove_secrets(self, folder: str) -> None:
+        """Remove a folder of such files."""
+        secrets.remove(self._node.path(folder))
 
     def socket(self, name: str) -> Path:
         """Where this process binds the socket that pods know as ``/run/plait/name``."""

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from xds.local import probes, sidecar
+from xds.local import pod_tokens, probes, sidecar
 from xds.local.commands import CommandFailed, User, started_at
 from xds.local.container import argv, environment, expand
 from xds.local.interception import interception
 from xds.local.output import OutputLine, Sink
 from xds.local.pod_host import PodHost, Sandbox
 from xds.local.pod_network import hostname
+from xds.local.pod_tokens import PodTokens
 from xds.local.pods import Container, Phase, PodSpec, PodStatus, Restart
 from xds.local.program import Program, Supervisor, start
 from xds.local.settings import LocalSettings
@@ -29,7 +30,7 @@ NODE_NAME = "local"
 
 @dataclass(frozen=True, slots=True)
 class PodPlace:
-    """What a pod is given: its node, number, addresses, resolver, and whom it reports to."""
+    """What a pod is given: its node, number, addresses, resolver, whom it reports to, and who issues its tokens."""
 
     host: PodHost
     number: int
@@ -40,6 +41,7 @@ class PodPlace:
     sink: Sink
     bootstrap_for: BootstrapFor
     changed: Callable[[PodStatus], None]
+    tokens: PodTokens | None = None
 
 
 class Pod:
@@ -181,7 +183,11 @@ class Pod:
 
     async def _start(self, tasks: list[asyncio.Task[Any]]) -> list[int]:
         """The exit statuses of all containers, when all have ended and none is to be started again."""
+        place = self._place
         if self.spec.inject:
+            if place.tokens is not None:
+                pod_tokens.write(place.host, self.spec, place.tokens)
+                tasks.append(asyncio.create_task(pod_tokens.renew(place.host, self.spec, place.tokens, self._say)))
             tasks.append(asyncio.create_task(self._run_envoy()))
             await self._wait_for_envoy()
         for container in self.spec.init_containers:
@@ -273,6 +279,7 @@ class Pod:
             supervisor.kill()
         if self._sandbox is not None:
             await self._sandbox.close()
+            pod_tokens.remove(self._place.host, self.spec.key)
         self._report(phase=Phase.GONE, ready=False)
 
     def _report(self, **fields: Any) -> None:

@@ -58,6 +58,15 @@ class PodHost(Protocol):
     def write(self, name: str, text: str) -> Path:
         """Write a file that pods may read; returns the path that they find it under."""
 
+    def write_secret(self, name: str, text: str) -> Path:
+        """Write a file that proxies may read and nobody else, in one step; returns the path that they find it under.
+
+        Its folder holds secrets only, and is closed to everybody else too.
+        """
+
+    def remove_secrets(self, folder: str) -> None:
+        """Remove a folder of such files; nothing when there is none."""
+
     def socket(self, name: str) -> Path:
         """Where this process binds a unix socket for pods."""
 

@@ -7,11 +7,12 @@ import importlib.util
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from xds.bootstrap import ADMIN_PORT, ControlPlane, OwnPorts, ProxyNode, bootstrap
+from xds.local import pod_tokens
 from xds.local.commands import User
 from xds.local.interception import MODE, PROXY_ID
 from xds.local.loopback import PROXY_PORT
@@ -28,10 +29,21 @@ _POLL_S: Final = 0.05
 BootstrapFor = Callable[[PodSpec, tuple[str, ...]], dict[str, Any]]
 
 
-def bootstraps(settings: LocalSettings, socket: str) -> BootstrapFor:
-    """What makes the bootstraps of a local mesh whose control plane is bound to ``LocalMesh.socket_path(socket)``."""
+def bootstraps(settings: LocalSettings, socket: str, *, tokens: bool = False) -> BootstrapFor:
+    """What makes the bootstraps of a local mesh whose control plane is bound to ``LocalMesh.socket_path(socket)``.
+
+    With ``tokens`` each sidecar presents its pod's, which the mesh writes when it is given ``PodTokens``.
+    """
     folder = files_folder(settings.name) if settings.loopback else RUN_DIR
-    return bootstrap_for(ControlPlane(f"unix:{folder / socket}"), loopback=settings.loopback)
+    control_plane = ControlPlane(f"unix:{folder / socket}")
+    if not tokens:
+        return bootstrap_for(control_plane, loopback=settings.loopback)
+
+    def make(spec: PodSpec, addresses: tuple[str, ...]) -> dict[str, Any]:
+        own = replace(control_plane, token=pod_tokens.watched(folder, spec.key))
+        return bootstrap_for(own, loopback=settings.loopback)(spec, addresses)
+
+    return make
 
 
 def bootstrap_for(control_plane: ControlPlane, *, loopback: bool = False) -> BootstrapFor:

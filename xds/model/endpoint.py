@@ -39,7 +39,11 @@ class EndpointKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One address behind a service's port; ``weight`` is relative, ``hostname`` a pod's own name if headless."""
+    """One address behind a service's port; ``weight`` is relative, ``hostname`` a pod's own name if headless.
+
+    ``account`` is what follows the trust domain in its identity (``ns/shop/sa/web``), ``""`` where unknown; ``tls`` is
+    whether it takes the mesh's mutual TLS.
+    """
 
     address: str
     port: int
@@ -47,9 +51,10 @@ class Endpoint:
     health: Health = Health.HEALTHY
     weight: int = 1
     locality: Locality = NOWHERE
-    service_account: str = ""
+    account: str = ""
     workload: str = ""
     hostname: str = ""
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

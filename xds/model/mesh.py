@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
+from xds.model.identity import TrustDomains
 from xds.model.policy import NO_POLICIES, Policies
+from xds.model.provider import ExternalAuthorizer
 from xds.model.refs import ObjectRef
+from xds.model.security import TlsBounds
 
 
 class OutboundMode(Enum):
@@ -23,7 +26,11 @@ class Mesh:
 
     ref: ObjectRef | None = None
     root_namespace: str = "istio-system"
-    trust_domain: str = "cluster.local"
+    trust: TrustDomains = TrustDomains()
+    auto_mtls: bool = True
+    mesh_tls: TlsBounds = TlsBounds()
+    tls_defaults: TlsBounds = TlsBounds()
+    authorizers: tuple[ExternalAuthorizer, ...] = ()
     domain: str = "cluster.local"
     outbound_mode: OutboundMode = OutboundMode.ALLOW_ANY
     connect_timeout: timedelta = timedelta(seconds=10)
@@ -37,3 +44,7 @@ class Mesh:
     inbound_policies: Policies = NO_POLICIES
     unknown_host: Policies = NO_POLICIES  # of the route to hosts that the mesh does not know
     refusal: Policies = NO_POLICIES  # what answers them under REGISTRY_ONLY
+
+    def authorizer(self, name: str) -> ExternalAuthorizer | None:
+        """The external authorizer of that name (MeshConfig ``extensionProviders``), or None."""
+        return next((each for each in self.authorizers if each.name == name), None)

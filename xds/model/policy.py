@@ -10,6 +10,9 @@ from xds.model.route import Destination
 
 if TYPE_CHECKING:
     from xds.model import service
+    from xds.model.filters import FilterSlot
+    from xds.model.provider import ExternalAuthorizer
+    from xds.model.security import KeySet, TlsBounds
 
 P = TypeVar("P", bound="Policy")
 Q = TypeVar("Q")
@@ -53,6 +56,50 @@ class Speaking(Protocol):
 
     def spoken(self, declared: service.Protocol) -> service.Protocol:
         """The protocol that is spoken to a port declared as ``declared``."""
+
+
+class Encrypting(Protocol):
+    """A policy that decides the TLS to a host itself, instead of the mesh (DestinationRule's ``tls``)."""
+
+    @property
+    def mesh_identity(self) -> bool:
+        """Whether it is by the mesh's identities (ISTIO_MUTUAL), which the view knows."""
+
+    @property
+    def sni(self) -> str:
+        """The SNI to send; empty for the mesh's own, or the request's host."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of which the server must prove one; none for those that are known of it."""
+
+    @property
+    def credential(self) -> str:
+        """The Secret that holds what the client shows and believes; empty for files, or none."""
+
+    def towards(self, names: tuple[str, ...], bounds: TlsBounds) -> Policy:
+        """The policy for a service of which ``names`` are known, within what the mesh lets TLS be."""
+
+
+class Filtering(Protocol):
+    """A policy that is carried out by filters of the workload's own proxy."""
+
+    def in_slot(self, slot: FilterSlot, *, tcp: bool) -> Policy | None:
+        """The part that the filter in that slot of HTTP (or TCP) chains carries out; None when there is none."""
+
+
+class Keyed(Protocol):
+    """A policy that needs the public keys of token issuers, which only the view can look up."""
+
+    def keyed(self, key_set_of: Callable[[str], KeySet | None]) -> Policy:
+        """The policy with its keys filled in. ``key_set_of`` takes a JWKS URI, or an issuer."""
+
+
+class Authorizing(Protocol):
+    """A policy that asks an external authorizer by the name that MeshConfig gives it."""
+
+    def provided(self, authorizer_of: Callable[[str], ExternalAuthorizer | None]) -> Policy:
+        """The policy with its authorizers filled in; one that is not known denies."""
 
 
 class Policies:

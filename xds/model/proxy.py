@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from xds.model.endpoint import NOWHERE, Locality
+from xds.model.identity import Identity
 from xds.model.labels import NO_LABELS, Labels, labels
+
+WORKLOAD_SDS = "WORKLOAD_SDS"  # node metadata: "socket" where the bootstrap has a SPIFFE workload API
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Proxy:
     locality: Locality = NOWHERE
     vhds: bool = True
     version: str = ""
+    identity: Identity = Identity.NONE
     http_proxy_port: int = 0  # where nothing is intercepted, and applications are told of a proxy on this port
 
     @classmethod
@@ -39,8 +43,12 @@ class Proxy:
         locality: Locality,
         vhds: bool,
         version: str,
+        proven: bool = False,
     ) -> Proxy:
-        """The proxy that a node describes; metadata wins over what its id says."""
+        """The proxy that a node describes; metadata wins over what its id says.
+
+        ``proven`` is whether the connection has proven who it is.
+        """
         kind, address, name, namespace = "sidecar", "", node_id, "default"
         parts = node_id.split("~")
         if len(parts) == 4:
@@ -61,6 +69,7 @@ class Proxy:
             locality=locality,
             vhds=vhds,
             version=version,
+            identity=_identity(metadata, proven=proven),
             http_proxy_port=_explicit(metadata),
         )
 
@@ -68,6 +77,12 @@ class Proxy:
 def _text(metadata: Mapping[str, Any], key: str, default: str) -> str:
     value = metadata.get(key)
     return value if isinstance(value, str) and value else default
+
+
+def _identity(metadata: Mapping[str, Any], *, proven: bool) -> Identity:
+    if _text(metadata, WORKLOAD_SDS, "") == "socket":
+        return Identity.SOCKET
+    return Identity.ADS if proven else Identity.NONE
 
 
 def _explicit(metadata: Mapping[str, Any]) -> int:

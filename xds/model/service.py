@@ -131,3 +131,11 @@ class DestinationRule:
     port_policies: tuple[tuple[int, Policies], ...] = ()
     subsets: tuple[Subset, ...] = ()
     created: str = ""
+
+    @property
+    def every(self) -> tuple[Policies, ...]:
+        """What it says anywhere: of the host, of ports, of subsets."""
+        found = [self.policies, *(policies for _, policies in self.port_policies)]
+        for subset in self.subsets:
+            found += [subset.policies, *(policies for _, policies in subset.port_policies)]
+        return tuple(found)

@@ -29,6 +29,11 @@ class Table(StrEnum):
     RULE_WILDCARD = "rule-wildcard"  # namespace -> wildcard hosts of its DestinationRules
     HOME = "home"  # namespace -> whoever makes it see the mesh differently from others
     SELECTOR_KEY = "selector-key"  # label key -> whoever asks callers for it
+    PEER_AUTHENTICATION = "peer-authentication"  # namespace -> Attachment of its PeerAuthentications
+    ATTACHMENT = "attachment"  # namespace -> Attachment of its policies for workloads
+    POLICY = "policy"  # ObjectRef -> PeerAuthentication, or AttachedPolicy
+    CREDENTIAL = "credential"  # (namespace, name) -> Credential
+    KEY_SET = "key-set"  # URI of a JWKS, or an issuer -> KeySet
 
 
 class Input(NamedTuple):

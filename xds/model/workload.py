@@ -22,11 +22,17 @@ class Workload:
     ports: tuple[tuple[str, int], ...] = ()
     hostname: str = ""
     owner: str = ""
+    captured: tuple[int, ...] | None = None  # ports whose connections come in by the sidecar; None: all
+    not_captured: tuple[int, ...] = ()
 
     @property
     def namespace(self) -> str:
         """The pod's namespace."""
         return self.ref.namespace
+
+    def captures(self, port: int) -> bool:
+        """Whether connections to a port come in by the pod's sidecar, if it has one."""
+        return (self.captured is None or port in self.captured) and port not in self.not_captured
 
     def port(self, name: str) -> int:
         """The container port of that name; 0 when there is none."""

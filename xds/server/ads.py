@@ -126,7 +126,7 @@ class Server:
             writer.cancel()
             self.cache.disconnect(connection)
             if self._released is not None:
-                self._released(who, whence)
+                self._released(who, whence, admission)
             log.info(Event.STREAM_CLOSED, proxy=who.id, peer=whence.address)
 
     async def _admission(self, who: Node, whence: Peer) -> Admission:

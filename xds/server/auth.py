@@ -25,8 +25,8 @@ Admit = Callable[[Node, Peer], Awaitable["Admission | str"]]
 """Called at a stream's first request: the group to serve, or ``Denied`` is raised. What the group needs may be made
 here: the first answer waits for it."""
 
-Released = Callable[[Node, Peer], None]
-"""Called once for each admitted stream when it has ended."""
+Released = Callable[[Node, Peer, Admission], None]
+"""Called once for each admitted stream when it has ended, with what it was admitted to."""
 
 
 def peer(context: Any, *, delta: bool, type_url: str) -> Peer:

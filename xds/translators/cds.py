@@ -19,6 +19,7 @@ from xds.model.policy import Policies, Policy
 from xds.translators.eds import spell_localities
 from xds.translators.feature import Feature
 from xds.translators.merge import merge
+from xds.translators.mesh_tls import spell_cluster
 from xds.translators.registry import features
 from xds.view.specs import ClusterSpec, Discovery, UpstreamProtocol
 from xds.wire.codec import duration, pack
@@ -42,6 +43,8 @@ def cluster(spec: ClusterSpec) -> Cluster:
     if spec.source_address:
         message.upstream_bind_config.source_address.address = spec.source_address
         message.upstream_bind_config.source_address.port_value = 0
+    if spec.mesh_tls is not None:
+        spell_cluster(spec.mesh_tls, message)
     _wrap_transport(stated, message)
     if spec.protocol is not UpstreamProtocol.TCP:
         message.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(_http_options(spec.protocol, stated))
@@ -124,9 +127,13 @@ _DISCOVERIES: Final = {
 
 def _wrap_transport(stated: tuple[tuple[Feature[Any], Policy], ...], message: Cluster) -> None:
     for feature, policy in stated:
-        if feature.transport_socket is not None:
-            inner = message.transport_socket if message.HasField("transport_socket") else _plaintext()
-            message.transport_socket.CopyFrom(feature.transport_socket(policy, inner))
+        if feature.transport_socket is None:
+            continue
+        if not message.transport_socket_matches and not message.HasField("transport_socket"):
+            message.transport_socket.CopyFrom(_plaintext())
+        matched = [each.transport_socket for each in message.transport_socket_matches]
+        for socket in matched or [message.transport_socket]:
+            socket.CopyFrom(feature.transport_socket(policy, socket))
 
 
 def _plaintext() -> TransportSocket:

@@ -10,6 +10,8 @@ from xds.api.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from xds.api.envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
 from xds.api.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from xds.model.endpoint import Endpoint, Health
+from xds.model.security import TLS_MODE_ISTIO
+from xds.translators.mesh_tls import TLS_MODE
 from xds.view.specs import EndpointGroup, LocalityGroup
 
 _UNIX: Final = "unix://"
@@ -52,13 +54,16 @@ def _spell_endpoint(endpoint: Endpoint, into: LocalityLbEndpoints) -> None:
         message.health_status = _HEALTH[endpoint.health]
     if endpoint.weight != 1:
         message.load_balancing_weight.value = endpoint.weight
-    if endpoint.workload:
-        message.metadata.CopyFrom(_metadata(endpoint.workload))
+    if endpoint.workload or endpoint.tls:
+        message.metadata.CopyFrom(_metadata(endpoint.workload, endpoint.tls))
 
 
 @lru_cache(maxsize=4096)
-def _metadata(workload: str) -> Metadata:
+def _metadata(workload: str, tls: bool) -> Metadata:
     # Shared by a workload's endpoints: a Struct costs more to make than all the rest of an endpoint. Only ever copied.
     message = Metadata()
-    message.filter_metadata["istio"]["workload"] = workload
+    if workload:
+        message.filter_metadata["istio"]["workload"] = workload
+    if tls:
+        message.filter_metadata["envoy.transport_socket_match"][TLS_MODE] = TLS_MODE_ISTIO
     return message

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from xds.model.filters import FilterSlot
+from xds.model.identity import TrustDomains
 from xds.model.policy import Policy
 from xds.model.problem import Problems, Severity
 from xds.model.refs import FieldRef
@@ -57,6 +59,9 @@ class Reading:
         self.found.add(at, code, message, Severity.WARNING)
 
 
+AUTHORIZATION_POLICY = "AuthorizationPolicy.spec"
+REQUEST_AUTHENTICATION = "RequestAuthentication.spec"
+
 # A carrier's struct (of xds.kinds), where it stands, the reading -> the policy, or None when the fields are absent.
 Decode = Callable[[Any, FieldRef, Reading], P | None]
 
@@ -71,6 +76,18 @@ class HttpFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotFilter(Generic[P]):
+    """What a feature puts into one slot of inbound chains.
+
+    ``config`` takes the policy (``Filtering.in_slot`` has cut it to the slot), whether the chain is TCP, and the trust
+    domains that count as the mesh's; it answers the message of the Envoy filter.
+    """
+
+    slot: FilterSlot
+    config: Callable[[P, bool, TrustDomains], Message]
+
+
+@dataclass(frozen=True, slots=True)
 class Feature(Generic[P]):
     """One behaviour. Each fragment function returns a message in which only this feature's fields are set.
 
@@ -78,7 +95,8 @@ class Feature(Generic[P]):
     carrier above that holds some of them, the function that reads them. ``route`` must not set Route.route: that is
     what ``route_action`` is for, called only where requests are forwarded.
     ``cluster_default`` is the policy of clusters that have none of this type. ``http2_protocol_options`` is asked where
-    a cluster may speak HTTP/2. ``transport_socket`` puts another socket around a cluster's own.
+    a cluster may speak HTTP/2. ``transport_socket`` puts another socket around a cluster's own. ``slots`` are filters of
+    the workload's own proxy whose content changes without its listener (xds.model.filters).
     """
 
     policy: type[P]
@@ -94,3 +112,4 @@ class Feature(Generic[P]):
     transport_socket: Callable[[P, TransportSocket], TransportSocket] | None = None
     tcp_proxy: Callable[[P], TcpProxy] | None = None
     http_filter: HttpFilter | None = None
+    slots: tuple[SlotFilter[P], ...] = ()

@@ -18,12 +18,16 @@ from xds.api.envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from xds.api.envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2 import HttpInspector
 from xds.api.envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2 import OriginalDst
 from xds.api.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
+from xds.api.envoy.extensions.filters.common.set_filter_state.v3.value_pb2 import FilterStateValue
 from xds.api.envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
+from xds.api.envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
 from xds.api.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from xds.translators import slots
 from xds.translators.merge import merge
+from xds.translators.mesh_tls import server_socket
 from xds.translators.rds import route_configuration
 from xds.translators.registry import features
-from xds.view.specs import Chain, ChainMatch, HttpChain, ListenerSpec, Sniff, TcpChain
+from xds.view.specs import Chain, ChainMatch, Guard, HttpChain, ListenerSpec, Sniff, TcpChain
 from xds.wire.codec import duration, pack
 
 HttpConnectionManager = http_connection_manager_pb2.HttpConnectionManager
@@ -34,6 +38,7 @@ _TCP_PROXY: Final = "envoy.filters.network.tcp_proxy"
 _ROUTER: Final = "envoy.filters.http.router"
 _ORIGINAL_DST: Final = "envoy.filters.listener.original_dst"
 _TLS_INSPECTOR: Final = "envoy.filters.listener.tls_inspector"
+_SET_FILTER_STATE: Final = "envoy.filters.network.set_filter_state"
 _HTTP_INSPECTOR: Final = "envoy.filters.listener.http_inspector"
 
 
@@ -67,14 +72,14 @@ def _spell_address(address: str, port: int, into: SocketAddress) -> None:
 def _spell_listener_filters(spec: ListenerSpec, message: Listener) -> None:
     if spec.original_destination and not spec.outbound:
         message.listener_filters.add(name=_ORIGINAL_DST, typed_config=pack(OriginalDst()))
-    inspectors = []
     if spec.sniff in (Sniff.TLS, Sniff.BOTH):
-        inspectors.append(message.listener_filters.add(name=_TLS_INSPECTOR, typed_config=pack(TlsInspector())))
-    if spec.sniff in (Sniff.HTTP, Sniff.BOTH):
-        inspectors.append(message.listener_filters.add(name=_HTTP_INSPECTOR, typed_config=pack(HttpInspector())))
-    if spec.sniffed_ports:
-        for inspector in inspectors:
+        inspector = message.listener_filters.add(name=_TLS_INSPECTOR, typed_config=pack(TlsInspector()))
+        if spec.sniffed_ports:
             inspector.filter_disabled.not_match.CopyFrom(_on_ports(spec.sniffed_ports))
+    if spec.sniff in (Sniff.HTTP, Sniff.BOTH):
+        inspector = message.listener_filters.add(name=_HTTP_INSPECTOR, typed_config=pack(HttpInspector()))
+        if spec.http_sniffed_ports:
+            inspector.filter_disabled.not_match.CopyFrom(_on_ports(spec.http_sniffed_ports))
 
 
 def _on_ports(ports: tuple[int, ...]) -> ListenerFilterChainMatchPredicate:
@@ -127,13 +132,29 @@ def _range(prefix: str) -> CidrRange:
 
 def _spell_content(chain: Chain, into: FilterChain) -> None:
     into.name = chain.name
+    if chain.tls is not None:
+        into.transport_socket.CopyFrom(server_socket(chain.tls))
     if isinstance(chain.content, HttpChain):
-        into.filters.append(Filter(name=_HCM, typed_config=pack(_http_connection_manager(chain.content))))
-    else:
-        into.filters.append(Filter(name=_TCP_PROXY, typed_config=pack(_tcp_proxy(chain.content))))
+        manager = _http_connection_manager(chain.content, chain.guard)
+        into.filters.append(Filter(name=_HCM, typed_config=pack(manager)))
+        return
+    if chain.guard is not None:
+        into.filters.extend(slots.network_filters())
+    if chain.content.alpn:
+        into.filters.append(_offering(chain.content.alpn))
+    into.filters.append(Filter(name=_TCP_PROXY, typed_config=pack(_tcp_proxy(chain.content))))
 
 
-def _http_connection_manager(chain: HttpChain) -> HttpConnectionManager:
+def _offering(alpn: tuple[str, ...]) -> Filter:
+    """The filter that has the upstream's TLS offer these protocols instead of its cluster's."""
+    value = FilterStateValue(
+        object_key="envoy.network.application_protocols", shared_with_upstream=FilterStateValue.ONCE
+    )
+    value.format_string.text_format_source.inline_string = ",".join(alpn)
+    return Filter(name=_SET_FILTER_STATE, typed_config=pack(SetFilterState(on_new_connection=[value])))
+
+
+def _http_connection_manager(chain: HttpChain, guard: Guard | None) -> HttpConnectionManager:
     """HTTP as Istio's sidecars speak it: no idle timeout of streams, websockets, paths normalised before matching."""
     message = HttpConnectionManager(stat_prefix=chain.stat_prefix, proxy_100_continue=True)
     if chain.inline is not None:
@@ -142,6 +163,8 @@ def _http_connection_manager(chain: HttpChain) -> HttpConnectionManager:
         message.rds.route_config_name = chain.route_table
         message.rds.config_source.ads.SetInParent()
         message.rds.config_source.resource_api_version = ApiVersion.V3
+    if guard is not None:
+        message.http_filters.extend(slots.http_filters())
     message.http_filters.extend(_http_filters())
     message.upgrade_configs.add(upgrade_type="websocket")
     message.stream_idle_timeout.SetInParent()
@@ -149,6 +172,11 @@ def _http_connection_manager(chain: HttpChain) -> HttpConnectionManager:
     message.use_remote_address.value = False
     if not chain.outbound:
         message.server_header_transformation = HttpConnectionManager.PASS_THROUGH
+    if guard is not None and not guard.plaintext:  # elsewhere Envoy drops the header, whoever sent it
+        message.forward_client_cert_details = HttpConnectionManager.APPEND_FORWARD
+        message.set_current_client_cert_details.subject.value = True
+        message.set_current_client_cert_details.dns = True
+        message.set_current_client_cert_details.uri = True
     return message
 
 

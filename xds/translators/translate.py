@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from google.protobuf.message import Message
 
-from xds.translators import cds, eds, lds, rds
-from xds.view.specs import ClusterSpec, EndpointGroup, RouteTable, Spec, VirtualHostSpec
+from xds.translators import cds, ecds, eds, lds, rds, sds
+from xds.view.specs import ClusterSpec, EndpointGroup, FilterSpec, RouteTable, SecretSpec, Spec, VirtualHostSpec
 from xds.wire.codec import encode, type_url
 
 
@@ -36,4 +36,9 @@ def _message(spec: Spec) -> tuple[str, Message]:
         return host.name, host
     if isinstance(spec, RouteTable):
         return spec.name, rds.route_configuration(spec)
+    if isinstance(spec, FilterSpec):
+        config = ecds.filter_config(spec)
+        return config.name, config
+    if isinstance(spec, SecretSpec):
+        return spec.name, sds.secret(spec)
     return spec.name, lds.listener(spec)

@@ -57,8 +57,8 @@ def _seen_at(read: Read, namespace: str, host: str, scope: Scope) -> RuleAt | No
     rules: tuple[DestinationRule, ...] = read.rows(Table.RULE, (namespace, host))
     if not rules:
         return None
-    open_to_all = all("*" in (rule.export_to or _default_export(read)) for rule in rules)
     selecting = any(rule.workload_selector for rule in rules)
+    open_to_all = not selecting and all("*" in (rule.export_to or _default_export(read)) for rule in rules)
     at = RuleAt(
         namespace,
         host,
@@ -78,7 +78,9 @@ def _applying(read: Read, at: RuleAt) -> list[DestinationRule]:
     seen = [
         rule
         for rule in rules
-        if visible(rule.export_to or default, rule.ref.namespace, at.home) and rule.workload_selector <= at.labels
+        if visible(rule.export_to or default, rule.ref.namespace, at.home)
+        # A rule for some workloads is its namespace's own, whatever it says.
+        and (not rule.workload_selector or (rule.ref.namespace == at.home and rule.workload_selector <= at.labels))
     ]
     return sorted(seen, key=lambda rule: not rule.workload_selector)
 

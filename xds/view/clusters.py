@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from xds.model.endpoint import Endpoint, EndpointKey
+from xds.model.identity import Identity
 from xds.model.labels import NO_LABELS, Labels
-from xds.model.policy import Policies, Speaking, Unbalanced
+from xds.model.policy import Encrypting, Policies, Speaking, Unbalanced
 from xds.model.service import (
     DestinationRule,
     Protocol,
@@ -16,6 +19,7 @@ from xds.model.service import (
 from xds.model.snapshot import Table
 from xds.view import names
 from xds.view.attach import RuleAt, policies_for, rule
+from xds.view.auto_mtls import Towards, mesh_tls
 from xds.view.endpoints import endpoints, localities
 from xds.view.graph import Read
 from xds.view.scope import mesh
@@ -77,8 +81,8 @@ def external_alias(read: Read, service: Service) -> bool:
     return service.resolution is Resolution.ALIAS and not read.rows(Table.HOST, service.alias_of)
 
 
-def service_clusters(read: Read, key: ServiceKey, at: RuleAt | None) -> tuple[ClusterSpec, ...]:
-    """The clusters of a service under the rule at ``at``, sorted by name."""
+def service_clusters(read: Read, key: ServiceKey, at: RuleAt | None, identity: Identity) -> tuple[ClusterSpec, ...]:
+    """The clusters of a service under the rule at ``at``, for callers with such an identity, sorted by name."""
     service: Service | None = read.first(Table.SERVICE, key)
     if service is None or (service.resolution is Resolution.ALIAS and not external_alias(read, service)):
         return ()
@@ -87,18 +91,20 @@ def service_clusters(read: Read, key: ServiceKey, at: RuleAt | None) -> tuple[Cl
         spec
         for port in service.ports
         for subset in subset_names(found)
-        if (spec := _cluster(read, service, port, subset, found)) is not None
+        if (spec := _cluster(read, _Wanted(service, port, subset, identity), found)) is not None
     ]
     return tuple(sorted(specs, key=lambda spec: spec.name))
 
 
-def _cluster(
-    read: Read,
-    service: Service,
-    port: ServicePort,
-    subset: str,
-    found: DestinationRule | None,
-) -> ClusterSpec | None:
+class _Wanted(NamedTuple):
+    service: Service
+    port: ServicePort
+    subset: str
+    identity: Identity
+
+
+def _cluster(read: Read, wanted: _Wanted, found: DestinationRule | None) -> ClusterSpec | None:
+    service, port, subset, identity = wanted
     settings = read.get(mesh)
     policies = cluster_policies(read, found, subset, port.number)
     how = discovery(service, policies)
@@ -109,17 +115,21 @@ def _cluster(
     groups = localities(listed, subset_labels(found, subset))
     if by_dns and not groups:
         return None
+    protocol = upstream_protocol(spoken(port.protocol, policies))
     return ClusterSpec(
         name=names.outbound_cluster(port.number, subset, service.hostname),
         discovery=how,
-        protocol=upstream_protocol(spoken(port.protocol, policies)),
+        protocol=protocol,
         connect_timeout=settings.connect_timeout,
         endpoints=groups,
-        policies=policies,
+        policies=policies.adding(
+            *(stated.towards(service.subject_alt_names, settings.tls_defaults) for stated in policies.that(Encrypting))
+        ),
         port_override=_port_override(service, port),
         dns_refresh_rate=settings.dns_refresh_rate,
         authored=found.ref if found is not None else None,
         service=(service.hostname, service.ref.name, service.namespace),
+        mesh_tls=mesh_tls(read, Towards(service, port, subset, how, protocol), policies, identity),
     )
 
 

@@ -10,11 +10,13 @@ from xds.model.endpoint import (
     Locality,
     SliceAddress,
 )
+from xds.model.identity import account_path
 from xds.model.labels import Labels
 from xds.model.service import Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.model.workload import NodeLocality, Workload
 from xds.view.graph import Read
+from xds.view.mutual_tls import takes_tls
 from xds.view.specs import EndpointGroup, LocalityGroup
 
 
@@ -34,7 +36,7 @@ def endpoints(read: Read, key: EndpointKey) -> tuple[Endpoint, ...]:
             number = dict(address.ports).get(port.name) or shared.get(port.name)
             if number is None or address.terminating:
                 continue
-            endpoint = _joined(read, address, number, publish_not_ready=service.publish_not_ready)
+            endpoint = _joined(read, service, address, number)
             found.setdefault((address.address, number), endpoint)
     return tuple(endpoint for _, endpoint in sorted(found.items()))
 
@@ -44,19 +46,23 @@ def _is_of_rival(part: EndpointSlice, service: Service) -> bool:
     return part.ref.kind == "ServiceEntry" and part.ref != service.ref
 
 
-def _joined(read: Read, address: SliceAddress, port: int, *, publish_not_ready: bool) -> Endpoint:
+def _joined(read: Read, service: Service, address: SliceAddress, port: int) -> Endpoint:
     pod: Workload | None = read.first(Table.ADDRESS, address.address)
-    healthy = address.ready or publish_not_ready
+    healthy = address.ready or service.publish_not_ready
+    labels = pod.labels if pod is not None else address.labels
+    namespace = pod.namespace if pod is not None else service.namespace
+    service_account = pod.service_account if pod is not None else address.service_account
     return Endpoint(
         address=address.address,
         port=port,
-        labels=pod.labels if pod is not None else address.labels,
+        labels=labels,
         health=Health.HEALTHY if healthy else Health.UNHEALTHY,
         weight=address.weight,
         locality=_locality(read, address, pod),
-        service_account=pod.service_account if pod is not None else address.service_account,
-        workload=f"{pod.owner or pod.ref.name};{pod.namespace}" if pod is not None else "",
+        account=account_path(namespace, service_account) if service_account else "",
+        workload=f"{pod.owner or pod.ref.name};{namespace}" if pod is not None else "",
         hostname=address.hostname,
+        tls=(pod is None or pod.captures(port)) and takes_tls(read, namespace, labels, port),
     )
 
 

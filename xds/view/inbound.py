@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from xds.model.identity import Identity
 from xds.model.labels import Labels
 from xds.model.service import Protocol, Service, ServiceKey, ServicePort
 from xds.model.snapshot import Table
@@ -29,6 +30,7 @@ class Offer(NamedTuple):
     namespace: str
     labels: Labels
     pod: str = ""
+    identity: Identity = Identity.NONE
 
 
 def inbound_ports(read: Read, offer: Offer) -> tuple[InboundPort, ...]:

@@ -1,7 +1,7 @@
-"""The listener skeleton of a sidecar: frozen, so that only a port or a protocol ever changes a listener.
+"""The outbound listeners of a sidecar: frozen, so that only a port or a protocol ever changes a listener.
 
 Outbound connections reach ``virtualOutbound`` by interception and are handed to the listener of their original address,
-or to the one of their port on all addresses. Inbound ones all stay in ``virtualInbound`` and choose a chain there.
+or to the one of their port on all addresses.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from xds.model.service import Protocol, Resolution, Service, ServiceKey, Service
 from xds.model.snapshot import Table
 from xds.view import names
 from xds.view.attach import RuleAt, at_caller
+from xds.view.auto_mtls import TCP_ALPN, by_mesh
 from xds.view.endpoints import endpoints
 from xds.view.graph import Read
-from xds.view.inbound import InboundPort
-from xds.view.names import INBOUND_PORT, OUTBOUND_PORT
-from xds.view.routes import inbound_table
+from xds.view.names import OUTBOUND_PORT
 from xds.view.scope import mesh
 from xds.view.specs import (
     Chain,
@@ -38,13 +37,14 @@ ALL = ChainMatch()
 PLAIN_HTTP = ("http/1.1", "h2c")
 
 
-def _tcp(name: str, cluster: str, match: ChainMatch = ALL, policies: Policies = NO_POLICIES) -> Chain:
+def tcp_chain(name: str, cluster: str, match: ChainMatch = ALL, policies: Policies = NO_POLICIES) -> Chain:
+    """A chain that passes all bytes on to one cluster."""
     return Chain(name, match, TcpChain(cluster, (WeightedCluster(cluster),), policies))
 
 
 def _unknown(read: Read, name: str) -> Chain:
     registry_only = read.get(mesh).outbound_mode is OutboundMode.REGISTRY_ONLY
-    return _tcp(name, names.BLACK_HOLE if registry_only else names.PASSTHROUGH)
+    return tcp_chain(name, names.BLACK_HOLE if registry_only else names.PASSTHROUGH)
 
 
 def virtual_outbound(read: Read) -> tuple[ListenerSpec, ...]:
@@ -56,7 +56,7 @@ def virtual_outbound(read: Read) -> tuple[ListenerSpec, ...]:
             port=OUTBOUND_PORT,
             # A connection really meant for this port would be taken again and again.
             chains=(
-                _tcp(
+                tcp_chain(
                     "virtualOutbound-blackhole",
                     names.BLACK_HOLE,
                     ChainMatch(destination_port=OUTBOUND_PORT),
@@ -89,16 +89,16 @@ def wildcard_listener(read: Read, claims: PortClaims) -> tuple[ListenerSpec, ...
         cluster = names.outbound_cluster(port, "", key.hostname)
         if sni:
             match = ChainMatch(transport="tls", server_names=(sni,), prefixes=(subnet,))
-            chains.append(_tcp(f"sni-{sni}-subnet-{subnet}-{port}", cluster, match))
+            chains.append(tcp_chain(f"sni-{sni}-subnet-{subnet}-{port}", cluster, match))
         else:
-            chains.append(_tcp(f"subnet-{subnet}-{port}", cluster, ChainMatch(prefixes=(subnet,))))
+            chains.append(tcp_chain(f"subnet-{subnet}-{port}", cluster, ChainMatch(prefixes=(subnet,))))
     if claims.http:
         match = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP)
         content = HttpChain(f"outbound_{ANY}_{port}", names.port_routes(port))
         chains.append(Chain(f"http-{port}", match, content))
     fallback = _unknown(read, "PassthroughFilterChain")
     if claims.tcp is not None:
-        fallback = _tcp(f"tcp-{port}", names.outbound_cluster(port, "", claims.tcp.hostname))
+        fallback = tcp_chain(f"tcp-{port}", names.outbound_cluster(port, "", claims.tcp.hostname))
     return (
         ListenerSpec(
             name=names.wildcard_listener(port),
@@ -114,7 +114,7 @@ def wildcard_listener(read: Read, claims: PortClaims) -> tuple[ListenerSpec, ...
 
 def _sni_chain(key: ServiceKey, port: int) -> Chain:
     match = ChainMatch(transport="tls", server_names=(key.hostname,))
-    return _tcp(
+    return tcp_chain(
         f"sni-{key.hostname}-{port}",
         names.outbound_cluster(port, "", key.hostname),
         match,
@@ -134,7 +134,9 @@ def service_listener(read: Read, key: ServiceKey, number: int, at: RuleAt | None
         single = (address for address in service.addresses if "/" not in address)
         addresses = [(address, number) for address in single if _owns(read, service, address, number)]
     policies = Policies(at_caller(read, at, "", number))
-    return tuple(_address_listener(read, service, port, address, policies) for address in sorted(addresses))
+    alpn = TCP_ALPN if read.get(by_mesh, at, number) else ()
+    contents = Contents(service.hostname, port, policies, alpn)
+    return tuple(_address_listener(read, contents, address) for address in sorted(addresses))
 
 
 def _owns(read: Read, service: Service, address: str, number: int) -> bool:
@@ -165,73 +167,32 @@ def listened(read: Read, key: EndpointKey) -> frozenset[tuple[str, int]]:
     return frozenset((endpoint.address, endpoint.port) for endpoint in read.get(endpoints, key))
 
 
-def _address_listener(
-    read: Read, service: Service, port: ServicePort, where: tuple[str, int], policies: Policies
-) -> ListenerSpec:
+class Contents(NamedTuple):
+    """What the listeners of a service's port lead to, and how; ``alpn`` is what is offered where it is not HTTP."""
+
+    hostname: str
+    port: ServicePort
+    policies: Policies
+    alpn: tuple[str, ...]
+
+
+def _address_listener(read: Read, contents: Contents, where: tuple[str, int]) -> ListenerSpec:
     address, number = where
-    cluster = names.outbound_cluster(port.number, "", service.hostname)
+    hostname, port, policies, alpn = contents
+    cluster = names.outbound_cluster(port.number, "", hostname)
     chains: tuple[Chain, ...] = ()
     if port.protocol is Protocol.AUTO:
-        content = HttpChain(f"outbound_{address}_{number}", names.host_routes(service.hostname, port.number))
+        content = HttpChain(f"outbound_{address}_{number}", names.host_routes(hostname, port.number))
         sniffed = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP)
         chains = (Chain(f"http-{number}", sniffed, content),)
+    # The cluster of a sniffed port says HTTP to its servers: what is none must say so.
+    passed = TcpChain(cluster, (WeightedCluster(cluster),), policies, alpn if chains else ())
     return ListenerSpec(
         name=names.address_listener(address, number),
         address=address,
         port=number,
         chains=chains,
-        fallback=_tcp(f"tcp-{number}", cluster, policies=policies),
+        fallback=Chain(f"tcp-{number}", ALL, passed),
         sniff=Sniff.BOTH if chains else Sniff.NOTHING,
         sniff_timeout=read.get(mesh).protocol_detection_timeout if chains else timedelta(0),
     )
-
-
-def virtual_inbound(read: Read, ports: tuple[InboundPort, ...]) -> tuple[ListenerSpec, ...]:
-    """The listener that takes all inbound connections; a chain a declared port, the rest passed to the application."""
-    chains = [
-        _tcp(
-            f"virtualInbound-blackhole-{port}",
-            names.BLACK_HOLE,
-            ChainMatch(destination_port=port),
-        )
-        for port in (OUTBOUND_PORT, INBOUND_PORT)
-    ]
-    for port in ports:
-        read.first(Table.SERVICE, port.service)  # whose port it is belongs to the listener's provenance
-        chains += _inbound_chains(read, port)
-    sniffed = tuple(port.number for port in ports if port.protocol is Protocol.AUTO)
-    return (
-        ListenerSpec(
-            name=names.VIRTUAL_INBOUND,
-            address=ANY,
-            port=INBOUND_PORT,
-            chains=tuple(chains),
-            fallback=_tcp("virtualInbound-catchall-tcp", names.INBOUND_PASSTHROUGH),
-            outbound=False,
-            bind=True,
-            original_destination=True,
-            sniff=Sniff.BOTH if sniffed else Sniff.NOTHING,
-            sniff_timeout=read.get(mesh).protocol_detection_timeout,
-            sniffed_ports=sniffed,
-        ),
-    )
-
-
-def _inbound_chains(read: Read, port: InboundPort) -> list[Chain]:
-    cluster = names.inbound_cluster(port.number)
-    name = names.wildcard_listener(port.number)
-    here = ChainMatch(destination_port=port.number)
-    http = HttpChain(
-        f"inbound_{name};",
-        inline=inbound_table(read, port.number, cluster),
-        outbound=False,
-    )
-    if port.protocol.is_http:
-        return [Chain(name, here, http)]
-    if port.protocol is Protocol.AUTO:
-        sniffed = ChainMatch(port.number, transport="raw_buffer", application_protocols=PLAIN_HTTP)
-        return [
-            Chain(f"{name}-http", sniffed, http),
-            _tcp(f"{name}-tcp", cluster, here),
-        ]
-    return [_tcp(name, cluster, here)]

@@ -10,7 +10,10 @@ INBOUND_PASSTHROUGH: Final = "InboundPassthroughCluster"
 VIRTUAL_OUTBOUND: Final = "virtualOutbound"
 VIRTUAL_INBOUND: Final = "virtualInbound"
 HTTP_PROXY: Final = "http_proxy"
-
+# Secrets as istio's agents and SPIRE name them: a workload's own certificate, and whom it believes.
+CERTIFICATE: Final = "default"
+AUTHORITIES: Final = "ROOTCA"
+WORKLOAD_SOCKET: Final = "sds-grpc"  # the bootstrap's cluster of a SPIFFE workload API, where there is one
 
 OUTBOUND_PORT: Final = 15001
 INBOUND_PORT: Final = 15006
@@ -51,3 +54,13 @@ def host_routes(hostname: str, port: int) -> str:
 def virtual_host(route_table: str, hostname: str, port: int) -> str:
     """``80/reviews.shop.svc.cluster.local:80``: a virtual host that travels alone by VHDS carries its table's name."""
     return f"{route_table}/{hostname}:{port}"
+
+
+def credential(name: str) -> str:
+    """``kubernetes://web-tls``: certificate and key of a Secret in the proxy's own namespace."""
+    return f"kubernetes://{name}"
+
+
+def credential_authorities(name: str) -> str:
+    """``kubernetes://web-tls-cacert``: whom that Secret says to believe."""
+    return f"kubernetes://{name}-cacert"

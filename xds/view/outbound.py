@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from xds.model.endpoint import EndpointKey
+from xds.model.identity import Identity
 from xds.model.policy import Routed
 from xds.model.refs import ObjectRef
 from xds.model.route import Destination, VirtualService
@@ -37,6 +38,7 @@ from xds.view.routes import (
     whole_table,
 )
 from xds.view.scope import Scope, resolved_service, service_key, visible_services
+from xds.view.secrets import named_secrets
 from xds.view.specs import Discovery
 
 
@@ -106,8 +108,10 @@ def service_leaves(read: Read, key: ServiceKey, scope: Scope) -> tuple[Call, ...
     if service is None:
         return ()
     at = read.get(rule_at, key, scope)
-    leaves = [call(service_clusters, key, at)]
+    leaves = [call(service_clusters, key, at, scope.identity)]
     leaves += _endpoint_leaves(read, service, at)
+    if at is not None and at.labels and scope.identity is Identity.ADS:
+        leaves.append(call(named_secrets, at))
     for port in service.ports:
         if port.protocol.is_http:
             if scope.vhds:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from xds.model.proxy import Proxy
 from xds.view.explicit import ExplicitProxy, explicit_listener, explicit_table
 from xds.view.graph import Call, Read, call
+from xds.view.filters import filters
 from xds.view.inbound import Offer, inbound_cluster, inbound_ports
-from xds.view.listeners import virtual_inbound
+from xds.view.inbound_listener import virtual_inbound
 from xds.view.outbound import anybody, groups, near_groups
 from xds.view.scope import Scope, scope
 
@@ -30,7 +31,7 @@ def proxy_view(read: Read, proxy: Proxy) -> ProxyView:
     return ProxyView(
         call(groups, anybody(seen)),
         call(near_groups, seen),
-        call(own_groups, Offer(proxy.namespace, proxy.labels, proxy.name), _explicit(proxy, seen)),
+        call(own_groups, Offer(proxy.namespace, proxy.labels, proxy.name, proxy.identity), _explicit(proxy, seen)),
     )
 
 
@@ -51,6 +52,10 @@ def explicit_leaves(read: Read, explicit: ExplicitProxy) -> tuple[Call, ...]:
 
 
 def inbound_leaves(read: Read, offer: Offer) -> tuple[Call, ...]:
-    """The leaves of what a workload offers: its listener and its clusters."""
+    """The leaves of what a workload offers: its clusters, its listener, and what stands in the slots of that."""
     ports = read.get(inbound_ports, offer)
-    return (*(call(inbound_cluster, port) for port in ports), call(virtual_inbound, ports))
+    return (
+        *(call(inbound_cluster, port) for port in ports),
+        call(virtual_inbound, offer, ports),
+        call(filters, offer.namespace, offer.labels),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from xds.model.identity import Identity
 from xds.model.labels import NO_LABELS, Labels, only
 from xds.model.mesh import Mesh
 from xds.model.proxy import Proxy
@@ -24,6 +25,7 @@ class Scope(NamedTuple):
     labels: Labels = NO_LABELS
     vhds: bool = True
     intercepted: bool = True
+    identity: Identity = Identity.NONE
 
 
 def mesh(read: Read) -> Mesh:
@@ -37,7 +39,14 @@ def scope(read: Read, proxy: Proxy) -> Scope:
     apart = read.rows(Table.HOME, proxy.namespace) or _private_by_default(read.get(mesh))
     home = proxy.namespace if apart else ""
     asked = frozenset(read.keys(Table.SELECTOR_KEY))
-    return Scope(proxy.namespace, home, only(proxy.labels, asked), proxy.vhds, not proxy.http_proxy_port)
+    return Scope(
+        proxy.namespace,
+        home,
+        only(proxy.labels, asked),
+        proxy.vhds,
+        not proxy.http_proxy_port,
+        proxy.identity,
+    )
 
 
 def _private_by_default(settings: Mesh) -> bool:

@@ -5,14 +5,17 @@ A spec is frozen and hashable, and everything that can reach its bytes is in it:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
 from xds.model.endpoint import Endpoint, Locality
+from xds.model.filters import FilterSlot
+from xds.model.identity import Identity, TrustDomains
 from xds.model.policy import NO_POLICIES, Policies
 from xds.model.refs import ObjectRef
 from xds.model.route import RequestMatch
+from xds.model.security import TlsBounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,32 @@ class UpstreamProtocol(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class MeshTls:
+    """Mutual TLS to a cluster by the mesh's identities.
+
+    ``names`` are the ids of which the server must prove one; with none, any of ``trust``. ``by_endpoint``: only to
+    endpoints that take it, plaintext to the others.
+    """
+
+    source: Identity
+    sni: str
+    alpn: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    trust: TrustDomains = TrustDomains()
+    bounds: TlsBounds = TlsBounds()
+    by_endpoint: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """Mutual TLS on a chain: the client must prove an id of one of the trust domains."""
+
+    source: Identity
+    trust: TrustDomains
+    bounds: TlsBounds = TlsBounds()
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterSpec:
     """One cluster. ``authored`` is the DestinationRule behind it, if any; ``endpoints`` only where EDS is not used."""
 
@@ -67,6 +96,7 @@ class ClusterSpec:
     dns_refresh_rate: timedelta = timedelta(seconds=60)
     authored: ObjectRef | None = None
     service: tuple[str, str, str] = ("", "", "")  # host, name, namespace, for telemetry
+    mesh_tls: MeshTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +181,17 @@ class TcpChain:
     stat_prefix: str
     clusters: tuple[WeightedCluster, ...]
     policies: Policies = NO_POLICIES
+    alpn: tuple[str, ...] = ()  # offered to the cluster instead of what the cluster says
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What stands before the content of an inbound chain: the slots of policies, and the record of refusals.
+
+    ``plaintext`` is whether callers on this chain prove nothing, and are counted by their address.
+    """
+
+    plaintext: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +201,8 @@ class Chain:
     name: str
     match: ChainMatch
     content: HttpChain | TcpChain
+    tls: ServerTls | None = None
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +220,34 @@ class ListenerSpec:
     sniff: Sniff = Sniff.NOTHING
     sniff_timeout: timedelta = timedelta(0)
     sniffed_ports: tuple[int, ...] = ()  # none: all; elsewhere a server that speaks first would wait for ever
+    http_sniffed_ports: tuple[int, ...] = ()  # the same for HTTP, where both are sniffed
     additional_addresses: tuple[str, ...] = ()
 
 
-Spec = ListenerSpec | RouteTable | VirtualHostSpec | ClusterSpec | EndpointGroup
+@dataclass(frozen=True, slots=True)
+class FilterSpec:
+    """What stands in one slot of a workload's HTTP (or TCP) chains: policies, already cut to that slot; maybe none."""
+
+    slot: FilterSlot
+    tcp: bool
+    policies: Policies = NO_POLICIES
+    trust: TrustDomains = TrustDomains()
+
+    @property
+    def name(self) -> str:
+        """The name of the filter and of its configuration."""
+        return self.slot.resource(tcp=self.tcp)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSpec:
+    """A certificate with its key, or authorities alone, that somebody gave by name. PEM."""
+
+    name: str
+    certificate: bytes = b""
+    private_key: bytes = field(default=b"", repr=False)
+    authorities: bytes = b""
+    revoked: bytes = b""
+
+
+Spec = ListenerSpec | RouteTable | VirtualHostSpec | ClusterSpec | EndpointGroup | FilterSpec | SecretSpec

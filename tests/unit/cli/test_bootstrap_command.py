@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +53,23 @@ def test_tls() -> None:
     assert "/ca.pem" in text
 
 
+def test_credentials_are_watched_by_files_that_are_written(tmp_path: Path) -> None:
+    tls = ("--ca", "/tls/ca.pem", "--cert", "/tls/cert.pem", "--key", "/tls/key.pem")
+    folder = tmp_path / "sds"
+    config = made("--node-id", "web", *tls, "--token-file", "/run/token", "--sds-folder", str(folder))
+    text = json.dumps(config["static_resources"]["clusters"])
+    written = sorted(path.name for path in folder.iterdir())
+    assert written == ["control-plane-certificate.json", "control-plane-token.json", "control-plane-trust.json"]
+    assert all(str(folder / name) in text for name in written)
+    assert "/run/token" in (folder / "control-plane-token.json").read_text()
+
+
+def test_a_workload_api() -> None:
+    config = made("--node-id", "web", "--plaintext", "--workload-socket", "/run/spire.sock")
+    assert config["node"]["metadata"]["WORKLOAD_SDS"] == "socket"
+    assert [each["name"] for each in config["static_resources"]["clusters"]] == ["xds-grpc", "sds-grpc", "admin"]
+
+
 def test_json() -> None:
     assert json.loads(bootstrap("--node-id", "web", "--plaintext", "-o", "json").stdout)["node"]["id"] == "web"
 
@@ -62,6 +80,7 @@ def test_json() -> None:
         ((), "say with --ca how to verify the control plane, or that it is --plaintext"),
         (("--ca", "/ca.pem", "--key", "/key.pem"), "--cert and --key go together"),
         (("--plaintext", "--xds", "nowhere"), "'nowhere' is no address"),
+        (("--plaintext", "--token-file", "/run/token"), "--token-file needs --sds-folder"),
         (("--plaintext", "--label", "x"), "--label x: must be KEY=VALUE"),
     ],
 )

@@ -115,7 +115,7 @@ def test_running_pods_become_pods_and_slices() -> None:
     (db,) = [spec for spec in specs if spec.workload == "db"]
     statuses = [running(web, "10.77.0.2"), running(leaving, "10.77.0.3", terminating=True), running(db, "10.77.0.4")]
 
-    ref, pod = running_pod(web, statuses[0])
+    ref, pod = running_pod(web, statuses[0], takes_tls=False)
     assert isinstance(pod, Pod)
     assert (ref.name, pod.status.pod_ip, pod.metadata.owner_references[0].name) == (web.name, "10.77.0.2", "web")
 

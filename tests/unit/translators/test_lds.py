@@ -96,6 +96,7 @@ def test_taking_inbound_connections() -> None:
         sniff=Sniff.BOTH,
         sniff_timeout=timedelta(seconds=5),
         sniffed_ports=(3307, 3306, 25),
+        http_sniffed_ports=(3307, 3306, 25),
     )
     found = plain(spec)
     assert (found["traffic_direction"], found["listener_filters_timeout"]) == ("INBOUND", "5s")
@@ -116,7 +117,7 @@ def test_taking_inbound_connections() -> None:
     [(Sniff.NOTHING, []), (Sniff.TLS, ["tls_inspector"]), (Sniff.HTTP, ["http_inspector"])],
 )
 def test_sniffing(sniff: Sniff, names: list[str]) -> None:
-    spec = ListenerSpec("l", "10.0.0.1", 80, (TCP,), sniff=sniff, sniffed_ports=(25,))
+    spec = ListenerSpec("l", "10.0.0.1", 80, (TCP,), sniff=sniff, sniffed_ports=(25,), http_sniffed_ports=(25,))
     filters = plain(spec).get("listener_filters", [])
     assert [each["name"].rpartition(".")[2] for each in filters] == names
     elsewhere = {"not_match": {"destination_port_range": {"start": 25, "end": 26}}}

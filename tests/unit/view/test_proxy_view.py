@@ -13,7 +13,7 @@ from xds.pipeline import Pipeline
 from xds.slices import at_once
 from xds.view.graph import Graph, call
 from xds.view.inbound import Offer, inbound_ports
-from xds.view.listeners import virtual_inbound
+from xds.view.inbound_listener import virtual_inbound
 from xds.view.proxy_view import proxy_view
 from xds.view.specs import ListenerSpec, RouteTable, Sniff
 from xds.wire.resource import Resource, ResourceSet
@@ -48,7 +48,8 @@ def graph_of(text: str) -> Graph:
 
 def inbound(text: str) -> ListenerSpec:
     graph = graph_of(text)
-    (spec,) = graph.get(call(virtual_inbound, graph.get(call(inbound_ports, Offer("shop", PROXY.labels)))))
+    offer = Offer("shop", PROXY.labels)
+    (spec,) = graph.get(call(virtual_inbound, offer, graph.get(call(inbound_ports, offer))))
     assert isinstance(spec, ListenerSpec)
     return spec
 

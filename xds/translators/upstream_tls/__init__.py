@@ -1,4 +1,4 @@
-"""TLS to services, as the rules of their callers say; the mesh's own mutual TLS comes with issue 4."""
+"""TLS to services, as the rules of their callers say; the mesh's own mutual TLS is the view's (view/auto_mtls.py)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _MODE: Final = {
 def upstream_tls(struct: TrafficPolicy | PortTrafficPolicy, at: FieldRef, reading: Reading) -> UpstreamTls | None:
     """The policy in ``trafficPolicy.tls``; None when the block is absent.
 
-    Problems: tls.certificate-missing, tls.field-excluded, tls.verify-none, tls.not-yet.
+    Problems: tls.certificate-missing, tls.field-excluded, tls.verify-none.
     Source: istio networking/v1 ClientTLSSettings.
     """
     spec = struct.tls
@@ -29,12 +29,9 @@ def upstream_tls(struct: TrafficPolicy | PortTrafficPolicy, at: FieldRef, readin
     at = at / "tls"
     mode = _MODE[spec.mode]
     _check_files(spec, mode, at, reading)
-    if mode is Mode.MESH:
-        reading.warning(at / "mode", "tls.not-yet", "has no effect before mutual TLS of the mesh (issue 4): plaintext")
-    if spec.credential_name and mode in (Mode.SIMPLE, Mode.MUTUAL):
-        # Istio falls back to plaintext on sidecars; a rule that asks for TLS must not.
-        message = "is not read yet (issue 4); name files with caCertificates, clientCertificate and privateKey"
-        reading.error(at / "credentialName", "tls.not-yet", message)
+    if spec.credential_name and mode in (Mode.DISABLE, Mode.MESH):
+        message = f"has no effect with mode {spec.mode}; it is for SIMPLE and MUTUAL"
+        reading.warning(at / "credentialName", "tls.field-excluded", message)
     if spec.insecure_skip_verify and (spec.ca_certificates or spec.subject_alt_names):
         message = "must not stand beside caCertificates or subjectAltNames, which it would ignore"
         reading.error(at / "insecureSkipVerify", "tls.verify-none", message)
@@ -47,6 +44,7 @@ def upstream_tls(struct: TrafficPolicy | PortTrafficPolicy, at: FieldRef, readin
         certificate=spec.client_certificate,
         private_key=spec.private_key,
         verify=not spec.insecure_skip_verify,
+        credential=spec.credential_name if mode in (Mode.SIMPLE, Mode.MUTUAL) else "",
     )
 
 

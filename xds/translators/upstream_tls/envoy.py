@@ -8,11 +8,12 @@ from xds.api.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from xds.api.envoy.extensions.transport_sockets.tls.v3.common_pb2 import (
     CertificateValidationContext,
     SubjectAltNameMatcher,
-    TlsParameters,
 )
 from xds.api.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import CommonTlsContext, UpstreamTlsContext
 from xds.api.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from xds.translators.mesh_tls import secret, spell_bounds
 from xds.translators.upstream_tls.policy import Mode, UpstreamTls
+from xds.view.names import credential, credential_authorities
 from xds.wire.codec import pack
 
 SYSTEM_AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
@@ -21,7 +22,7 @@ _SPELLED: Final = (Mode.SIMPLE, Mode.MUTUAL)
 
 
 def cluster(tls: UpstreamTls) -> Cluster:
-    """The Cluster fragment: ``transport_socket``; nothing for DISABLE, nor yet for the mesh's own identities."""
+    """The Cluster fragment: ``transport_socket``; nothing for DISABLE, nor for the mesh's own identities."""
     message = Cluster()
     if tls.mode not in _SPELLED:
         return message
@@ -33,8 +34,10 @@ def cluster(tls: UpstreamTls) -> Cluster:
 
 
 def _spell(tls: UpstreamTls, into: CommonTlsContext) -> None:
-    into.tls_params.tls_minimum_protocol_version = TlsParameters.TLSv1_2
-    into.tls_params.tls_maximum_protocol_version = TlsParameters.TLSv1_3
+    spell_bounds(tls.bounds, into.tls_params)
+    if tls.credential:
+        _spell_credential(tls, into)
+        return
     if tls.mode is Mode.MUTUAL:
         pair = into.tls_certificates.add()
         pair.certificate_chain.filename = tls.certificate
@@ -43,15 +46,28 @@ def _spell(tls: UpstreamTls, into: CommonTlsContext) -> None:
         into.validation_context.CopyFrom(_validation(tls))
 
 
+def _spell_credential(tls: UpstreamTls, into: CommonTlsContext) -> None:
+    if tls.mode is Mode.MUTUAL:
+        into.tls_certificate_sds_secret_configs.append(secret(credential(tls.credential)))
+    if tls.verify:
+        expected = into.combined_validation_context
+        _spell_names(tls, expected.default_validation_context)
+        expected.validation_context_sds_secret_config.CopyFrom(secret(credential_authorities(tls.credential)))
+
+
 def _validation(tls: UpstreamTls) -> CertificateValidationContext:
     message = CertificateValidationContext()
     message.trusted_ca.filename = tls.authorities or SYSTEM_AUTHORITIES
     if tls.revoked:
         message.crl.filename = tls.revoked
+    _spell_names(tls, message)
+    return message
+
+
+def _spell_names(tls: UpstreamTls, message: CertificateValidationContext) -> None:
     for name in tls.names:
         kind = SubjectAltNameMatcher.URI if "://" in name else SubjectAltNameMatcher.DNS
         message.match_typed_subject_alt_names.add(san_type=kind).matcher.exact = name
-    return message
 
 
 def http_protocol_options(tls: UpstreamTls) -> HttpProtocolOptions:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+
+from xds.model.security import TlsBounds
 
 
 class Mode(Enum):
@@ -20,6 +22,7 @@ class UpstreamTls:
     """TLS to a service. Paths are on the proxy's machine; an empty ``authorities`` is the system's bundle.
 
     ``names``: the server must prove one of them; with none, the name that was sent. ``sni`` empty: the request's host.
+    ``credential``: a Secret in the rule's namespace that holds certificate, key and authorities instead of files.
     """
 
     mode: Mode
@@ -30,6 +33,17 @@ class UpstreamTls:
     certificate: str = ""
     private_key: str = ""
     verify: bool = True
+    credential: str = ""
+    bounds: TlsBounds = TlsBounds()
+
+    @property
+    def mesh_identity(self) -> bool:
+        """Whether it is the mesh's own mutual TLS, which the view knows how to speak."""
+        return self.mode is Mode.MESH
+
+    def towards(self, names: tuple[str, ...], bounds: TlsBounds) -> UpstreamTls:
+        """This policy towards a service of which ``names`` are known, within what the mesh lets TLS be."""
+        return replace(self, names=self.names or (names if self.verify else ()), bounds=bounds)
 
     def merge(self, parent: UpstreamTls) -> UpstreamTls:
         """This policy: a narrower tls block replaces the wider one whole, as in Istio."""

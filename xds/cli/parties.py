@@ -1,0 +1,163 @@
+"""How users name the two sides of a call, and which pods and services they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from xds.cli.failure import Failure
+from xds.cli.manifests import Manifests
+from xds.cli.target import Candidate, choose
+from xds.explain.arrivals import Arrival, Caller, Way, arrivals, called, direct, ways
+from xds.explain.request import is_address
+from xds.explain.verdict import has_sidecar
+from xds.local.state import WORKLOAD_KINDS
+from xds.model.refs import ObjectRef
+from xds.model.service import Service
+from xds.model.snapshot import Table
+from xds.model.workload import Workload
+from xds.view.graph import Graph, call
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who calls, and what to call it."""
+
+    name: str
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What is called: a service's port, or (``service`` None) a pod's own address; and where calls to it come to."""
+
+    host: str
+    port: int
+    service: ObjectRef | None
+    arrivals: tuple[Arrival, ...]
+
+
+class Parties:
+    """The pods and services of a mesh by the names that users have for them. Errors of every method: Failure."""
+
+    def __init__(self, known: Manifests, graph: Graph, namespace: str) -> None:
+        self._graph = graph
+        self._namespace = namespace
+        self._candidates: Mapping[Candidate, tuple[str, str]] = {
+            Candidate(pod.namespace, pod.name, pod.workload, pod.workload_kind): (pod.namespace, pod.name)
+            for pod in known.pods
+        }
+
+    def source(self, text: str, *, plaintext: bool, address: str) -> Source:
+        """Who ``shop/web``, ``web -n shop``, ``deploy/web``, ``sa:shop/web`` or an address is."""
+        if address and not is_address(address):
+            raise Failure(f"--ip {address}: must be an IP address")
+        if text.startswith("sa:"):
+            namespace, slash, account = text.removeprefix("sa:").rpartition("/")
+            namespace = namespace or self._namespace or "default"
+            if not account or (slash and not namespace):
+                raise Failure(f"{text}: must be sa:NAMESPACE/ACCOUNT")
+            name = f"service account {namespace}/{account}"
+            return Source(name, Caller(namespace, account, address, proven=not plaintext))
+        if is_address(text):
+            pod: Workload | None = self._first(Table.ADDRESS, str(ip_address(text)))
+            if pod is None:
+                return Source(text, Caller(self._namespace or "default", address=address or text, proven=False))
+        else:
+            pod = self._pod(text)
+        here = address or next(iter(pod.addresses), "")
+        proven = has_sidecar(pod.labels) and not plaintext
+        return Source(_named(pod), Caller(pod.namespace, pod.service_account, here, pod.labels, proven))
+
+    def destination(self, text: str, caller: Caller) -> Destination:
+        """What ``web``, ``web.other:8080``, ``shop/web-1:80``, ``deploy/web`` or ``10.0.0.7:80`` means to the caller."""
+        host, port = _split(text)
+        if is_address(host):
+            pod: Workload | None = self._first(Table.ADDRESS, str(ip_address(host)))
+            if pod is None:
+                return Destination(host, self._needed(text, port), None, self._direct(host, self._needed(text, port)))
+            return self._of_pod(text, pod, port, caller)
+        service: Service | None = None if "/" in host else self._graph.get(call(called, host, caller.namespace))
+        if service is None:
+            return self._of_pod(text, self._destined_pod(host, caller), port, caller)
+        number = port or _only_port(text, service)
+        if service.port(number) is None:
+            known = ", ".join(str(each.number) for each in service.ports) or "none"
+            raise Failure(f"{text}: {service.ref} has no port {number}; it has {known}")
+        found = self._graph.get(call(arrivals, caller, service.key, number))
+        return Destination(host, number, service.ref, found)
+
+    def _destined_pod(self, host: str, caller: Caller) -> Workload:
+        try:
+            return self._pod(host)
+        except Failure as error:
+            if "/" in host:
+                raise
+            raise Failure(f"{host!r} is no service that {caller.namespace} sees, and no pod: {error}") from None
+
+    def _of_pod(self, text: str, pod: Workload, port: int, caller: Caller) -> Destination:
+        """A call to a pod is one to the service in front of it; without one, to the pod's address."""
+        leading: tuple[Way, ...] = self._graph.get(call(ways, pod))
+        if not port and len({way.target for way in leading}) > 1:
+            ports = ", ".join(sorted({str(way.target) for way in leading}))
+            raise Failure(f"{text}: say which port, as in {text}:{leading[0].target}; services lead to {ports}")
+        way = next((way for way in leading if port in {0, way.target}), None) or next(
+            (way for way in leading if port == way.port), None
+        )
+        if way is None:
+            number, address = self._needed(text, port), next(iter(pod.addresses), "")
+            return Destination(text, number, None, self._direct(address, number))
+        service: Service = self._graph.snapshot.rows(Table.SERVICE, way.service)[0]
+        found = self._graph.get(call(arrivals, caller, way.service, way.port))
+        own = tuple(each for each in found if each.address in pod.addresses)
+        return Destination(service.hostname, way.port, service.ref, own)
+
+    def _direct(self, address: str, port: int) -> tuple[Arrival, ...]:
+        return (self._graph.get(call(direct, address, port)),)
+
+    def _needed(self, text: str, port: int) -> int:
+        if not port:
+            raise Failure(f"{text}: say which port, as in {text}:8080; no service leads to it")
+        return port
+
+    def _pod(self, text: str) -> Workload:
+        before, slash, after = text.partition("/")
+        kind = slash and before.lower() in {*WORKLOAD_KINDS, "deployments.apps"}
+        name, namespace = (after, before) if slash and not kind else (text, self._namespace)
+        tries = [name] if kind else [name, *(f"{word}/{name}" for word in ("deploy", "sts", "job"))]
+        refused: list[Failure] = []
+        for each in tries:
+            try:
+                key = self._candidates[choose(each, namespace, self._candidates)]
+            except Failure as error:
+                refused.append(error)
+            else:
+                pod: Workload = self._first(Table.WORKLOAD, key)
+                return pod
+        raise refused[0]
+
+    def _first(self, table: Table, key: Any) -> Any:
+        rows = self._graph.snapshot.rows(table, key)
+        return rows[0] if rows else None
+
+
+def _named(pod: Workload) -> str:
+    return f"{pod.namespace}/{pod.ref.name}"
+
+
+def _split(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or is_address(text):
+        return text, 0
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise Failure(f"{text}: {port!r} is no port; must be HOST or HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _only_port(text: str, service: Service) -> int:
+    if len(service.ports) == 1:
+        return service.ports[0].number
+    known = ", ".join(f"{each.number} ({each.name or each.protocol.value})" for each in service.ports)
+    raise Failure(f"{text}: say which port, as in {text}:{service.ports[0].number if service.ports else 80}: {known}")

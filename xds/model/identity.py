@@ -1,0 +1,42 @@
+"""Identities: SPIFFE ids as the mesh makes them, the trust domains that count as one, and how a proxy has its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+SCHEME = "spiffe://"
+
+
+class Identity(Enum):
+    """How a proxy comes by the certificate that it shows to others."""
+
+    NONE = "none"  # nothing was proven of it: it is given no certificate and speaks plaintext
+    ADS = "ads"  # proven: its certificate comes with its configuration
+    SOCKET = "socket"  # from a SPIFFE workload API beside it (SPIRE's agent), by the bootstrap's cluster
+
+
+def account_path(namespace: str, service_account: str) -> str:
+    """What follows the trust domain in the id of a service account: ``ns/shop/sa/web``."""
+    return f"ns/{namespace}/sa/{service_account}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustDomains:
+    """The mesh's own trust domain, and others that count as it (MeshConfig ``trustDomainAliases``)."""
+
+    own: str = "cluster.local"
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Own first, then the aliases; each once."""
+        return tuple(dict.fromkeys((self.own, *self.aliases)))
+
+    def spiffe_id(self, namespace: str, service_account: str) -> str:
+        """The id of a service account: ``spiffe://cluster.local/ns/shop/sa/web``."""
+        return f"{SCHEME}{self.own}/{account_path(namespace, service_account)}"
+
+    def spiffe_ids(self, path: str) -> tuple[str, ...]:
+        """The ids of a path (``ns/shop/sa/web``) in every trust domain that counts as the mesh's."""
+        return tuple(f"{SCHEME}{domain}/{path}" for domain in self.all)

@@ -1,0 +1,18 @@
+"""What a control plane trusts and is trusted by: who may say who a proxy is, and where its CA is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ca.store import Store
+from xds.callers.authenticate import Authenticator
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """``authenticator``: who tells callers apart; without one nobody can prove anything. ``store``: the CA's state;
+    without one nobody is given a certificate.
+    """
+
+    authenticator: Authenticator | None = None
+    store: Store | None = None
