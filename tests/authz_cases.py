@@ -1,7 +1,7 @@
 """Random AuthorizationPolicies and requests in a world so small that they meet: seeded, and for hypothesis.
 
-The world: ``shop/web`` and ``shop/api`` serve HTTP (80 to 8080), gRPC (7070) and TCP (9000); ``shop/client``,
-``other/visitor`` and ``plain/outsider``, who has no sidecar, call them.
+The world: ``shop/web`` and ``shop/api`` serve HTTP (80 to 8080), gRPC (7070) and TCP (9000), and both on ports that do
+not say so (5080, 5090); ``shop/client``, ``other/visitor`` and ``plain/outsider``, who has no sidecar, call them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ Manifest = dict[str, Any]
 ROOT: Final = "istio-system"
 DOMAIN: Final = "svc.cluster.local"
 SERVERS: Final = ("web", "api")
-PORTS: Final = {"http": (80, 8080), "grpc": (7070, 7070), "tcp": (9000, 9000)}
+PORTS: Final = {
+    "http": (80, 8080),
+    "http-sniffed": (5080, 8081),
+    "grpc": (7070, 7070),
+    "tcp": (9000, 9000),
+    "tcp-sniffed": (5090, 9001),
+}
+"""The service's port and the pod's, by what is spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,10 @@ NOWHERE: Final = World(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of a client to a server, by what the client says."""
+    """One request of a client to a server, by what the client says.
+
+    ``claims`` are those of its token; ``spoilt`` is what is wrong with that (``expired``, ``forged``), if anything.
+    """
 
     kind: str
     client: Client
@@ -75,6 +85,12 @@ class Call:
     host: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     claims: Mapping[str, Any] | None = None
+    spoilt: str = ""
+
+    @property
+    def connection(self) -> bool:
+        """Whether it is a plain connection."""
+        return self.kind.startswith("tcp")
 
     @property
     def port(self) -> int:
@@ -95,11 +111,10 @@ class Call:
         )
 
     def _http(self) -> HttpRequest | None:
-        headers = tuple(self.headers.items())
-        if self.kind == "tcp":
+        if self.connection:
             return None
         method = GRPC_METHOD if self.kind == "grpc" else self.method
-        return HttpRequest(method, self.path, self.host, headers, self.claims)
+        return HttpRequest(method, self.path, self.host, tuple(self.headers.items()), self.claims)
 
 
 # -- policies
@@ -121,18 +136,6 @@ class Chooser:
     def maybe(self, chance: float) -> bool:
         return self._random.random() < chance
 
-    def fields(self, words: Mapping[str, tuple[Any, ...]], most: int) -> Manifest:
-        """Some of the fields with some of their words; now and then the negation instead, or both."""
-        found: Manifest = {}
-        for name in self.some(*words, most=most):
-            negated = f"not{name[0].upper()}{name[1:]}"
-            which = self.one(name, name, name, negated, "both")
-            if which in {name, "both"}:
-                found[name] = self.some(*words[name])
-            if which in {negated, "both"}:
-                found[negated] = self.some(*words[name])
-        return found
-
     def addresses(self) -> tuple[str, ...]:
         known = self._world.addresses
         return (known["shop/client"], f"{known['other/visitor']}/32", f"{known['plain/outsider']}/8", "192.0.2.0/24")
@@ -150,74 +153,107 @@ PRINCIPALS: Final = (
     "elsewhere.example/ns/shop/sa/client",
     "cluster.local/ns/sh",
 )
+TRUST_DOMAINS: Final = ("cluster.local", "cluster*", "*.local", "elsewhere.example", "*")
 NAMESPACES: Final = ("shop", "other", "o*", "*p", "*", "nobody")
 ACCOUNTS: Final = ("client", "other/visitor", "visitor", "shop/client")
 REQUEST_PRINCIPALS: Final = ("*", "issuer.example/ann", "issuer.example/*", "*/bob", "other.example/ann")
 HOSTS: Final = ("web", "web.shop", f"api.shop.{DOMAIN}", "*.shop", "web*", "WEB.shop", "web.shop:*", "*:7070", "*")
 METHODS: Final = ("GET", "POST", "P*", "*T", "*", "get")
 PATHS: Final = ("/a", "/a*", "*/b", "/a/{*}/b", "/a/{**}", "/{*}", "/a/b", "*", "/plait.Echo/*", "/x%20y")
-PORT_WORDS: Final = ("8080", "7070", "9000", "80")
+PORT_WORDS: Final = ("8080", "8081", "7070", "9000", "9001", "80")
 HEADER_WORDS: Final = ("ann", "an*", "*nn", "*", "Ann", "a,b")
 
 
-def source(choose: Chooser) -> Manifest:
-    words: Mapping[str, tuple[Any, ...]] = {
-        "principals": PRINCIPALS,
-        "namespaces": NAMESPACES,
-        "ipBlocks": choose.addresses(),
-        "remoteIpBlocks": choose.addresses(),
-        "requestPrincipals": REQUEST_PRINCIPALS,
+def facets(choose: Chooser) -> Mapping[tuple[str, str], tuple[Any, ...]]:
+    """Everything that a rule may ask for, by section and field (or key), with the words for it."""
+    known: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
+        "source": {
+            "principals": PRINCIPALS,
+            "namespaces": NAMESPACES,
+            "trustDomains": TRUST_DOMAINS,
+            "ipBlocks": choose.addresses(),
+            "remoteIpBlocks": choose.addresses(),
+            "requestPrincipals": REQUEST_PRINCIPALS,
+            "serviceAccounts": ACCOUNTS,
+        },
+        "operation": {"hosts": HOSTS, "methods": METHODS, "paths": PATHS, "ports": PORT_WORDS},
+        "when": {
+            "request.headers[x-user]": HEADER_WORDS,
+            "request.headers[X-Role]": HEADER_WORDS,
+            "source.ip": choose.addresses(),
+            "remote.ip": choose.addresses(),
+            "source.namespace": NAMESPACES,
+            "source.principal": PRINCIPALS,
+            "source.serviceAccount": ACCOUNTS,
+            "destination.ip": choose.destinations(),
+            "destination.port": PORT_WORDS,
+            "connection.sni": ("outbound_*", f"*web.shop.{DOMAIN}", "*", "nobody"),
+            "request.auth.principal": REQUEST_PRINCIPALS,
+            "request.auth.audiences": ("shop", "sh*", "*"),
+            "request.auth.presenter": ("app", "*"),
+            "request.auth.claims[group]": ("staff", "st*", "*"),
+            "request.auth.claims[realm][roles]": ("admin", "*min"),
+            "request.auth.claims[scope]": ("read", "write", "read write"),
+        },
     }
-    if choose.maybe(0.15):  # excludes principals and namespaces
-        return choose.fields({"serviceAccounts": ACCOUNTS}, 1)
-    return choose.fields(words, 2)
-
-
-def operation(choose: Chooser) -> Manifest:
-    return choose.fields({"hosts": HOSTS, "methods": METHODS, "paths": PATHS, "ports": PORT_WORDS}, 2)
-
-
-def condition(choose: Chooser) -> Manifest:
-    keys: Mapping[str, tuple[str, ...]] = {
-        "request.headers[x-user]": HEADER_WORDS,
-        "request.headers[X-Role]": HEADER_WORDS,
-        "source.ip": choose.addresses(),
-        "remote.ip": choose.addresses(),
-        "source.namespace": NAMESPACES,
-        "source.principal": PRINCIPALS,
-        "destination.ip": choose.destinations(),
-        "destination.port": PORT_WORDS,
-        "connection.sni": ("outbound_*", f"*web.shop.{DOMAIN}", "*", "nobody"),
-        "request.auth.principal": REQUEST_PRINCIPALS,
-        "request.auth.audiences": ("shop", "sh*", "*"),
-        "request.auth.presenter": ("app", "*"),
-        "request.auth.claims[group]": ("staff", "st*", "*"),
-        "request.auth.claims[realm][roles]": ("admin", "*min"),
-        "request.auth.claims[scope]": ("read", "write", "read write"),
-    }
-    key = choose.one(*keys)
-    found: Manifest = {"key": key}
-    which = choose.one("values", "values", "notValues", "both")
-    if which in {"values", "both"}:
-        found["values"] = choose.some(*keys[key])
-    if which in {"notValues", "both"}:
-        found["notValues"] = choose.some(*keys[key])
-    return found
+    return {(section, name): words for section, fields in known.items() for name, words in fields.items()}
 
 
 def rule(choose: Chooser) -> Manifest:
+    """A rule that asks for one to three things; now and then another source or operation would do, too."""
+    known = facets(choose)
+    sections: dict[str, list[str]] = {"source": [], "operation": [], "when": []}
+    for section, name in choose.some(*known, most=3):
+        sections[section].append(name)
     found: Manifest = {}
-    if choose.maybe(0.5):
-        found["from"] = [{"source": source(choose)} for _ in range(choose.one(1, 1, 2))]
-    if choose.maybe(0.6):
-        found["to"] = [{"operation": operation(choose)} for _ in range(choose.one(1, 1, 2))]
-    if choose.maybe(0.35):
-        found["when"] = [condition(choose) for _ in range(choose.one(1, 1, 2))]
+    for section, key in (("source", "from"), ("operation", "to")):
+        alternatives = _alternatives(choose, known, section, sections[section])
+        if alternatives:
+            found[key] = [{section: each} for each in alternatives]
+    if sections["when"]:
+        found["when"] = [_condition(choose, key, known["when", key]) for key in sections["when"]]
+    return found
+
+
+def _alternatives(
+    choose: Chooser, known: Mapping[tuple[str, str], tuple[Any, ...]], section: str, names: list[str]
+) -> list[Manifest]:
+    if not names:
+        return []
+    if "serviceAccounts" in names:  # excludes principals and namespaces
+        names = ["serviceAccounts"]
+    found = [_fields(choose, {name: known[section, name] for name in names})]
+    if choose.maybe(0.2):
+        other = choose.one(*(name for place, name in known if place == section))
+        found.append(_fields(choose, {other: known[section, other]}))
+    return found
+
+
+def _fields(choose: Chooser, words: Mapping[str, tuple[Any, ...]]) -> Manifest:
+    """Each field with some of its words; now and then the negation instead, or both."""
+    found: Manifest = {}
+    for name, known in words.items():
+        negated = f"not{name[0].upper()}{name[1:]}"
+        which = choose.one(name, name, name, name, negated, "both")
+        if which in {name, "both"}:
+            found[name] = choose.some(*known, most=3)
+        if which in {negated, "both"}:
+            found[negated] = choose.some(*known)
+    return found
+
+
+def _condition(choose: Chooser, key: str, words: tuple[Any, ...]) -> Manifest:
+    found: Manifest = {"key": key}
+    which = choose.one("values", "values", "values", "notValues", "both")
+    if which in {"values", "both"}:
+        found["values"] = choose.some(*words, most=3)
+    if which in {"notValues", "both"}:
+        found["notValues"] = choose.some(*words)
     return found
 
 
 def policy(choose: Chooser, number: int, *, actions: tuple[str, ...]) -> Manifest:
-    namespace = choose.one(ROOT, "shop", "shop", "shop", "other")
+    namespace = choose.one(*[ROOT] * 3, *["shop"] * 9, "other")
     metadata: Manifest = {"name": f"p{number}", "namespace": namespace}
     if choose.maybe(0.1):
         metadata["annotations"] = {"istio.io/dry-run": "true"}
@@ -225,10 +261,10 @@ def policy(choose: Chooser, number: int, *, actions: tuple[str, ...]) -> Manifes
     action = choose.one(*actions)
     if action != "ALLOW" or choose.maybe(0.5):
         spec["action"] = action
-    if choose.maybe(0.6):
+    if choose.maybe(0.5):
         spec["selector"] = {"matchLabels": {"app": choose.one(*SERVERS)}}
     if action != "ALLOW" or choose.maybe(0.95):
-        spec["rules"] = [rule(choose) for _ in range(choose.one(1, 1, 2, 3))]
+        spec["rules"] = [rule(choose) for _ in range(choose.one(1, 2, 2, 3))]
     return {
         "apiVersion": "security.istio.io/v1",
         "kind": "AuthorizationPolicy",
@@ -237,13 +273,13 @@ def policy(choose: Chooser, number: int, *, actions: tuple[str, ...]) -> Manifes
     }
 
 
-ENFORCED: Final = ("ALLOW", "ALLOW", "ALLOW", "DENY", "AUDIT")
+ENFORCED: Final = (*["ALLOW"] * 6, *["DENY"] * 2, "AUDIT")
 
 
 def policies(random: Random, world: World = NOWHERE, *, actions: tuple[str, ...] = ENFORCED) -> list[Manifest]:
-    """Up to four policies, mostly of the servers."""
+    """Up to three policies, mostly of the servers."""
     choose = Chooser(random, world)
-    return [policy(choose, number, actions=actions) for number in range(choose.one(1, 1, 2, 2, 3, 4))]
+    return [policy(choose, number, actions=actions) for number in range(choose.one(1, 1, 2, 3))]
 
 
 # -- calls
@@ -256,21 +292,24 @@ def calls(random: Random, count: int, world: World = NOWHERE, *, tokens: bool = 
 
 
 def _call(choose: Chooser, *, tokens: bool) -> Call:
-    kind, client, server = choose.one("http", "http", "http", "grpc", "tcp"), choose.one(*CLIENTS), choose.one(*SERVERS)
+    kind = choose.one("http", "http", "http", "http-sniffed", "grpc", "tcp", "tcp-sniffed")
+    client, server = choose.one(*CLIENTS), choose.one(*SERVERS)
     full = f"{server}.shop.{DOMAIN}"
-    if kind == "tcp":
+    if kind.startswith("tcp"):
         return Call(kind, client, server, host=full)
     headers = {"x-user": choose.one("ann", "anna", "Ann", "joann", "a,b", "")} if choose.maybe(0.5) else {}
     if choose.maybe(0.2):
         headers["x-role"] = choose.one("ann", "bob")
-    claims = _claims(choose) if tokens and choose.maybe(0.4) else None
+    claims = _claims(choose) if tokens and choose.maybe(0.5) else None
+    spoilt = choose.one("", "", "", "", "expired", "forged") if claims else ""
     if kind == "grpc":
         method = choose.one("/plait.Echo/Echo", "/a/b", "/shop.Other/Call")
-        return Call(kind, client, server, "POST", method, f"{full}:7070", headers, claims)
+        return Call(kind, client, server, "POST", method, f"{full}:7070", headers, claims, spoilt)
     if choose.maybe(0.3):
         headers["x-forwarded-for"] = choose.one("192.0.2.7", "198.51.100.1, 192.0.2.8", "nonsense")
     method = choose.one("GET", "GET", "POST", "PUT", "DELETE")
-    return Call(kind, client, server, method, _path(choose), _host(choose, client, server), headers, claims)
+    host = _host(choose, client, server, PORTS[kind][0])
+    return Call(kind, client, server, method, _path(choose), host, headers, claims, spoilt)
 
 
 def _path(choose: Chooser) -> str:
@@ -278,15 +317,20 @@ def _path(choose: Chooser) -> str:
     return str(choose.one(*plain)) + str(choose.one("", "", "", "?q=1", "?/b"))
 
 
-def _host(choose: Chooser, client: Client, server: str) -> str:
+def _host(choose: Chooser, client: Client, server: str, port: int) -> str:
     # Only the names under which a client's own sidecar knows the server lead to it.
     short = (server,) if client.namespace == "shop" else ()
-    known = (*short, f"{server}.shop", f"{server}.shop:80", f"{server}.shop.{DOMAIN}")
-    return str(choose.one(*known, *(("WEB.Shop", "anything.example", "web") if not client.principal else ())))
+    known = [*short, f"{server}.shop", f"{server}.shop:{port}", f"{server}.shop.{DOMAIN}"]
+    if not client.principal:
+        known += ["WEB.Shop", "anything.example", "web"]
+    return str(choose.one(*known))
 
 
 def _claims(choose: Chooser) -> Manifest:
-    found: Manifest = {"iss": choose.one("issuer.example", "other.example"), "sub": choose.one("ann", "bob")}
+    found: Manifest = {
+        "iss": choose.one(*["issuer.example"] * 4, "other.example", "stranger.example"),
+        "sub": choose.one("ann", "bob"),
+    }
     optional: Mapping[str, tuple[Any, ...]] = {
         "aud": (["shop"], "shop", ["shed", "x"]),
         "azp": ("app", "apple"),

@@ -16,16 +16,27 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 import msgspec
 
 from xds.kinds.authored import Authored
+from xds.kinds.authorization_policy import AuthorizationPolicy
 from xds.kinds.destination_rule import DestinationRule
 from xds.kinds.http_policies import Percent
 from xds.kinds.mesh_config import MeshConfig
+from xds.kinds.peer_authentication import PeerAuthentication
+from xds.kinds.request_authentication import RequestAuthentication
 from xds.kinds.service_entry import ServiceEntry
 from xds.kinds.string_match import StringMatch
 from xds.kinds.virtual_service import VirtualService
 from xds.translators.registry import reads
 
 FILE: Final = Path(__file__).resolve().parents[1] / "docs" / "fields.md"
-KINDS: Final[tuple[type[Authored], ...]] = (VirtualService, DestinationRule, ServiceEntry, MeshConfig)
+KINDS: Final[tuple[type[Authored], ...]] = (
+    VirtualService,
+    DestinationRule,
+    ServiceEntry,
+    MeshConfig,
+    PeerAuthentication,
+    RequestAuthentication,
+    AuthorizationPolicy,
+)
 _HEAD: Final = """\
 # Fields
 
@@ -58,8 +69,12 @@ _CARRIERS: Final[Mapping[str, str]] = {
         "connectTimeout protocolDetectionTimeout dnsRefreshRate rootNamespace outboundTrafficPolicy.mode "
         "defaultServiceExportTo[] defaultVirtualServiceExportTo[] defaultDestinationRuleExportTo[]"
     ),
+    "PeerAuthentication.spec": "selector.matchLabels.* mtls.mode portLevelMtls.*.mode",
+    "RequestAuthentication.spec": "selector.matchLabels.*",
+    "AuthorizationPolicy.spec": "selector.matchLabels.*",
 }
 _MUTUAL_TLS: Final = "nothing uses it before the mesh's own mutual TLS (issue 4)"
+_TARGETS: Final = "such a policy is for gateways and waypoints, not for sidecars"
 _CHECKED: Final[Mapping[str, str]] = {
     "VirtualService.spec.tls[]": "a warning says so",
     "VirtualService.spec.tcp[]": "a warning says so",
@@ -79,8 +94,20 @@ _CHECKED: Final[Mapping[str, str]] = {
     "ServiceEntry.spec.endpoints[].serviceAccount": _MUTUAL_TLS,
     "MeshConfig.localityLbSetting": "localities are used alike (issue 6)",
     "MeshConfig.trustDomain": _MUTUAL_TLS,
+    "AuthorizationPolicy.spec.targetRef": _TARGETS,
+    "AuthorizationPolicy.spec.targetRefs[]": _TARGETS,
+    "RequestAuthentication.spec.targetRef": _TARGETS,
+    "RequestAuthentication.spec.targetRefs[]": _TARGETS,
+    "RequestAuthentication.spec.jwtRules[].timeout": "keys are fetched apart from requests, and waited for 5s",
+    "RequestAuthentication.spec.jwtRules[].presence": (
+        "a warning says so; an AuthorizationPolicy with requestPrincipals requires a token"
+    ),
 }
 _NOT_READ: Final[Mapping[str, str]] = {
+    "MeshConfig.extensionProviders[]": (
+        "zipkin lightstep datadog stackdriver opencensus skywalking opentelemetry prometheus envoyFileAccessLog "
+        "envoyHttpAls envoyTcpAls envoyOtelAls sds"
+    ),
     "DestinationRule.spec.trafficPolicy.loadBalancer": "backendUtilization",
     "DestinationRule.spec.trafficPolicy.outlierDetection": "consecutiveErrors",
     "ServiceEntry.spec.endpoints[]": "network",
@@ -90,7 +117,7 @@ _NOT_READ: Final[Mapping[str, str]] = {
         "ingressSelector enableTracing accessLogFile accessLogFormat accessLogEncoding enableEnvoyAccessLogService "
         "disableEnvoyListenerLog defaultConfig inboundTrafficPolicy configSources enableAutoMtls trustDomainAliases[] "
         "caCertificates inboundClusterStatName outboundClusterStatName certificates thriftConfig serviceSettings[] "
-        "enablePrometheusMerge verifyCertificateAtClient ca extensionProviders[] defaultProviders "
+        "enablePrometheusMerge verifyCertificateAtClient ca defaultProviders "
         "discoverySelectors[] pathNormalization meshMTLS tlsDefaults"
     ),
 }

@@ -12,18 +12,21 @@ from typing import Any, Self
 
 import structlog
 
-from ca.authority import Authority
 from ca.errors import CaError
-from ca.store import open_or_create
+from ca.rotation import Holder
+from ca.state import CaState
 from xds.admin.app import app
 from xds.admin.listen import listen, serve
+from xds.audit.audit import Audit
 from xds.callers.authorize import authorize
 from xds.callers.caller import Caller
 from xds.convergence import Convergence
 from xds.decoders.build import Builder
 from xds.events import Event
 from xds.findings import Findings
+from xds.holders import Pods, unseen
 from xds.identities import Identities
+from xds.mesh_ca import MeshCa
 from xds.model.endpoint import Locality
 from xds.model.mesh import Mesh
 from xds.model.proxy import Proxy
@@ -39,16 +42,21 @@ from xds.server import (
     Reason,
     Rejected,
     Rejection,
+    Reporter,
     ResourceSet,
     Server,
     SnapshotCache,
+    State,
     Table,
 )
 from xds.settings import Settings
 from xds.slices import in_slices
 from xds.sources.changes import Source
+from xds.sources.issuer_keys import IssuerKeys
+from xds.sources.key_sets import KeySetSettings, networks
 from xds.sources.store import ObjectStore
 from xds.trust import Trust
+from xds.view.wanted_keys import wanted_keys
 from xds.wire.type_urls import SECRET
 
 log = structlog.get_logger()
@@ -66,9 +74,10 @@ class ControlPlane:
 
     def __init__(self, settings: Settings, sources: Sequence[Source], trust: Trust = Trust()) -> None:
         self._settings = settings
-        self._sources = sources
+        self._keys = IssuerKeys(KeySetSettings(refresh=settings.jwks_refresh, blocked=networks(settings.jwks_blocked)))
+        self._sources = (*sources, self._keys)
         self._trust = trust
-        self._store = ObjectStore([source.name for source in sources])
+        self._store = ObjectStore([source.name for source in self._sources])
         self._builder = Builder(domain=settings.domain)
         self._pipeline = Pipeline(self._builder.snapshot)
         self._pending: dict[ObjectRef, None] = {}
@@ -77,6 +86,9 @@ class ControlPlane:
         self._rounds = 0
         self._serving = asyncio.Event()
         self._changing = asyncio.Lock()
+        self._started = datetime.now(UTC)
+        self._ca = MeshCa(trust.store, self._ca_changed) if trust.store is not None else None
+        self._pods = Pods()
         self._identities: Identities | None = None
         self._sent: dict[Proxy, tuple[ResourceSet, tuple[Table, ...], ResourceSet]] = {}
         self._groups: dict[str, Proxy] = {}
@@ -88,7 +100,9 @@ class ControlPlane:
         self._cache = SnapshotCache()
         self._server = Server(self._cache, admit=self._admit, released=self._released)
         self.findings = Findings(self._store, self._builder, self._pipeline.graph, sources)
-        self.convergence = Convergence(self._cache, self._store, self.findings, self._serving)
+        self.audit = Audit(lambda: self._builder.snapshot, self._origin)
+        self._server.add_access_logs(self.audit.take, self._reporter)
+        self.convergence = Convergence(self._cache, self._store, self.findings, self._serving, self.audit)
 
     async def __aenter__(self) -> Self:
         try:
@@ -140,11 +154,13 @@ class ControlPlane:
             raise Rejected(refused)
 
     async def _start(self) -> None:
-        if self._trust.store is not None:
-            state = await asyncio.to_thread(open_or_create, self._trust.store, datetime.now(UTC))
-            authority = Authority(state.signer, self._trust_domain, state.roots)
-            self._identities = Identities(authority, self._settings.certificate_lifetime, self._renewed)
+        if self._ca is not None:
+            await self._ca.open()
+            self._identities = Identities(
+                self._ca.authority(self._trust_domain), self._settings.certificate_lifetime, self._renewed
+            )
             self._spawn(self._identities.renew(), "certificates")
+            self._spawn(self._ca.follow(self._holders), "certificate authority")
         if self._settings.http:
             listener = listen(self._settings.http)
             self._spawn(serve(app(self.convergence), listener, self._stop), "admin")
@@ -228,6 +244,8 @@ class ControlPlane:
         upserts = [(ref, each.struct) for ref, each in known if each is not None]
         deletes = [ref for ref, each in known if each is None]
         change = await in_slices(self._builder.apply(upserts, deletes))
+        if any(each.table is Tables.POLICY for each in change.inputs):
+            self._keys.want(wanted_keys(change.snapshot))
         async with self._changing:
             changed = await in_slices(self._pipeline.advance(change))
             for proxy, resources in changed.items():
@@ -256,6 +274,14 @@ class ControlPlane:
             raise
         return admission
 
+    async def _reporter(self, node: Node, peer: Peer) -> Reporter:
+        caller = await self._caller(peer)
+        return Reporter(_proxy(node, peer, caller), _left(caller))
+
+    def _origin(self, ref: ObjectRef) -> str:
+        known = self._store.get(ref)
+        return str(known.origin) if known is not None else ""
+
     async def _caller(self, peer: Peer) -> Caller | None:
         """Who has proven to be at the other end; None for one that has not and need not (plaintext, asked for).
 
@@ -274,7 +300,11 @@ class ControlPlane:
 
     def _publish(self, proxy: Proxy, resources: ResourceSet) -> None:
         """Serve a proxy its resources and its own secrets."""
-        secrets = self._identities.secrets(proxy) if self._identities is not None else ()
+        secrets: tuple[Table, ...] = ()
+        if self._identities is not None:
+            secrets = self._identities.secrets(proxy)
+            if self._builder.snapshot.rows(Tables.WORKLOAD, (proxy.namespace, proxy.name)):
+                self._pods.note(proxy.label)
         known = self._sent.get(proxy)
         if known is None or known[0] is not resources or known[1] != secrets:
             layers = {**resources.layers, SECRET: (*resources.of(SECRET), *secrets)} if secrets else resources.layers
@@ -295,7 +325,28 @@ class ControlPlane:
     def _follow_trust_domain(self) -> None:
         known = self._identities
         if known is not None and known.authority.trust_domain != self._trust_domain:
-            known.use(Authority(known.authority.issuer, self._trust_domain, known.authority.roots))
+            self._ca_changed()
+
+    def _ca_changed(self, _: CaState | None = None) -> None:
+        if self._ca is not None and self._identities is not None:
+            self._identities.use(self._ca.authority(self._trust_domain))
+
+    def _holders(self) -> list[Holder]:
+        """Who may have a certificate, also those that this process has not seen since it started."""
+        assert self._ca is not None
+        assert self._identities is not None
+        for status in self._cache.statuses():
+            proxy = self._groups.get(status.group)
+            if proxy is not None and any(
+                each.type_url == SECRET and each.state is State.SYNCED for each in status.types
+            ):
+                self._identities.confirmed(proxy)
+        now, ledger = datetime.now(UTC), self._identities.holders
+        snapshot = self._builder.snapshot
+        workloads = [snapshot.rows(Tables.WORKLOAD, key)[0] for key in snapshot.keys(Tables.WORKLOAD)]
+        self._pods.tidy(ledger, {pod.label for pod in workloads} | {proxy.label for proxy in self._streams})
+        until = self._started + self._settings.certificate_lifetime
+        return [*ledger.valid(now), *unseen(workloads, ledger, self._ca.state, until)]
 
     def _released(self, node: Node, peer: Peer, admission: Admission) -> None:
         proxy = self._groups[admission.group]

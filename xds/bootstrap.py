@@ -176,6 +176,9 @@ def xds_cluster(control_plane: ControlPlane) -> Json:
     options: Json = {"explicit_http_config": {"http2_protocol_options": {"connection_keepalive": keepalive}}}
     if control_plane.token is not None:
         options["http_filters"] = control_plane.token.http_filters()
+    if control_plane.tls is not None and control_plane.tls.certificate_file is not None:
+        # A certificate is shown when a connection is made: each stream has its own, so that it shows the latest.
+        options["common_http_protocol_options"] = {"max_requests_per_connection": 1}
     cluster: Json = {
         "name": XDS_CLUSTER,
         "type": "STRICT_DNS" if control_plane.by_name else "STATIC",

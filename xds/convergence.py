@@ -7,8 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from xds.admin import refusals
 from xds.admin.exposition import Metric
 from xds.admin.status import KnownObject, ProxySync, SentResource, Sync, TypeSync
+from xds.audit.audit import Audit
+from xds.audit.naming import WorkloadSecurity
+from xds.audit.record import Record
 from xds.findings import Findings
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef
@@ -32,7 +36,10 @@ _SYNC = {
 class Convergence:
     """The answers of ``admin.status.Status``, from the cache and the store."""
 
-    def __init__(self, cache: SnapshotCache, store: ObjectStore, findings: Findings, serving: asyncio.Event) -> None:
+    def __init__(
+        self, cache: SnapshotCache, store: ObjectStore, findings: Findings, serving: asyncio.Event, audit: Audit
+    ) -> None:
+        self._audit = audit
         self._cache = cache
         self._store = store
         self._findings = findings
@@ -65,7 +72,15 @@ class Convergence:
 
     def metrics(self) -> Iterable[Metric]:
         """Counters beside those that the pages count themselves."""
-        return ()
+        return refusals.metrics(self._audit.record)
+
+    def refusals(self) -> Record:
+        """What sidecars have refused."""
+        return self._audit.record
+
+    def workloads(self) -> Iterable[WorkloadSecurity]:
+        """All workloads, and what each takes from its callers."""
+        return self._audit.workloads()
 
     def _sizes(self, group: str) -> Mapping[str, int]:
         served = self._cache.get(group)

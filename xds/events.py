@@ -39,6 +39,18 @@ class Event(StrEnum):
     CERTIFICATE_ISSUED = "certificate issued"
     CERTIFICATE_REFUSED = "certificate refused"
 
+    # xds/mesh_ca
+    CA_UNUSABLE = "certificate authority found unusable"
+    ROOT_ROTATION_HELD = "root rotation held up"
+    ROOT_ROTATION_ADVANCED = "root rotation advanced"
+
+    # xds/audit
+    REQUEST_REFUSED = "request refused"
+    REQUEST_WOULD_BE_REFUSED = "request would have been refused"
+    REQUEST_AUDITED = "request audited"
+    HANDSHAKE_FAILED = "handshake failed"
+    ACCESS_LOGS_DROPPED = "access logs dropped"
+
 
 def set_up(level: str = "info") -> None:
     """Write events of ``level`` and above to standard error: JSON, one a line, or text when it is a terminal."""

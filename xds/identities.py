@@ -16,6 +16,7 @@ import structlog
 
 from ca.authority import Authority, Issued
 from ca.errors import Refused, Unusable
+from ca.holders import Holders
 from ca.renewal import part_of, renew_at
 from ca.trust import TrustBundle
 from xds.api.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
@@ -43,8 +44,8 @@ class Held:
     spiffe_id: str
     root: str
     serial: int
-    not_before: datetime
     not_after: datetime
+    mark: int
 
 
 class Identities:
@@ -61,6 +62,8 @@ class Identities:
         self._stale: dict[Proxy, None] = {}
         self._wake = asyncio.Event()
         self._authorities = _authorities(authority.roots)
+        self._told: dict[Proxy, tuple[Table, int]] = {}  # the roots it was sent, and their mark
+        self.holders = Holders()
 
     @property
     def authority(self) -> Authority:
@@ -77,11 +80,22 @@ class Identities:
             return ()
         if proxy not in self._held:
             self._issue(proxy)
+        if proxy not in self._told or self._told[proxy][0] is not self._authorities:
+            mark = self.holders.bundle_sent(proxy.label, self._authority.roots.fingerprints)
+            self._told[proxy] = (self._authorities, mark)
         return (self._authorities, self._held[proxy].table)
+
+    def confirmed(self, proxy: Proxy) -> None:
+        """Note that a proxy has acknowledged the secrets that it has now."""
+        if proxy in self._held and proxy in self._told:
+            self.holders.acknowledged(proxy.label, self._held[proxy].mark)
+            self.holders.acknowledged(proxy.label, self._told[proxy][1])
 
     def forget(self, proxy: Proxy) -> None:
         """Drop what a proxy had, which is gone."""
-        self._held.pop(proxy, None)
+        if self._held.pop(proxy, None) is not None:
+            self.holders.disconnected(proxy.label)
+        self._told.pop(proxy, None)
         self._stale.pop(proxy, None)
 
     def held(self) -> dict[Proxy, Held]:
@@ -98,7 +112,7 @@ class Identities:
         roots_changed = authority.roots.fingerprints != before.roots.fingerprints
         if roots_changed:
             self._authorities = _authorities(authority.roots)
-        if authority.issuer is not before.issuer or authority.trust_domain != before.trust_domain:
+        if authority.issuer.certificate != before.issuer.certificate or authority.trust_domain != before.trust_domain:
             self._stale.update(dict.fromkeys(self._held))
             self._wake.set()
         if roots_changed:
@@ -146,8 +160,9 @@ class Identities:
         now = datetime.now(UTC)
         spiffe_id = self._trust.spiffe_id(proxy.namespace, proxy.service_account)
         issued = self._authority.issue(spiffe_id, self._lifetime, now)
+        mark = self.holders.certificate_sent(proxy.label, issued.root, issued.not_after)
         table = Table([_certificate(issued)])
-        self._held[proxy] = Held(table, spiffe_id, issued.root, issued.serial, issued.not_before, issued.not_after)
+        self._held[proxy] = Held(table, spiffe_id, issued.root, issued.serial, issued.not_after, mark)
         self._schedule(proxy, renew_at(now, issued.not_after, part_of(proxy.id, str(issued.serial))))
         log.info(
             Event.CERTIFICATE_ISSUED,

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, get_type_hints
+
+from xds.model.jwks import BLOCKED
 
 _PREFIX = "PLAIT_"
 _LAST_PORT = 65535
@@ -64,6 +67,14 @@ class Settings:
     manifest_size_limit: int = 16 * 1024 * 1024
     """Bytes of the largest manifest file that is read: 10,000 objects are about 9 MiB. There is no off."""
 
+    jwks_refresh: timedelta = timedelta(minutes=20)
+    """How often the public keys of token issuers are fetched anew where their server does not say how long they are
+    good; as in Istio. There is no off."""
+
+    jwks_blocked: str = BLOCKED
+    """Networks, with spaces between, from which keys of token issuers are never read, whatever manifests name: where
+    clouds answer questions about this machine. Empty: none."""
+
     domain: str = "cluster.local"
     """The DNS domain of the cluster's services. As in Kubernetes."""
 
@@ -73,6 +84,7 @@ class Settings:
             raise SettingError("manifests, kubeconfig and in_cluster rule each other out: name one source")
         for name in ("xds", "xds_plaintext", "http", "webhook"):
             _check_address(name, getattr(self, name))
+        _check_networks("jwks_blocked", self.jwks_blocked)
 
     @classmethod
     def resolve(cls, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
@@ -104,6 +116,14 @@ def _check_address(name: str, address: str) -> None:
         return
     if not (host and colon and port.isdecimal() and int(port) <= _LAST_PORT):
         raise SettingError(f"{name} must be host:port or unix:/path, is {address!r}")
+
+
+def _check_networks(name: str, text: str) -> None:
+    for each in text.split():
+        try:
+            ip_network(each)
+        except ValueError:
+            raise SettingError(f"{name} must be networks like 169.254.0.0/16, has {each!r}") from None
 
 
 def _read(variable: str, text: str, hint: object) -> object:

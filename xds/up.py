@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from ca.directory_store import DirectoryStore
 from ca.store import MemoryStore
 from xds.app import ControlPlane
 from xds.callers.authenticate import Authenticator
@@ -242,7 +243,8 @@ async def up(manifests: Path, settings: LocalSettings, sink: Sink) -> AsyncItera
     """The manifests, running on this machine until the context is left. Errors: as LocalMesh, and OSError."""
     joining = JoinTokens()
     tokens = PodTokens(partial(_token, joining))
-    trust = Trust(Authenticator([Tokens(TrustDomains().own, joining.keys)]), MemoryStore())
+    store = DirectoryStore(settings.ca_dir) if settings.ca_dir is not None else MemoryStore()
+    trust = Trust(Authenticator([Tokens(TrustDomains().own, joining.keys)]), store)
     bootstrap_for = sidecar.bootstraps(settings, XDS_SOCKET, tokens=True)
     async with LocalMesh(settings, bootstrap_for, sink, tokens=tokens) as mesh:
         cluster = LocalCluster(FileSource(manifests), mesh, settings)
@@ -250,6 +252,8 @@ async def up(manifests: Path, settings: LocalSettings, sink: Sink) -> AsyncItera
             xds="",
             xds_plaintext=f"unix:{mesh.socket_path(XDS_SOCKET)}",
             anonymous=False,
+            certificate_lifetime=settings.certificate_lifetime,
+            jwks_refresh=settings.jwks_refresh,
             http=f"unix:{mesh.socket_path(HTTP_SOCKET)}",
         )
         async with ControlPlane(listening, (cluster,), trust) as control_plane:

@@ -25,7 +25,8 @@ def pod(
 ) -> Manifest:
     """A pod labelled ``app: NAME`` up to the first hyphen and ``version:`` what follows it.
 
-    ``ports`` are ``name:number``, with spaces between; ``more`` goes into the metadata, ``command`` to the container.
+    ``ports`` are ``name:number``, with spaces between; ``more`` goes into the metadata, ``command`` to the container,
+    ``account`` is the service account.
     """
     app, _, version = name.partition("-")
     container: Manifest = {
@@ -37,8 +38,10 @@ def pod(
     }
     if "command" in more:
         container["command"] = more.pop("command")
+    spec: Manifest = {"terminationGracePeriodSeconds": 0, "containers": [container]}
+    if "account" in more:
+        spec["serviceAccountName"] = more.pop("account")
     metadata = {"name": name, "namespace": namespace, "labels": {"app": app, "version": version, **(labels or {})}}
-    spec = {"terminationGracePeriodSeconds": 0, "containers": [container]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {**metadata, **more}, "spec": spec}
 
 
@@ -47,6 +50,12 @@ def service(name: str, *ports: Manifest, namespace: str = "shop", **spec: Any) -
     wanted = {"selector": {"app": name}, "ports": list(ports) or [HTTP], **spec}
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": wanted}
+
+
+def security(kind: str, name: str, namespace: str = "shop", **spec: Any) -> Manifest:
+    """A policy of Istio's security API."""
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "security.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
 def _istio(kind: str, name: str, namespace: str, spec: Manifest) -> Manifest:

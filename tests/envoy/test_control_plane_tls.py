@@ -67,6 +67,7 @@ class Gate:
 
     async def admit(self, _: Node, peer: Peer) -> Admission:
         caller = await self.authenticator.authenticate(peer)
+        assert caller.expires_at is not None
         self.callers.append(caller.service_account)
         return Admission("test", 1.0)
 

@@ -46,7 +46,7 @@ def validated(http: Iterable[TypedExtensionConfig], tcp: Iterable[TypedExtension
         "http_filters": [*_numbered(http), router],
     }
     proxy = {"@type": f"{OF}.network.tcp_proxy.v3.TcpProxy", "stat_prefix": "golden", "cluster": "golden"}
-    chains = [
+    chains: list[dict[str, Any]] = [
         {"name": "http", "filters": [{"name": "http", "typed_config": manager}]},
         {"name": "tcp", "filters": [*_numbered(tcp), {"name": "tcp", "typed_config": proxy}]},
     ]

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from xds.admin import refusals
 from xds.admin.exposition import CONTENT_TYPE, Metric, Sample, render
 from xds.admin.status import KnownObject, ProxySync, SentResource, Status, TypeSync
 from xds.explain.analyze.report import listed
@@ -33,6 +34,9 @@ def app(status: Status) -> Starlette:
         "/debug/config_dump": pages.config_dump,
         "/debug/problems": pages.problems,
         "/debug/registryz": pages.registryz,
+        "/debug/audit": pages.audit,
+        "/debug/refusals": pages.refusals,
+        "/debug/workloads": pages.workloads,
     }
     return Starlette(routes=[Route(path, page) for path, page in routes.items()])
 
@@ -68,7 +72,8 @@ class _Pages:
 
     async def debug(self, request: Request) -> Response:
         """The pages below."""
-        return _Json(["/debug/syncz", "/debug/config_dump?proxy=", "/debug/problems", "/debug/registryz"])
+        own = ["/debug/syncz", "/debug/config_dump?proxy=", "/debug/problems", "/debug/registryz"]
+        return _Json([*own, "/debug/audit", "/debug/refusals", "/debug/workloads"])
 
     async def syncz(self, request: Request) -> Response:
         """Every connected proxy, type by type."""
@@ -95,6 +100,24 @@ class _Pages:
     async def registryz(self, request: Request) -> Response:
         """The objects in force."""
         return _Json([_object(known) for known in self._status.objects()])
+
+    async def audit(self, request: Request) -> Response:
+        """The latest refusals: ``?from=``, ``to=``, ``kind=``, ``since=`` (ISO time), ``after=`` (a number)."""
+        try:
+            wanted = refusals.wanted(request.query_params)
+        except ValueError as error:
+            return _Json({"error": str(error)}, 400)
+        return _Json(refusals.latest(self._status.refusals(), wanted))
+
+    async def refusals(self, request: Request) -> Response:
+        """How often what was refused, by source, destination and policy."""
+        return _Json(refusals.counted(self._status.refusals()))
+
+    async def workloads(self, request: Request) -> Response:
+        """All workloads, or those of ``?namespace=``, and what each takes from its callers."""
+        only = request.query_params.get("namespace", "")
+        found = (each for each in self._status.workloads() if only in {"", each.pod.namespace})
+        return _Json([refusals.workload(each) for each in found])
 
 
 def _proxy(proxy: ProxySync) -> Json:

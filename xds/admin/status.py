@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from xds.admin.exposition import Metric
+from xds.audit.naming import WorkloadSecurity
+from xds.audit.record import Record
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef, Origin
 
@@ -100,6 +102,14 @@ class Status(Protocol):
 
     def objects(self) -> Iterable[KnownObject]:
         """The objects in force, sorted."""
+        ...
+
+    def refusals(self) -> Record:
+        """What sidecars have refused."""
+        ...
+
+    def workloads(self) -> Iterable[WorkloadSecurity]:
+        """All workloads, and what each takes from its callers."""
         ...
 
     def metrics(self) -> Iterable[Metric]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final, Protocol
+
+from cryptography import x509
 
 from xds.callers.caller import Caller
 from xds.callers.failed_attempts import FailedAttempts
@@ -25,7 +29,10 @@ class Way(Protocol):
 
 
 class Certificates:
-    """The way of client certificates that TLS has verified; ``trust_domains`` are those whose ids are taken."""
+    """The way of client certificates that TLS has verified; ``trust_domains`` are those whose ids are taken.
+
+    TLS looks at the certificate when a connection is made, which may be long ago: here its time is looked at again.
+    """
 
     asks: Final = "a client certificate of the mesh"
 
@@ -46,7 +53,18 @@ class Certificates:
         if caller.trust_domain not in self._trust_domains:
             text = f"the client certificate is of trust domain {caller.trust_domain}, which is not the mesh's"
             raise Denied(text, Reason.UNAUTHENTICATED)
-        return caller
+        expires_at = _not_after(peer.certificate)
+        if expires_at <= datetime.now(UTC):
+            text = f"the client certificate expired at {expires_at:%Y-%m-%d %H:%M:%S}Z: connect anew with a new one"
+            raise Denied(text, Reason.UNAUTHENTICATED)
+        return replace(caller, expires_at=expires_at)
+
+
+def _not_after(pem: str) -> datetime:
+    try:
+        return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+    except ValueError:
+        raise Denied("the client certificate cannot be read", Reason.UNAUTHENTICATED) from None
 
 
 class Authenticator:

@@ -31,13 +31,14 @@ _FIRST_ADDRESS: Final = ip_address("10.0.0.1")
 class Manifests:
     """What manifests make: the mesh as it would be if all their workloads ran, these pods, where each object stands.
 
-    ``problems`` are those of single objects.
+    ``problems`` are those of single objects; ``made_up_addresses`` the pods (``shop/web-1``) whose address is made up.
     """
 
     snapshot: Snapshot
     pods: tuple[PodSpec, ...]
     objects: tuple[AuthoredObject, ...]
     problems: tuple[Problem, ...]
+    made_up_addresses: frozenset[str]
 
 
 Addresses = Mapping[tuple[str, str], tuple[str, ...]]
@@ -54,7 +55,8 @@ def manifests(paths: Sequence[Path], settings: Settings, addresses: Addresses = 
     specs = pod_specs(objects)
     builder = Builder(domain=settings.domain)
     at_once(builder.apply([*((each.ref, each.struct) for each in objects), *_running(objects, specs, addresses)]))
-    return Manifests(builder.snapshot, specs, objects, (*store.problems(), *builder.problems))
+    made_up = frozenset(str(spec.key) for spec in specs if not addresses.get((spec.namespace, spec.name)))
+    return Manifests(builder.snapshot, specs, objects, (*store.problems(), *builder.problems), made_up)
 
 
 def findings(paths: Sequence[Path], settings: Settings) -> tuple[Problem, ...]:

@@ -72,7 +72,7 @@ class Parties:
         return Source(_named(pod), Caller(pod.namespace, pod.service_account, here, pod.labels, proven))
 
     def destination(self, text: str, caller: Caller) -> Destination:
-        """What ``web``, ``web.other:8080``, ``shop/web-1:80``, ``deploy/web`` or ``10.0.0.7:80`` means to the caller."""
+        """What ``web``, ``web.other:8080``, ``shop/web-1:80`` or ``10.0.0.7:80`` means to the caller."""
         host, port = _split(text)
         if is_address(host):
             pod: Workload | None = self._first(Table.ADDRESS, str(ip_address(host)))

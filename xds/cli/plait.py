@@ -24,6 +24,7 @@ class Plait(LazyGroup):
         "serve": Lazy("xds.cli.serve", "Run the control plane."),
         "bootstrap": Lazy("xds.cli.bootstrap", "Print an Envoy bootstrap that connects to the control plane."),
         "ca": Lazy("xds.cli.ca", "The mesh's certificate authority: issue, inspect, rotate-root, bundle."),
+        "explain": Lazy("xds.cli.explain", "Whether one workload may call another, and what decides it."),
         "analyze": Lazy("xds.cli.analyze", "What is wrong with the configuration."),
         "proxy-status": Lazy("xds.cli.proxy_status", _PROXY_STATUS),
         "ps": Lazy("xds.cli.proxy_status", _PROXY_STATUS, hidden=True),

@@ -35,10 +35,14 @@ class Verifier:
             return Refused(f"it is no token: {error}")
         if stated["payload"].get("iss") != rule.issuer:
             return Refused(OTHER_ISSUER)
+        # Whom it is for and until when is looked at before the signature.
+        claims = _checked(rule, token, None)
+        if isinstance(claims, Refused):
+            return claims
         if not rule.jwks and rule.key_set:
             self.unchecked.append(rule.issuer)
-            return _checked(rule, token, None)
-        found: Claims | Refused = Refused(f"no key of {rule.issuer} is known")
+            return claims
+        found: Claims | Refused = Refused(f"no key of {rule.issuer} is known that it could be signed with")
         for key in _keys(rule, stated["header"].get("kid")):
             found = _checked(rule, token, key)
             if not isinstance(found, Refused):
@@ -67,6 +71,8 @@ def _checked(rule: JwtRule, token: str, key: jwt.PyJWK | None) -> Claims | Refus
             options=options,
             leeway=_SKEW,
         )
+    except (jwt.InvalidAudienceError, jwt.MissingRequiredClaimError):
+        return Refused(f"it is not for {' or '.join(rule.audiences)}", 403)
     except jwt.PyJWTError as error:
         return Refused(str(error).lower())
     return found

@@ -11,9 +11,10 @@ Claims = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A token that does not hold, and why; RequestAuthentication answers it with 401."""
+    """A token that does not hold, why, and the status that answers it: 403 where it is for others, else 401."""
 
     reason: str
+    status: int = 401
 
 
 @dataclass(frozen=True, slots=True)

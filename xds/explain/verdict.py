@@ -208,7 +208,7 @@ def _token(request: Request) -> Verdict | None:
     token = request.http.token if request.http is not None else None
     if not isinstance(token, Refused):
         return None
-    return Verdict(Outcome.DENIED, Stage.TOKEN, 401, f"its token is refused: {token.reason}")
+    return Verdict(Outcome.DENIED, Stage.TOKEN, token.status, f"its token is refused: {token.reason}")
 
 
 def _denied(deny: Iterable[Considered], request: Request) -> Verdict | None:

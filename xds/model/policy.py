@@ -91,8 +91,11 @@ class Filtering(Protocol):
 class Keyed(Protocol):
     """A policy that needs the public keys of token issuers, which only the view can look up."""
 
+    def key_sets(self) -> tuple[str, ...]:
+        """The URIs of the keys: of a JWKS, or of an OpenID discovery document."""
+
     def keyed(self, key_set_of: Callable[[str], KeySet | None]) -> Policy:
-        """The policy with its keys filled in. ``key_set_of`` takes a JWKS URI, or an issuer."""
+        """The policy with its keys filled in. ``key_set_of`` takes such a URI."""
 
 
 class Authorizing(Protocol):

@@ -34,6 +34,11 @@ class Proxy:
     identity: Identity = Identity.NONE
     http_proxy_port: int = 0  # where nothing is intercepted, and applications are told of a proxy on this port
 
+    @property
+    def label(self) -> str:
+        """``shop/web-1``: for people."""
+        return f"{self.namespace}/{self.name or self.id}"
+
     @classmethod
     def of(
         cls,

@@ -33,7 +33,7 @@ class Table(StrEnum):
     ATTACHMENT = "attachment"  # namespace -> Attachment of its policies for workloads
     POLICY = "policy"  # ObjectRef -> PeerAuthentication, or AttachedPolicy
     CREDENTIAL = "credential"  # (namespace, name) -> Credential
-    KEY_SET = "key-set"  # URI of a JWKS, or an issuer -> KeySet
+    KEY_SET = "key-set"  # URI of a JWKS, or of a discovery document -> KeySet
 
 
 class Input(NamedTuple):

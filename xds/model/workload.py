@@ -30,6 +30,11 @@ class Workload:
         """The pod's namespace."""
         return self.ref.namespace
 
+    @property
+    def label(self) -> str:
+        """``shop/web-1``: for people, and as its proxy calls itself."""
+        return f"{self.ref.namespace}/{self.ref.name}"
+
     def captures(self, port: int) -> bool:
         """Whether connections to a port come in by the pod's sidecar, if it has one."""
         return (self.captured is None or port in self.captured) and port not in self.not_captured

@@ -5,6 +5,7 @@ Use: put the resources of a node (or a group of nodes) into a ``SnapshotCache``,
 
 from __future__ import annotations
 
+from xds.server.access_logs import Entry, Reporter
 from xds.server.ads import Server
 from xds.server.auth import Admission, Admit, Released
 from xds.server.batch import Answer
@@ -21,6 +22,7 @@ __all__ = [
     "Admit",
     "Answer",
     "Denied",
+    "Entry",
     "Locality",
     "Node",
     "Observer",
@@ -29,6 +31,7 @@ __all__ = [
     "Rejected",
     "Rejection",
     "Released",
+    "Reporter",
     "Resource",
     "ResourceSet",
     "Server",

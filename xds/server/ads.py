@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -14,24 +14,20 @@ from google.protobuf.message import DecodeError
 
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
 from xds.events import Event
+from xds.server.access_logs import AccessLogs, AdmitReporter, Sink
 from xds.server.auth import Admission, Admit, Released, peer
 from xds.server.cache import Connection, SnapshotCache
 from xds.server.delta import DeltaStream
-from xds.server.errors import Denied, LimitExceeded, ProtocolError, Reason
+from xds.server.errors import Denied, LimitExceeded, ProtocolError
 from xds.server.node import Node, Peer, node
 from xds.server.push import WriteBudget
+from xds.server.refuse import refuse
 from xds.server.services import Method, methods
 from xds.server.sotw import SotwStream
 from xds.server.stream import Stream
 from xds.wire.type_urls import short
 
 log = structlog.get_logger()
-
-_STATUS: Final = {
-    Reason.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
-    Reason.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
-    Reason.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-}
 
 Request = discovery_pb2.DeltaDiscoveryRequest | discovery_pb2.DiscoveryRequest
 
@@ -63,6 +59,10 @@ class Server:
         """Listen with TLS, as ``add_plaintext``."""
         return self._bound(address, lambda: self._grpc.add_secure_port(address, credentials))
 
+    def add_access_logs(self, sink: Sink, admit: AdmitReporter) -> None:
+        """Take access logs of proxies that ``admit`` lets in, on the same addresses. Before ``start``."""
+        self._grpc.add_generic_rpc_handlers(AccessLogs(sink, admit).handlers())
+
     async def start(self) -> None:
         """Accept streams from now on."""
         await self._grpc.start()
@@ -90,15 +90,8 @@ class Server:
         self._streams += 1
         try:
             await self._serve(method, context)
-        except Denied as denied:
-            log.warning(Event.STREAM_REFUSED, peer=context.peer(), reason=str(denied), status=denied.reason.name)
-            await context.abort(_STATUS[denied.reason], str(denied))
-        except ProtocolError as error:
-            log.warning(Event.STREAM_REFUSED, peer=context.peer(), reason=str(error), status="INVALID_ARGUMENT")
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        except LimitExceeded as error:
-            log.warning(Event.STREAM_REFUSED, peer=context.peer(), reason=str(error), status="RESOURCE_EXHAUSTED")
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        except (Denied, ProtocolError, LimitExceeded) as error:
+            await refuse(context, error)
         finally:
             self._streams -= 1
 

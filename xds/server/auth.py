@@ -41,6 +41,7 @@ def peer(context: Any, *, delta: bool, type_url: str) -> Peer:
         metadata=metadata,
         delta=delta,
         type_url=type_url,
+        certificate=_first(proven, "x509_pem_cert"),
     )
 
 

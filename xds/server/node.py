@@ -39,17 +39,18 @@ class Node:
 class Peer:
     """What is known of a stream's connection.
 
-    ``identities`` are the URIs and names of the client certificate that TLS has verified, none without one;
-    ``metadata`` the headers of the call, the last value where one is repeated; ``delta`` and ``type_url`` say what was
-    asked for first.
+    ``identities`` are the URIs and names of the client certificate that TLS has verified when the connection was made,
+    none without one, and ``certificate`` is that (PEM); ``metadata`` the headers of the call, the last value where one
+    is repeated; ``delta`` and ``type_url`` say what was asked for first.
     """
 
     address: str
     secure: bool = False
     identities: tuple[str, ...] = ()
-    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     delta: bool = True
     type_url: str = ""
+    certificate: str = field(default="", repr=False)
 
 
 def node(message: base_pb2.Node) -> Node:

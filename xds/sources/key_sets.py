@@ -16,25 +16,24 @@ import jwt
 import structlog
 
 from xds.events import Event
-from xds.model.jwks import DISCOVERY, as_text, public_keys
+from xds.model.jwks import BLOCKED, DISCOVERY, as_text, public_keys
 from xds.model.security import KeySet
 from xds.sources.pinned_transport import Network, PinnedTransport
 
 log = structlog.get_logger()
 
-BLOCKED: Final[tuple[Network, ...]] = tuple(
-    ip_network(text)
-    for text in ("0.0.0.0/8", "169.254.0.0/16", "100.100.100.200/32", "::/128", "fe80::/10", "fd00:ec2::254/128")
-)
-"""Where clouds answer questions about the machine itself, other link-local addresses, and "this host"."""
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Networks written with spaces between. Errors: ValueError."""
+    return tuple(ip_network(each) for each in text.split())
 
 
 @dataclass(frozen=True, slots=True)
 class KeySetSettings:
     """How keys are fetched.
 
-    ``timeout`` is for all requests of one attempt. A ``Cache-Control: max-age`` is kept to within ``soonest`` and
-    ``latest``, ``refresh`` is without one. After a failure the next attempt comes after ``retry``, each time twice as
+    ``timeout`` is for all requests of one attempt. ``refresh`` is how long keys are good, where the server does not say
+    (``Cache-Control: max-age``); what it says is kept to within ``soonest`` and ``latest``. After a failure the next attempt comes after ``retry``, each time twice as
     long, up to ``longest_retry``; up to ``longest_retry_without`` while there are no keys at all, as then all tokens of
     the issuer are refused. ``authorities`` is a PEM file of certificate authorities beside the usual ones.
     """
@@ -49,7 +48,7 @@ class KeySetSettings:
     retry: timedelta = timedelta(seconds=1)
     longest_retry: timedelta = timedelta(seconds=60)
     longest_retry_without: timedelta = timedelta(seconds=4)
-    blocked: tuple[Network, ...] = BLOCKED
+    blocked: tuple[Network, ...] = networks(BLOCKED)
     authorities: str = ""
 
 
@@ -141,8 +140,10 @@ class KeySets:
         return replace(known, problem=problem), self._until_retry(failures, keys=bool(known.jwks))
 
     def _until_refresh(self, max_age: timedelta | None) -> timedelta:
-        age = self._settings.refresh if max_age is None else max_age
-        return min(max(age, self._settings.soonest), self._settings.latest) * random.uniform(0.9, 1)
+        stated = self._settings.refresh
+        if max_age is not None:
+            stated = min(max(max_age, self._settings.soonest), self._settings.latest)
+        return stated * random.uniform(0.9, 1)
 
     def _until_retry(self, failures: int, *, keys: bool) -> timedelta:
         longest = self._settings.longest_retry if keys else self._settings.longest_retry_without

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -86,14 +87,18 @@ class Mesh(Pods):
 
 
 @contextlib.asynccontextmanager
-async def running_mesh(manifests: str | Path, folder: Path, *, limit: timedelta = LIMIT) -> AsyncIterator[Mesh]:
+async def running_mesh(
+    manifests: str | Path, folder: Path, *, limit: timedelta = LIMIT, settings: LocalSettings | None = None
+) -> AsyncIterator[Mesh]:
     """A mesh of the manifests (YAML text, or a path whose files are copied into ``folder``), ready for requests.
+
+    ``settings`` are taken but for the name, which is one of its own.
 
     Errors: CommandFailed where pods cannot run, for example without root; TimeoutError, naming who is not ready.
     """
     _fill(folder, manifests)
     name = f"test-{os.getpid()}-{uuid4().hex[:8]}"
-    async with up(folder, LocalSettings(name=name), _print) as running:
+    async with up(folder, replace(settings or LocalSettings(), name=name), _print) as running:
         mesh = Mesh(running, name, folder)
         await running.until_ready(limit)
         try:

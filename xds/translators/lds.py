@@ -22,7 +22,7 @@ from xds.api.envoy.extensions.filters.common.set_filter_state.v3.value_pb2 impor
 from xds.api.envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from xds.api.envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
 from xds.api.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
-from xds.translators import slots
+from xds.translators import access_logs, slots
 from xds.translators.merge import merge
 from xds.translators.mesh_tls import server_socket
 from xds.translators.rds import route_configuration
@@ -61,6 +61,8 @@ def listener(spec: ListenerSpec) -> Listener:
         _spell_chain(chain, message.filter_chains.add())
     if spec.fallback is not None:
         _spell_content(spec.fallback, message.default_filter_chain)
+    if any(chain.guard is not None for chain in spec.chains):
+        message.access_log.extend(access_logs.listener_loggers())
     return message
 
 
@@ -142,7 +144,7 @@ def _spell_content(chain: Chain, into: FilterChain) -> None:
         into.filters.extend(slots.network_filters())
     if chain.content.alpn:
         into.filters.append(_offering(chain.content.alpn))
-    into.filters.append(Filter(name=_TCP_PROXY, typed_config=pack(_tcp_proxy(chain.content))))
+    into.filters.append(Filter(name=_TCP_PROXY, typed_config=pack(_tcp_proxy(chain.content, chain.guard))))
 
 
 def _offering(alpn: tuple[str, ...]) -> Filter:
@@ -165,6 +167,7 @@ def _http_connection_manager(chain: HttpChain, guard: Guard | None) -> HttpConne
         message.rds.config_source.resource_api_version = ApiVersion.V3
     if guard is not None:
         message.http_filters.extend(slots.http_filters())
+        message.access_log.extend(access_logs.http_loggers(guard))
     message.http_filters.extend(_http_filters())
     message.upgrade_configs.add(upgrade_type="websocket")
     message.stream_idle_timeout.SetInParent()
@@ -193,8 +196,10 @@ def _http_filters() -> tuple[HttpFilter, ...]:
     )
 
 
-def _tcp_proxy(chain: TcpChain) -> TcpProxy:
+def _tcp_proxy(chain: TcpChain, guard: Guard | None) -> TcpProxy:
     message = TcpProxy(stat_prefix=chain.stat_prefix)
+    if guard is not None:
+        message.access_log.extend(access_logs.tcp_loggers(guard))
     shares = [share for share in chain.clusters if share.weight] or list(chain.clusters[:1])
     if len(shares) == 1:
         message.cluster = shares[0].cluster

@@ -13,6 +13,7 @@ HTTP_PROXY: Final = "http_proxy"
 # Secrets as istio's agents and SPIRE name them: a workload's own certificate, and whom it believes.
 CERTIFICATE: Final = "default"
 AUTHORITIES: Final = "ROOTCA"
+CONTROL_PLANE: Final = "xds-grpc"  # the bootstrap's cluster of the control plane
 WORKLOAD_SOCKET: Final = "sds-grpc"  # the bootstrap's cluster of a SPIFFE workload API, where there is one
 
 OUTBOUND_PORT: Final = 15001

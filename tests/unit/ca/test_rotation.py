@@ -53,8 +53,10 @@ def test_the_whole_way() -> None:
 def test_who_holds_it_is_named() -> None:
     holders = [holder("web-1.shop", "a", "a"), holder("new-0.shop", "ab", "a"), holder("web-0.shop", "", "a")]
     assert rotation.step(DISTRIBUTING, holders, NOW).blocked_by == (
-        f"web-0.shop has not acknowledged root {A[:12]} and {B[:12]}; its certificate is valid until "
-        "2026-08-01T13:00:00Z",
+        (
+            f"web-0.shop has not acknowledged root {A[:12]} and {B[:12]}; its certificate is valid until "
+            "2026-08-01T13:00:00Z"
+        ),
         f"web-1.shop has not acknowledged root {B[:12]}; its certificate is valid until 2026-08-01T13:00:00Z",
     )
     assert rotation.step(SIGNING, [holder("web", "ab", "a")], NOW).blocked_by == (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import stat
 import threading
 from collections.abc import Iterator
@@ -179,10 +180,8 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
 
     def write() -> None:
         begin.wait(10)
-        try:
+        with contextlib.suppress(Conflict):
             won.append(DirectoryStore(tmp_path).save(STATE))
-        except Conflict:
-            pass
 
     threads = [threading.Thread(target=write) for _ in range(8)]
     for thread in threads:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,10 +47,22 @@ async def refusal(authenticator: Authenticator, peer: Peer) -> Denied:
     return denied.value
 
 
+def certificate(not_after: datetime) -> str:
+    """A certificate that ends then; what else is in it is not looked at here."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(datetime(2020, 1, 1, tzinfo=UTC)).not_valid_after(not_after)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+END = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+PEM = certificate(END)
+
+
 async def test_a_certificate_of_the_mesh() -> None:
-    peer = Peer(ADDRESS, secure=True, identities=("web.shop", WEB.spiffe_id))
-    assert await Authenticator(ways()).authenticate(peer) == WEB
-    old = Peer(ADDRESS, secure=True, identities=("spiffe://old.example/ns/shop/sa/web",))
+    peer = Peer(ADDRESS, secure=True, identities=("web.shop", WEB.spiffe_id), certificate=PEM)
+    assert await Authenticator(ways()).authenticate(peer) == replace(WEB, expires_at=END)
+    old = Peer(ADDRESS, secure=True, identities=("spiffe://old.example/ns/shop/sa/web",), certificate=PEM)
     assert (await Authenticator(ways("cluster.local", "old.example")).authenticate(old)).trust_domain == "old.example"
 
 
@@ -61,6 +77,11 @@ async def test_a_certificate_of_the_mesh() -> None:
         (Peer(ADDRESS, secure=True, identities=("spiffe://cluster.local/ns/a/sa/b/c",)), "no identity of"),
         (Peer(ADDRESS, secure=True, identities=("spiffe://cluster.local/ns/../sa/b",)), "no name of"),
         (Peer(ADDRESS, secure=True, identities=(WEB.spiffe_id, WEB.spiffe_id + "x")), "more than one SPIFFE id"),
+        (Peer(ADDRESS, secure=True, identities=(WEB.spiffe_id,)), "cannot be read"),
+        (
+            Peer(ADDRESS, secure=True, identities=(WEB.spiffe_id,), certificate=certificate(END - timedelta(hours=2))),
+            "the client certificate expired at",
+        ),
         (with_token("x.y.z"), "the bearer token is not one"),
     ],
 )
@@ -166,3 +187,8 @@ def test_an_id_is_refused_or_is_what_it_was(text: str) -> None:
             assert Caller.of(spiffe_id).spiffe_id == spiffe_id
         except ValueError:
             continue
+
+
+def test_a_token_is_in_no_repr() -> None:
+    assert "Bearer" not in repr(with_token(token()))
+    assert "PRIVATE" not in repr(ISSUER)

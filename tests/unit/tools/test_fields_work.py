@@ -14,8 +14,11 @@ import yaml
 from tests.objects import applied, made
 from tools import fields
 from xds.decoders.build import Builder
+from xds.model.identity import Identity
 from xds.model.labels import labels
 from xds.model.proxy import Proxy
+from xds.model.security import KeySet
+from xds.model.snapshot import Input, Table
 from xds.translators.translate import translate
 from xds.view.graph import Graph, call
 from xds.view.proxy_view import proxy_view
@@ -23,10 +26,14 @@ from xds.view.proxy_view import proxy_view
 FOLDER = Path(__file__).parent / "every_field"
 WORKING = [row.path for kind in fields.KINDS for row in fields.rows(kind) if row.status == fields.WORKS]
 PROXIES = (
-    Proxy("near", namespace="shop", name="web-1", labels=labels({"app": "web"})),
+    Proxy("near", namespace="shop", name="web-1", labels=labels({"app": "web"}), identity=Identity.ADS),
     Proxy("other", namespace="shop", name="catalog-1", labels=labels({"app": "catalog"})),
     Proxy("far", namespace="other", name="far-1"),
 )
+# What is fetched for fields that say where.
+KEYS = '{"keys":[{"e":"AQAB","kty":"RSA","n":"AQAB"}]}'
+URI = "https://issuer.example/keys"
+FETCHED = {Input(Table.KEY_SET, URI): (KeySet(URI, KEYS),)}
 # Other values of fields that must be there, where one that is longer or larger by one is none.
 OTHERWISE: dict[str, Any] = {
     "http[].directResponse.body.bytes": "dGVhcw==",
@@ -35,6 +42,7 @@ OTHERWISE: dict[str, Any] = {
     "trafficPolicy.loadBalancer.consistentHash.maglev.tableSize": 257,
     "trafficPolicy.loadBalancer.warmup.duration": "20s",
     "ports[].name": "tcp-other",
+    "rules[].when[].key": "remote.ip",
     "resolution": "DNS",
     "endpoints[].address": "192.0.2.9",
 }
@@ -66,6 +74,7 @@ def cases() -> tuple[Case, ...]:
 
 def _with_version(plain: dict[str, Any]) -> dict[str, Any]:
     groups = {"EndpointSlice": "discovery.k8s.io/v1", "MeshConfig": "mesh.istio.io/v1alpha1"}
+    groups |= dict.fromkeys(("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"), "security.istio.io/v1")
     default = "v1" if plain["kind"] in ("Service", "Pod") else "networking.istio.io/v1"
     return {"apiVersion": groups.get(plain["kind"], default), **plain}
 
@@ -81,7 +90,7 @@ def sent(given: Given) -> frozenset[tuple[str, str, str, bytes]]:
     builder = Builder()
     change = applied(builder, [made(plain) for plain in (*world(), *given)])
     assert not [problem for problem in builder.problems if problem.severity.value == "error"], builder.problems
-    graph = Graph(change.snapshot)
+    graph = Graph(change.snapshot.changed(FETCHED)[0])
     return frozenset(
         (proxy.id, *translate(spec))
         for proxy in PROXIES

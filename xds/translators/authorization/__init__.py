@@ -17,6 +17,9 @@ FEATURES: Final[tuple[Feature[Any], ...]] = (
             "AuthorizationPolicy.spec.rules[]",
             "AuthorizationPolicy.spec.action",
             "AuthorizationPolicy.spec.provider",
+            "MeshConfig.extensionProviders[].name",
+            "MeshConfig.extensionProviders[].envoyExtAuthzHttp",
+            "MeshConfig.extensionProviders[].envoyExtAuthzGrpc",
         ),
         decode={AUTHORIZATION_POLICY: authorization},
         slots=(

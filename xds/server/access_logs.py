@@ -1,0 +1,152 @@
+"""Envoy's gRPC access logs: entries in, to a sink, from proxies that have proven who they are. Within limits.
+
+What a sidecar sends is as bounded as what it is sent: an entry beyond the rate of its stream is dropped and counted, a
+message beyond its size ends the stream. Nothing is kept here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+import structlog
+from google.protobuf.message import DecodeError
+
+from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry, TCPAccessLogEntry
+from xds.api.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
+from xds.events import Event
+from xds.model.proxy import Proxy
+from xds.server.auth import peer
+from xds.server.errors import Denied, LimitExceeded, ProtocolError
+from xds.server.node import Node, Peer, node
+from xds.server.refuse import refuse
+
+log = structlog.get_logger()
+
+SERVICE: Final = "envoy.service.accesslog.v3.AccessLogService"
+METHOD: Final = "StreamAccessLogs"
+
+Entry = HTTPAccessLogEntry | TCPAccessLogEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """The proxy whose entries a stream carries; the stream ends after ``valid_s`` seconds, when its credentials do."""
+
+    proxy: Proxy
+    valid_s: float | None = None
+
+
+AdmitReporter = Callable[[Node, Peer], Awaitable[Reporter]]
+"""Called at a stream's first message: who reports, or ``Denied`` is raised."""
+
+Sink = Callable[[Proxy, Sequence[Entry], int], None]
+"""Takes the entries of one message, and how many more were dropped. Called in the event loop; must not block."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLogSettings:
+    """What bounds access logs."""
+
+    max_streams: int = 40_000
+    """Streams open at once: each proxy has one for requests and one for connections. Beyond: RESOURCE_EXHAUSTED."""
+
+    max_message_bytes: int = 1024 * 1024
+    """Bytes of one message. Envoy sends at 16 KiB, and 61 KiB of node with the first."""
+
+    entries_per_s: float = 200.0
+    """Entries of one stream in a second, for as long as it likes. Who is refused more often is told of no more."""
+
+    burst: int = 1000
+    """Entries of one stream at once."""
+
+
+class AccessLogs:
+    """The access-log service: what ``sink`` is given comes from whom ``admit`` has let in."""
+
+    def __init__(self, sink: Sink, admit: AdmitReporter, settings: AccessLogSettings = AccessLogSettings()) -> None:
+        self._sink = sink
+        self._admit = admit
+        self._settings = settings
+        self._streams = 0
+
+    def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
+        """What a gRPC server is given."""
+        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(self._call)
+        return [grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})]
+
+    async def _call(self, _messages: Any, context: Any) -> bytes:
+        if self._streams >= self._settings.max_streams:
+            text = f"{self._streams} access-log streams are open already"
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+        self._streams += 1
+        try:
+            await self._serve(context)
+        except (Denied, ProtocolError, LimitExceeded) as error:
+            await refuse(context, error)
+        finally:
+            self._streams -= 1
+        return StreamAccessLogsResponse().SerializeToString()
+
+    async def _serve(self, context: Any) -> None:
+        data = await context.read()
+        if data is grpc.aio.EOF:
+            return
+        message = self._parsed(data)
+        if not message.HasField("identifier"):
+            raise ProtocolError("the first message names no node")
+        who = node(message.identifier.node)
+        reporter = await self._admit(who, peer(context, delta=False, type_url=""))
+        allowance = _Allowance(self._settings)
+        try:
+            async with asyncio.timeout(reporter.valid_s):
+                await self._take(reporter.proxy, message, allowance)
+                while (data := await context.read()) is not grpc.aio.EOF:
+                    await self._take(reporter.proxy, self._parsed(data), allowance)
+        except TimeoutError:
+            log.info(Event.CREDENTIALS_EXPIRED, proxy=who.id)
+
+    def _parsed(self, data: bytes) -> StreamAccessLogsMessage:
+        if len(data) > self._settings.max_message_bytes:
+            raise LimitExceeded(f"an access-log message of {len(data)} bytes")
+        message = StreamAccessLogsMessage()
+        try:
+            message.ParseFromString(data)
+        except DecodeError as error:
+            raise ProtocolError("no access-log message") from error
+        return message
+
+    async def _take(self, proxy: Proxy, message: StreamAccessLogsMessage, allowance: _Allowance) -> None:
+        entries: Sequence[Entry] = (*message.http_logs.log_entry, *message.tcp_logs.log_entry)
+        taken = allowance.take(len(entries))
+        self._sink(proxy, entries[:taken], len(entries) - taken)
+        if taken < len(entries):
+            await asyncio.sleep(allowance.recovery_s)  # who sends too much is also read more slowly
+
+
+class _Allowance:
+    """How many entries a stream may still send: a bucket that fills with time."""
+
+    def __init__(self, settings: AccessLogSettings) -> None:
+        self._settings = settings
+        self._left = float(settings.burst)
+        self._at = time.monotonic()
+
+    @property
+    def recovery_s(self) -> float:
+        """The seconds in which a tenth of the bucket comes back."""
+        return self._settings.burst / 10 / self._settings.entries_per_s
+
+    def take(self, wanted: int) -> int:
+        """How many of the wanted are allowed; they are taken."""
+        now = time.monotonic()
+        self._left = min(self._settings.burst, self._left + (now - self._at) * self._settings.entries_per_s)
+        self._at = now
+        taken = min(wanted, int(self._left))
+        self._left -= taken
+        return taken

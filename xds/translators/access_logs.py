@@ -1,0 +1,155 @@
+"""The access loggers of inbound chains: refusals to the control plane, and callers counted in Envoy's statistics.
+
+They stand in every inbound chain, whatever the policies: the listener never changes for them. Envoy itself filters, so
+that a request that is let through costs a few comparisons and two counters, and sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from google.protobuf.message import Message
+
+from xds.api.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, MetadataFilter
+from xds.api.envoy.config.core.v3.config_source_pb2 import ApiVersion
+from xds.api.envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
+from xds.api.envoy.extensions.access_loggers.grpc.v3.als_pb2 import (
+    CommonGrpcAccessLogConfig,
+    HttpGrpcAccessLogConfig,
+    TcpGrpcAccessLogConfig,
+)
+from xds.api.envoy.extensions.access_loggers.stats.v3 import stats_pb2
+from xds.api.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
+from xds.api.envoy.type.matcher.v3.value_pb2 import ValueMatcher
+from xds.model.seen import MAX_CALLERS, METHODS, OTHER_METHOD, SEEN_PLAINTEXT, SEEN_PROVEN
+from xds.translators.authorization.envoy import DRY_RUN_ALLOW, DRY_RUN_DENY
+from xds.view.names import CONTROL_PLANE
+from xds.view.specs import Guard
+from xds.wire.codec import pack
+
+REFUSALS: Final = "refusals"
+HTTP_RBAC: Final = "envoy.filters.http.rbac"
+NETWORK_RBAC: Final = "envoy.filters.network.rbac"
+COMMON: Final = "envoy.common"
+AUDIT_HINT: Final = "access_log_hint"  # what a LOG policy sets when it matches
+
+_DENIED: Final = ValueMatcher(string_match={"exact": "denied"})
+_TRUE: Final = ValueMatcher(bool_match=True)
+# What Envoy says in %RESPONSE_CODE_DETAILS% when one of our filters answers (exp-facts 6).
+_HTTP_REFUSED: Final = " || ".join(
+    f"response.code_details.startsWith('{words}')"
+    for words in ("rbac_access_denied", "jwt_authn_access_denied", "ext_authz_")
+)
+_TCP_REFUSED: Final = "connection.termination_details.startsWith('rbac_access_denied')"
+# An ordinary reset by a peer is a TLS error too, but one of the system's library.
+_HANDSHAKE_FAILED: Final = "connection.transport_failure_reason.contains('SSL routines')"
+# A certificate that was shown is one that was believed only when the handshake has not failed.
+_TCP_PASSED: Final = " && ".join(
+    (
+        "connection.mtls",
+        f"!(has(connection.transport_failure_reason) && {_HANDSHAKE_FAILED})",
+        f"!(has(connection.termination_details) && {_TCP_REFUSED})",
+    )
+)
+_KNOWN_METHOD: Final = f"request.method in [{', '.join(repr(method) for method in METHODS)}]"
+
+_PEER: Final = ("peer", "%DOWNSTREAM_PEER_URI_SAN%")
+_SOURCE: Final = ("source", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
+_PORT: Final = ("port", "%DOWNSTREAM_LOCAL_PORT%")
+
+
+@cache
+def http_loggers(guard: Guard) -> tuple[AccessLog, ...]:
+    """The loggers of an HTTP chain."""
+    refusals = HttpGrpcAccessLogConfig(common_config=_to_control_plane())
+    told = _any_of(_cel(_HTTP_REFUSED), *_marked(HTTP_RBAC))
+    if guard.plaintext:
+        return (_logger(REFUSALS, refusals, told), _counter(SEEN_PLAINTEXT, "requests", (_SOURCE, _PORT)))
+    # Over HTTP/2 callers may invent methods; these share one counter.
+    known, other = _cel(f"!({_HTTP_REFUSED}) && {_KNOWN_METHOD}"), _cel(f"!({_HTTP_REFUSED}) && !({_KNOWN_METHOD})")
+    return (
+        _logger(REFUSALS, refusals, told),
+        _counter(SEEN_PROVEN, "requests", (_PEER, _PORT, ("method", "%REQ(:METHOD)%")), known),
+        _counter(SEEN_PROVEN, "requests", (_PEER, _PORT, ("method", OTHER_METHOD)), other),
+    )
+
+
+@cache
+def tcp_loggers(guard: Guard) -> tuple[AccessLog, ...]:
+    """The loggers of a TCP chain. Each writes when the connection has ended."""
+    unauthorized = AccessLogFilter()
+    unauthorized.response_flag_filter.flags.append("UAEX")  # the external authorizer has refused it
+    told = _any_of(_cel(_TCP_REFUSED), unauthorized, *_marked(NETWORK_RBAC))
+    if guard.plaintext:
+        counted = _counter(SEEN_PLAINTEXT, "connections", (_SOURCE, _PORT))
+    else:
+        counted = _counter(SEEN_PROVEN, "connections", (_PEER, _PORT), _cel(_TCP_PASSED))
+    return (_logger(REFUSALS, TcpGrpcAccessLogConfig(common_config=_to_control_plane()), told), counted)
+
+
+@cache
+def listener_loggers() -> tuple[AccessLog, ...]:
+    """The loggers of the inbound listener: only there connections are seen whose handshake fails (exp-facts 8)."""
+    refusals = TcpGrpcAccessLogConfig(common_config=_to_control_plane())
+    return (_logger(REFUSALS, refusals, _cel(_HANDSHAKE_FAILED)),)
+
+
+def _to_control_plane() -> CommonGrpcAccessLogConfig:
+    message = CommonGrpcAccessLogConfig(log_name=REFUSALS, transport_api_version=ApiVersion.V3)
+    message.grpc_service.envoy_grpc.cluster_name = CONTROL_PLANE
+    message.buffer_flush_interval.seconds = 1
+    return message
+
+
+def _logger(name: str, config: Message, condition: AccessLogFilter | None = None) -> AccessLog:
+    return AccessLog(name=name, filter=condition, typed_config=pack(config))
+
+
+def _counter(
+    scope: str, what: str, tags: tuple[tuple[str, str], ...], condition: AccessLogFilter | None = None
+) -> AccessLog:
+    """A logger that counts. All of a scope share its bound: beyond it new callers are in the untagged total only."""
+    config = stats_pb2.Config()
+    config.stats_scope.prefix = scope
+    config.stats_scope.sharing_name = scope
+    config.stats_scope.max_counters.value = MAX_CALLERS
+    for untagged in (True, False):
+        counter = config.counters.add()
+        counter.stat.name = f"all_{what}" if untagged else what
+        counter.value_fixed.value = 1
+        if not untagged:
+            counter.stat.tags.extend(stats_pb2.Config.Tag(name=name, value_format=value) for name, value in tags)
+    return _logger(scope, config, condition)
+
+
+def _cel(expression: str) -> AccessLogFilter:
+    """True where the expression is; what it reads and is not there counts as false."""
+    message = AccessLogFilter()
+    message.extension_filter.name = "cel"
+    message.extension_filter.typed_config.CopyFrom(pack(ExpressionFilter(expression=expression)))
+    return message
+
+
+def _marked(rbac: str) -> tuple[AccessLogFilter, ...]:
+    """What a dry run would have refused, and what an AUDIT policy has marked."""
+    keys: Mapping[tuple[str, str], ValueMatcher] = {
+        (rbac, f"{DRY_RUN_DENY}shadow_engine_result"): _DENIED,
+        (rbac, f"{DRY_RUN_ALLOW}shadow_engine_result"): _DENIED,
+        (COMMON, AUDIT_HINT): _TRUE,
+    }
+    return tuple(_metadata(filter_name, key, value) for (filter_name, key), value in keys.items())
+
+
+def _metadata(filter_name: str, key: str, value: ValueMatcher) -> AccessLogFilter:
+    matcher = MetadataMatcher(filter=filter_name, path=[MetadataMatcher.PathSegment(key=key)], value=value)
+    message = AccessLogFilter(metadata_filter=MetadataFilter(matcher=matcher))
+    message.metadata_filter.match_if_key_not_found.value = False
+    return message
+
+
+def _any_of(*filters: AccessLogFilter) -> AccessLogFilter:
+    message = AccessLogFilter()
+    message.or_filter.filters.extend(filters)
+    return message
