@@ -5,32 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
 
 from ca.errors import CaError
-from ca.rotation import Holder
-from ca.state import CaState
 from xds.admin.app import app
 from xds.admin.listen import listen, serve
+from xds.admission import caller_of, proxy_of, seconds_left
 from xds.audit.audit import Audit
-from xds.callers.authorize import authorize
 from xds.callers.caller import Caller
 from xds.convergence import Convergence
+from xds.custody import Custody, Secrets
 from xds.decoders.build import Builder
 from xds.events import Event
 from xds.findings import Findings
-from xds.holders import Pods, unseen
-from xds.identities import Identities
-from xds.mesh_ca import MeshCa
-from xds.model.endpoint import Locality
-from xds.model.mesh import Mesh
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
+from xds.model.snapshot import Snapshot
 from xds.model.snapshot import Table as Tables
 from xds.pipeline import Pipeline
 from xds.server import (
@@ -46,8 +40,6 @@ from xds.server import (
     ResourceSet,
     Server,
     SnapshotCache,
-    State,
-    Table,
 )
 from xds.settings import Settings
 from xds.slices import in_slices
@@ -86,11 +78,9 @@ class ControlPlane:
         self._rounds = 0
         self._serving = asyncio.Event()
         self._changing = asyncio.Lock()
-        self._started = datetime.now(UTC)
-        self._ca = MeshCa(trust.store, self._ca_changed) if trust.store is not None else None
-        self._pods = Pods()
-        self._identities: Identities | None = None
-        self._sent: dict[Proxy, tuple[ResourceSet, tuple[Table, ...], ResourceSet]] = {}
+        lifetime = settings.certificate_lifetime
+        self._custody = Custody(trust.store, lifetime, self._snapshot, self._renewed) if trust.store else None
+        self._sent: dict[Proxy, tuple[ResourceSet, Secrets, ResourceSet]] = {}
         self._groups: dict[str, Proxy] = {}
         self._streams: dict[Proxy, int] = {}
         self._lingering: dict[Proxy, asyncio.TimerHandle] = {}
@@ -100,7 +90,7 @@ class ControlPlane:
         self._cache = SnapshotCache()
         self._server = Server(self._cache, admit=self._admit, released=self._released)
         self.findings = Findings(self._store, self._builder, self._pipeline.graph, sources)
-        self.audit = Audit(lambda: self._builder.snapshot, self._origin)
+        self.audit = Audit(self._snapshot, self._origin)
         self._server.add_access_logs(self.audit.take, self._reporter)
         self.convergence = Convergence(self._cache, self._store, self.findings, self._serving, self.audit)
 
@@ -154,13 +144,10 @@ class ControlPlane:
             raise Rejected(refused)
 
     async def _start(self) -> None:
-        if self._ca is not None:
-            await self._ca.open()
-            self._identities = Identities(
-                self._ca.authority(self._trust_domain), self._settings.certificate_lifetime, self._renewed
-            )
-            self._spawn(self._identities.renew(), "certificates")
-            self._spawn(self._ca.follow(self._holders), "certificate authority")
+        if self._custody is not None:
+            await self._custody.open()
+            for name, work in self._custody.work(self._cache, self._groups.get).items():
+                self._spawn(work, name)
         if self._settings.http:
             listener = listen(self._settings.http)
             self._spawn(serve(app(self.convergence), listener, self._stop), "admin")
@@ -186,6 +173,9 @@ class ControlPlane:
             if task.get_name() != "admin":
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _snapshot(self) -> Snapshot:
+        return self._builder.snapshot
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
@@ -250,19 +240,20 @@ class ControlPlane:
             changed = await in_slices(self._pipeline.advance(change))
             for proxy, resources in changed.items():
                 self._publish(proxy, resources)
-            self._follow_trust_domain()
+            if self._custody is not None:
+                self._custody.follow_mesh()
         self.findings.changed()
 
     # -- to the proxies
 
     async def _admit(self, node: Node, peer: Peer) -> Admission:
         caller = await self._caller(peer)
-        proxy = _proxy(node, peer, caller)
+        proxy = proxy_of(node, peer, caller)
         if (timer := self._lingering.pop(proxy, None)) is not None:
             timer.cancel()
         self._leaving.discard(proxy)
         self._streams[proxy] = self._streams.get(proxy, 0) + 1
-        admission = Admission(_group(proxy), _left(caller))
+        admission = Admission(_group(proxy), seconds_left(caller))
         self._groups[admission.group] = proxy
         try:
             async with self._changing:
@@ -276,35 +267,18 @@ class ControlPlane:
 
     async def _reporter(self, node: Node, peer: Peer) -> Reporter:
         caller = await self._caller(peer)
-        return Reporter(_proxy(node, peer, caller), _left(caller))
+        return Reporter(proxy_of(node, peer, caller), seconds_left(caller))
 
     def _origin(self, ref: ObjectRef) -> str:
         known = self._store.get(ref)
         return str(known.origin) if known is not None else ""
 
     async def _caller(self, peer: Peer) -> Caller | None:
-        """Who has proven to be at the other end; None for one that has not and need not (plaintext, asked for).
-
-        Errors: Denied.
-        """
-        private = peer.secure or peer.address.startswith("unix:")
-        if not private and self._settings.anonymous:
-            return None  # what was shown where others can read it proves nothing
-        if self._trust.authenticator is None:
-            if self._settings.anonymous:
-                return None
-            raise Denied("nobody can prove who it is to this control plane", Reason.UNAUTHENTICATED)
-        if self._settings.anonymous and not peer.secure and "authorization" not in peer.metadata:
-            return None
-        return await self._trust.authenticator.authenticate(peer)
+        return await caller_of(peer, self._trust, anonymous=self._settings.anonymous)
 
     def _publish(self, proxy: Proxy, resources: ResourceSet) -> None:
         """Serve a proxy its resources and its own secrets."""
-        secrets: tuple[Table, ...] = ()
-        if self._identities is not None:
-            secrets = self._identities.secrets(proxy)
-            if self._builder.snapshot.rows(Tables.WORKLOAD, (proxy.namespace, proxy.name)):
-                self._pods.note(proxy.label)
+        secrets = self._custody.secrets(proxy) if self._custody is not None else ()
         known = self._sent.get(proxy)
         if known is None or known[0] is not resources or known[1] != secrets:
             layers = {**resources.layers, SECRET: (*resources.of(SECRET), *secrets)} if secrets else resources.layers
@@ -316,37 +290,6 @@ class ControlPlane:
         for proxy in proxies:
             if proxy in self._sent:
                 self._publish(proxy, self._sent[proxy][0])
-
-    @property
-    def _trust_domain(self) -> str:
-        found: Mesh = self._builder.snapshot.rows(Tables.MESH, "")[0]
-        return found.trust.own
-
-    def _follow_trust_domain(self) -> None:
-        known = self._identities
-        if known is not None and known.authority.trust_domain != self._trust_domain:
-            self._ca_changed()
-
-    def _ca_changed(self, _: CaState | None = None) -> None:
-        if self._ca is not None and self._identities is not None:
-            self._identities.use(self._ca.authority(self._trust_domain))
-
-    def _holders(self) -> list[Holder]:
-        """Who may have a certificate, also those that this process has not seen since it started."""
-        assert self._ca is not None
-        assert self._identities is not None
-        for status in self._cache.statuses():
-            proxy = self._groups.get(status.group)
-            if proxy is not None and any(
-                each.type_url == SECRET and each.state is State.SYNCED for each in status.types
-            ):
-                self._identities.confirmed(proxy)
-        now, ledger = datetime.now(UTC), self._identities.holders
-        snapshot = self._builder.snapshot
-        workloads = [snapshot.rows(Tables.WORKLOAD, key)[0] for key in snapshot.keys(Tables.WORKLOAD)]
-        self._pods.tidy(ledger, {pod.label for pod in workloads} | {proxy.label for proxy in self._streams})
-        until = self._started + self._settings.certificate_lifetime
-        return [*ledger.valid(now), *unseen(workloads, ledger, self._ca.state, until)]
 
     def _released(self, node: Node, peer: Peer, admission: Admission) -> None:
         proxy = self._groups[admission.group]
@@ -370,26 +313,8 @@ class ControlPlane:
                 self._cache.remove(_group(proxy))
                 self._sent.pop(proxy, None)
                 self._groups.pop(_group(proxy), None)
-                if self._identities is not None:
-                    self._identities.forget(proxy)
-
-
-def _proxy(node: Node, peer: Peer, caller: Caller | None) -> Proxy:
-    """The proxy that a node says it is. Errors: Denied when that is not what its caller has proven."""
-    place = Locality(node.locality.region, node.locality.zone, node.locality.sub_zone)
-    proven = caller is not None
-    proxy = Proxy.of(node.id, node.metadata, locality=place, vhds=peer.delta, version=node.version, proven=proven)
-    if caller is None:
-        return proxy
-    authorize(caller, proxy)
-    return replace(proxy, namespace=caller.namespace, service_account=caller.service_account)
-
-
-def _left(caller: Caller | None) -> float | None:
-    """The seconds that a caller's proof is good for."""
-    if caller is None or caller.expires_at is None:
-        return None
-    return max(0.0, (caller.expires_at - datetime.now(UTC)).total_seconds())
+                if self._custody is not None:
+                    self._custody.forget(proxy)
 
 
 def _group(proxy: Proxy) -> str:

@@ -237,6 +237,33 @@ async def test_removing_the_object_ends_it(mesh: Mesh) -> None:
     assert await status(mesh, "nonsense") == 200
 
 
+async def test_what_a_token_says_decides_who_may(mesh: Mesh) -> None:
+    sources = [{"source": {"requestPrincipals": [f"{ISSUER}/ann"]}}]
+    conditions = [
+        {"key": "request.auth.claims[groups]", "values": ["cooks"]},
+        {"key": "request.auth.claims[scope]", "values": ["read"]},
+        {"key": "request.auth.claims[realm][role]", "values": ["chef"]},
+    ]
+    policy = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "cooks", "namespace": "shop"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "rules": [{"from": sources, "when": conditions}]},
+    }
+    await mesh.apply(documents(authentication(rule()), policy))
+    good: dict[str, Any] = {"groups": ["waiters", "cooks"], "scope": "write read", "realm": {"role": "chef"}}
+    answers = {
+        "none": await status(mesh),
+        "good": await status(mesh, token(**good)),
+        "another": await status(mesh, token(**good, sub="bob")),
+        "group": await status(mesh, token(**{**good, "groups": ["waiters"]})),
+        "scope": await status(mesh, token(**{**good, "scope": "write"})),
+        "role": await status(mesh, token(**{**good, "realm": {"role": "cook"}})),
+        "bad": await status(mesh, token(key=STRANGER, **good)),
+    }
+    assert answers == {"none": 403, "good": 200, "another": 403, "group": 403, "scope": 403, "role": 403, "bad": 401}
+
+
 async def test_new_keys_come_to_sidecars_without_a_restart(mesh: Mesh, key_server: KeyServer) -> None:
     key_server.serve(jwks(a="ES256"))
     lost = {"issuer": OTHER, "jwksUri": "http://127.0.0.1:9/keys"}
@@ -260,6 +287,19 @@ async def test_new_keys_come_to_sidecars_without_a_restart(mesh: Mesh, key_serve
     assert await status(mesh) == 200
     after = await mesh.stats("web", "listener_manager.listener_(added|modified)")
     assert after == {name: before[name] for name in after}
+
+
+async def test_keys_that_come_late_are_in_force_within_five_seconds(mesh: Mesh, key_server: KeyServer) -> None:
+    key_server.serve("<html>Sign in</html>")
+    await mesh.apply(documents(authentication({"issuer": ISSUER, "jwksUri": key_server.uri})))
+    await mesh.until(lambda: has_problem(mesh, "jwt.keys-unknown"), "the lack of keys is told of", PATIENCE)
+    assert (await status(mesh), await status(mesh, token())) == (200, 401)
+    key_server.serve(jwks(a="ES256"))
+
+    async def accepted() -> bool:
+        return await status(mesh, token()) == 200
+
+    await mesh.until(accepted, "the keys are in force", PATIENCE)
 
 
 async def has_problem(mesh: Mesh, code: str) -> bool:

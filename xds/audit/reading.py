@@ -15,7 +15,14 @@ from typing import Final
 from xds.api.envoy.config.core.v3 import address_pb2, base_pb2
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogCommon, HTTPAccessLogEntry, TCPAccessLogEntry
 from xds.audit.refusal import Kind, PolicyId, Sighting, Stage
-from xds.translators.access_logs import AUDIT_HINT, COMMON, HTTP_RBAC, NETWORK_RBAC
+from xds.translators.access_logs import (
+    AUDIT_HINT,
+    COMMON,
+    HANDSHAKE_ERROR,
+    HANDSHAKE_LIBRARY,
+    HTTP_RBAC,
+    NETWORK_RBAC,
+)
 from xds.translators.authorization.authorizer import SHADOW
 from xds.translators.authorization.envoy import AUDITED, DRY_RUN_ALLOW, DRY_RUN_DENY, UNDECIDABLE
 
@@ -53,8 +60,9 @@ def sightings(entry: Entry, now: datetime) -> Iterator[Sighting]:
         return
     common = entry.common_properties
     seen = replace(_seen(common, now), protocol="TCP")
-    if "SSL routines" in common.downstream_transport_failure_reason:
-        because = _handshake(common.downstream_transport_failure_reason)
+    reason = common.downstream_transport_failure_reason
+    if reason.startswith(HANDSHAKE_ERROR) and HANDSHAKE_LIBRARY in reason:
+        because = _handshake(reason)
         yield replace(seen, kind=Kind.HANDSHAKE, protocol="TLS", why=because, proven=False)
         return
     marks = _Marks.of(common.metadata, NETWORK_RBAC)

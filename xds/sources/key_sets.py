@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import jwt
@@ -33,9 +33,10 @@ class KeySetSettings:
     """How keys are fetched.
 
     ``timeout`` is for all requests of one attempt. ``refresh`` is how long keys are good, where the server does not say
-    (``Cache-Control: max-age``); what it says is kept to within ``soonest`` and ``latest``. After a failure the next attempt comes after ``retry``, each time twice as
-    long, up to ``longest_retry``; up to ``longest_retry_without`` while there are no keys at all, as then all tokens of
-    the issuer are refused. ``authorities`` is a PEM file of certificate authorities beside the usual ones.
+    (``Cache-Control: max-age``); what it says is kept to within ``soonest`` and ``latest``. After a failure the next
+    attempt comes after ``retry``, each time twice as long, up to ``longest_retry``; up to ``longest_retry_without``
+    while there are no keys at all, as then all tokens of the issuer are refused. ``authorities`` is a PEM file of
+    certificate authorities beside the usual ones.
     """
 
     timeout: timedelta = timedelta(seconds=5)

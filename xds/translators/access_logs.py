@@ -43,8 +43,16 @@ _HTTP_REFUSED: Final = " || ".join(
     for words in ("rbac_access_denied", "jwt_authn_access_denied", "ext_authz_")
 )
 _TCP_REFUSED: Final = "connection.termination_details.startsWith('rbac_access_denied')"
-# An ordinary reset by a peer is a TLS error too, but one of the system's library.
-_HANDSHAKE_FAILED: Final = "connection.transport_failure_reason.contains('SSL routines')"
+# "TLS_error|" is what tls_inspector leaves of plaintext that then passes; an ordinary reset by a peer is an error of
+# the system's library, not of TLS.
+HANDSHAKE_ERROR: Final = "TLS_error:|"
+HANDSHAKE_LIBRARY: Final = "SSL routines"
+_HANDSHAKE_FAILED: Final = " && ".join(
+    (
+        f"connection.transport_failure_reason.startsWith('{HANDSHAKE_ERROR}')",
+        f"connection.transport_failure_reason.contains('{HANDSHAKE_LIBRARY}')",
+    )
+)
 # A certificate that was shown is one that was believed only when the handshake has not failed.
 _TCP_PASSED: Final = " && ".join(
     (

@@ -1,0 +1,132 @@
+"""Refusals in real sidecars, as they arrive at the control plane: who, what, by which policy, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.envoy.manifests import documents, namespace, pod, security, service
+from xds.audit.record import Wanted
+from xds.audit.refusal import Kind, Refusal, Stage
+from xds.testing.mesh import Mesh
+
+pytestmark = [pytest.mark.envoy, pytest.mark.netns]
+
+
+@pytest.fixture(scope="module")
+def mesh_manifests() -> str:
+    tcp = {"name": "tcp", "port": 9000}
+    return documents(
+        namespace("shop"),
+        namespace("plain", inject=False),
+        pod("client", account="client"),
+        pod("web-v1", account="web", ports="http:8080 tcp:9000"),
+        service("web", {"name": "http", "port": 80, "targetPort": 8080}, tcp),
+        pod("outsider", namespace="plain"),
+    )
+
+
+def policy(name: str, action: str, path: str, **annotations: str) -> str:
+    made = security("AuthorizationPolicy", name, action=action, rules=[{"to": [{"operation": {"paths": [path]}}]}])
+    made["metadata"]["annotations"] = annotations
+    return documents(made)
+
+
+async def told(mesh: Mesh, kind: Kind, since: int, count: int = 1) -> list[Refusal]:
+    """The refusals of that kind after the one with that number, when there are so many."""
+    record = mesh.up.control_plane.audit.record
+
+    def found() -> list[Refusal]:
+        return [each.refusal for each in record.latest(Wanted(kind=kind, after=since))]
+
+    async def enough() -> bool:
+        return len(found()) >= count
+
+    await mesh.until(enough, f"{count} refusals are told: {kind}")
+    return found()
+
+
+@pytest.fixture
+def before(mesh: Mesh) -> int:
+    """The number of the last refusal before the test."""
+    return mesh.up.control_plane.audit.record.number
+
+
+async def test_a_denied_request_is_told_with_the_policy_and_its_line(mesh: Mesh, before: int) -> None:
+    await mesh.apply("# a comment\n" + policy("no-admin", "DENY", "/admin*"), "deny.yaml")
+    asked = datetime.now(UTC)
+    assert (await mesh.get("client", "http://web/admin/x?token=secret")).status == 403
+    [refusal] = await told(mesh, Kind.REFUSED, before)
+    assert (refusal.stage, refusal.status, refusal.method, refusal.path) == (Stage.DENY, 403, "GET", "/admin/x")
+    assert (refusal.host, refusal.port, refusal.protocol) == ("web", 8080, "HTTP/1.1")
+    assert refusal.source.label == "shop/client"
+    assert (refusal.source.principal, refusal.source.proven) == ("spiffe://cluster.local/ns/shop/sa/client", True)
+    assert (refusal.destination.label, refusal.destination.pod) == ("shop/web-v1", "web-v1")
+    [blame] = refusal.policies
+    assert (str(blame.object), blame.rule) == ("AuthorizationPolicy shop/no-admin", 0)
+    assert blame.origin.endswith("deny.yaml:2")
+    assert abs((refusal.when - asked).total_seconds()) < 5
+
+
+async def test_what_is_allowed_sends_nothing(mesh: Mesh, before: int) -> None:
+    answers = await mesh.requests("client", "http://web/", 50)
+    assert {answer.status for answer in answers} == {200}
+    assert (await mesh.get("outsider", f"http://{mesh.ip('web-v1')}:8080/")).status == 200
+    assert [reply.error for reply in await mesh.tcp("client", "web", 9000, ["hello"])] == [""]
+    written = await mesh.stats("web-v1", r"^access_logs\.grpc_access_log\.logs_written$")
+    # A refusal that comes after them is the first that is sent.
+    await mesh.apply(policy("no-admin", "DENY", "/admin*"))
+    await mesh.get("client", "http://web/admin")
+    await told(mesh, Kind.REFUSED, before)
+    assert mesh.up.control_plane.audit.record.number == before + 1
+    after = await mesh.stats("web-v1", r"^access_logs\.grpc_access_log\.logs_written$")
+    assert sum(after.values()) - sum(written.values()) == 1
+
+
+async def test_no_policy_that_allows(mesh: Mesh, before: int) -> None:
+    await mesh.apply(policy("only-a", "ALLOW", "/a"))
+    assert (await mesh.get("client", "http://web/b")).status == 403
+    [refusal] = await told(mesh, Kind.REFUSED, before)
+    assert refusal.stage is Stage.ALLOW
+    assert [(blame.object.name, blame.rule) for blame in refusal.policies] == [("only-a", None)]
+
+
+async def test_what_a_dry_run_would_refuse(mesh: Mesh, before: int) -> None:
+    trial = {"istio.io/dry-run": "true"}
+    await mesh.apply(policy("no-x", "DENY", "/x", **trial) + "\n---\n" + policy("only-y", "ALLOW", "/y", **trial))
+    assert (await mesh.get("client", "http://web/x")).status == 200
+    found = await told(mesh, Kind.WOULD_REFUSE, before, 2)
+    assert {(each.stage, each.policies[0].object.name) for each in found} == {
+        (Stage.DENY, "no-x"),
+        (Stage.ALLOW, "only-y"),
+    }
+
+
+async def test_what_is_audited(mesh: Mesh, before: int) -> None:
+    await mesh.apply(policy("watch", "AUDIT", "/w") + "\n---\n" + policy("all", "ALLOW", "*"))
+    assert (await mesh.get("client", "http://web/w")).status == 200
+    [refusal] = await told(mesh, Kind.AUDITED, before)
+    assert (refusal.policies[0].object.name, refusal.status) == ("watch", 200)
+
+
+async def test_a_refused_connection(mesh: Mesh, before: int) -> None:
+    rules = [{"to": [{"operation": {"ports": ["9000"]}}]}]
+    await mesh.apply(documents(security("AuthorizationPolicy", "no-tcp", action="DENY", rules=rules)))
+    await mesh.tcp("client", "web", 9000, ["hello"])
+    [refusal] = await told(mesh, Kind.REFUSED, before)
+    assert (refusal.stage, refusal.protocol, refusal.port, refusal.answer) == (Stage.DENY, "TCP", 9000, "closed")
+    assert refusal.source.principal == "spiffe://cluster.local/ns/shop/sa/client"
+    assert refusal.policies[0].object.name == "no-tcp"
+
+
+async def test_a_caller_without_a_certificate(mesh: Mesh, before: int) -> None:
+    await mesh.apply(documents(security("PeerAuthentication", "default", mtls={"mode": "STRICT"})), "strict.yaml")
+    assert (await mesh.get("outsider", f"http://{mesh.ip('web-v1')}:8080/")).status == 0
+    [refusal] = await told(mesh, Kind.HANDSHAKE, before)
+    assert (refusal.stage, refusal.why) == (
+        Stage.MTLS,
+        "the caller speaks plaintext HTTP, and mutual TLS is required",
+    )
+    assert (refusal.source.label, refusal.source.principal, refusal.port) == ("plain/outsider", "", 8080)
+    assert refusal.policies[0].origin.endswith("strict.yaml:1")

@@ -1,0 +1,109 @@
+"""The secrets that proxies are given, and the CA behind them: what a control plane keeps of both while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ca.rotation import Holder
+from ca.state import CaState
+from ca.store import Store
+from xds.holders import Pods, unseen
+from xds.identities import Identities
+from xds.mesh_ca import CaReport, MeshCa
+from xds.model.mesh import Mesh
+from xds.model.proxy import Proxy
+from xds.model.snapshot import Snapshot, Table
+from xds.server import SnapshotCache, State
+from xds.wire import resource
+from xds.wire.type_urls import SECRET
+
+Secrets = tuple[resource.Table, ...]
+
+
+class Custody:
+    """Certificates for the proxies that have proven who they are, from the CA in ``store``.
+
+    ``snapshot`` tells the mesh as it is; ``renewed`` is told of proxies whose secrets are others now.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lifetime: timedelta,
+        snapshot: Callable[[], Snapshot],
+        renewed: Callable[[Iterable[Proxy]], None],
+    ) -> None:
+        self._lifetime = lifetime
+        self._snapshot = snapshot
+        self._renewed = renewed
+        self._started = datetime.now(UTC)
+        self._ca = MeshCa(store, self._ca_changed)
+        self._pods = Pods()
+        self._identities: Identities | None = None
+
+    async def open(self) -> None:
+        """Open the CA. Errors: ca.errors.Unusable, which says in words why it cannot sign; OSError."""
+        await self._ca.open()
+        self._identities = Identities(self._ca.authority(self._trust_domain), self._lifetime, self._renewed)
+
+    @property
+    def identities(self) -> Identities:
+        """The certificates. RuntimeError before ``open``."""
+        if self._identities is None:
+            raise RuntimeError("the CA is not open")
+        return self._identities
+
+    def work(
+        self, cache: SnapshotCache, proxy_of: Callable[[str], Proxy | None]
+    ) -> dict[str, Coroutine[Any, Any, None]]:
+        """What is to run while the control plane does, by name. ``proxy_of`` tells whose a group of ``cache`` is."""
+        return {
+            "certificates": self.identities.renew(),
+            "certificate authority": self._ca.follow(lambda: self._holders(cache, proxy_of)),
+        }
+
+    def secrets(self, proxy: Proxy) -> Secrets:
+        """The secrets that a proxy is sent. Errors: ca.errors.CaError when it cannot be given a certificate."""
+        if self._snapshot().rows(Table.WORKLOAD, (proxy.namespace, proxy.name)):
+            self._pods.note(proxy.label)
+        return self.identities.secrets(proxy)
+
+    def forget(self, proxy: Proxy) -> None:
+        """Drop what a proxy had, which is gone."""
+        self.identities.forget(proxy)
+
+    def follow_mesh(self) -> None:
+        """Take note that the mesh's settings may be others now."""
+        if self.identities.authority.trust_domain != self._trust_domain:
+            self._ca_changed(self._ca.state)
+
+    def report(self) -> CaReport:
+        """What people are told of the CA."""
+        return self._ca.report()
+
+    @property
+    def _trust_domain(self) -> str:
+        settings: Mesh = self._snapshot().rows(Table.MESH, "")[0]
+        return settings.trust.own
+
+    def _ca_changed(self, _: CaState) -> None:
+        if self._identities is not None:
+            self._identities.use(self._ca.authority(self._trust_domain))
+
+    def _holders(self, cache: SnapshotCache, proxy_of: Callable[[str], Proxy | None]) -> list[Holder]:
+        """Who may have a certificate, also those that this process has not seen since it started."""
+        connected = set()
+        for status in cache.statuses():
+            proxy = proxy_of(status.group)
+            if proxy is None:
+                continue
+            connected.add(proxy.label)
+            if any(each.type_url == SECRET and each.state is State.SYNCED for each in status.types):
+                self.identities.confirmed(proxy)
+        snapshot, ledger = self._snapshot(), self.identities.holders
+        pods = [snapshot.rows(Table.WORKLOAD, key)[0] for key in snapshot.keys(Table.WORKLOAD)]
+        self._pods.tidy(ledger, connected | {pod.label for pod in pods})
+        until = self._started + self._lifetime
+        return [*ledger.valid(datetime.now(UTC)), *unseen(pods, ledger, self._ca.state, until)]
