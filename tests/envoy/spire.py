@@ -86,7 +86,7 @@ class Spire:
     async def start_agent(self) -> None:
         """Start the agent with a join token, and the trust bundle so that it knows its server.
 
-        Every process of this user then is ``/ns/shop/sa/web`` of the trust domain, and federates with all known domains.
+        Every process of this user then is ``/ns/shop/sa/web`` of the trust domain, and gets every known bundle.
         """
         token = json.loads(await self.server("token", "generate", "-output", "json"))["value"]
         node = f"spiffe://{self.trust_domain}/spire/agent/join_token/{token}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
@@ -31,6 +33,7 @@ from xds.view.graph import Graph, call
 # Names that say the protocol, but for two.
 NAMES: Final = {"http": "http", "grpc": "grpc", "tcp": "tcp", "http-sniffed": "any-http", "tcp-sniffed": "any-tcp"}
 ECHO: Final = "http:8080 http-any:8081 grpc:7070 tcp:9000 tcp-any:9001"
+PLAIT: Final = Path(sys.executable).with_name("plait")
 SETS: Final = 24
 CALLS_A_SET: Final = 20
 KEY: Final = ec.generate_private_key(ec.SECP256R1())
@@ -174,4 +177,26 @@ async def test_under_strict_mtls(mesh: Mesh) -> None:
 async def test_where_one_port_is_strict_and_another_takes_plaintext_only(mesh: Mesh) -> None:
     ports = {"8080": {"mode": "STRICT"}, "7070": {"mode": "DISABLE"}, "9001": {"mode": "STRICT"}}
     mixed = security("PeerAuthentication", "web", selector={"matchLabels": {"app": "web"}}, portLevelMtls=ports)
+    await mesh.apply(documents(mixed))
+    # Connections that were proven stay so for as long as they are open.
+    await mesh.until(lambda: nothing_drains(mesh), "connections of the chains before are closed")
     await compare(mesh, seeded(4, SETS // 4), mixed)
+
+
+async def nothing_drains(mesh: Mesh) -> bool:
+    found = [await mesh.stats(f"shop/{name}", "total_filter_chains_draining") for name in SERVERS]
+    return not any(value for stats in found for value in stats.values())
+
+
+async def test_explain_of_a_running_mesh(mesh: Mesh) -> None:
+    """The command finds the manifests and the pods' addresses by itself."""
+    block = {"source": {"ipBlocks": [mesh.ip("shop/client")]}}
+    await mesh.apply(documents(security("AuthorizationPolicy", "by-address", rules=[{"from": [block]}])))
+    for client, status, told in (("shop/client", 200, "ALLOWED"), ("other/visitor", 403, "DENIED")):
+        assert (await mesh.get(client, "http://web.shop/")).status == status
+        command = (str(PLAIT), "explain", client, "web.shop:80", "--mesh", mesh.name)
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        said, _ = await process.communicate()
+        assert said.decode().startswith(told), said.decode()
+        assert "by-address" in said.decode()
+        assert process.returncode == (0 if status == 200 else 1)

@@ -24,6 +24,7 @@ PARTNER = "partner.example"
 WEB = f"spiffe://{HOME}/ns/shop/sa/web"
 PARTNER_WEB = f"spiffe://{PARTNER}/ns/shop/sa/web"
 OTHER = f"spiffe://{HOME}/ns/shop/sa/other"
+FILTERS = "envoy.extensions.filters"
 HTTP2 = {
     "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -96,13 +97,13 @@ def listener(action: dict[str, Any], peer: str, socket: dict[str, Any] | None) -
     header = {"header": {"key": "x-peer", "value": f"%{peer}_PEER_URI_SAN%"}}
     route = {"match": {"prefix": "/"}, **action, "response_headers_to_add": [header]}
     connection = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"type.googleapis.com/{FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "entry",
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
         "http_filters": [
             {
                 "name": "envoy.filters.http.router",
-                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+                "typed_config": {"@type": f"type.googleapis.com/{FILTERS}.http.router.v3.Router"},
             }
         ],
     }

@@ -21,6 +21,9 @@ def command(
     grpc: Annotated[_Ports, typer.Option("--grpc", metavar="PORT", help="gRPC, any method.")] = None,
     tcp: Annotated[_Ports, typer.Option("--tcp", metavar="PORT", help="Lines over TCP.")] = None,
     tls: Annotated[tuple[str, str] | None, typer.Option("--tls", metavar="CERT KEY", help="PEM files.")] = None,
+    tls_ca: Annotated[
+        str, typer.Option("--tls-ca", metavar="FILE", help="PEM of who signs the clients' certificates.")
+    ] = "",
     address: Annotated[
         str, typer.Option("--address", metavar="IP", help="Where to listen (default: everywhere).")
     ] = "",
@@ -34,6 +37,7 @@ def command(
     if https and not tls:
         raise Failure("--https needs --tls CERT KEY")
     arguments = [*(("--address", address) if address else ()), *(("--tls", *tls) if tls else ())]
+    arguments += ["--tls-ca", tls_ca] if tls_ca else []
     for option, ports in (("--http", http), ("--https", https), ("--grpc", grpc), ("--tcp", tcp)):
         for port in ports or ():
             arguments += [option, str(port)]

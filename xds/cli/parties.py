@@ -66,7 +66,7 @@ class Parties:
             if pod is None:
                 return Source(text, Caller(self._namespace or "default", address=address or text, proven=False))
         else:
-            pod = self._pod(text)
+            pod = self._pod(text, self._namespace)
         here = address or next(iter(pod.addresses), "")
         proven = has_sidecar(pod.labels) and not plaintext
         return Source(_named(pod), Caller(pod.namespace, pod.service_account, here, pod.labels, proven))
@@ -91,7 +91,7 @@ class Parties:
 
     def _destined_pod(self, host: str, caller: Caller) -> Workload:
         try:
-            return self._pod(host)
+            return self._pod(host, caller.namespace)
         except Failure as error:
             if "/" in host:
                 raise
@@ -122,10 +122,10 @@ class Parties:
             raise Failure(f"{text}: say which port, as in {text}:8080; no service leads to it")
         return port
 
-    def _pod(self, text: str) -> Workload:
+    def _pod(self, text: str, here: str) -> Workload:
         before, slash, after = text.partition("/")
         kind = slash and before.lower() in {*WORKLOAD_KINDS, "deployments.apps"}
-        name, namespace = (after, before) if slash and not kind else (text, self._namespace)
+        name, namespace = (after, before) if slash and not kind else (text, here)
         tries = [name] if kind else [name, *(f"{word}/{name}" for word in ("deploy", "sts", "job"))]
         refused: list[Failure] = []
         for each in tries:

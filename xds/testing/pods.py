@@ -66,6 +66,11 @@ class Pods:
         self._name = name
         self._clients: dict[PodKey, PodClient] = {}
 
+    @property
+    def name(self) -> str:
+        """The mesh's name, for ``--mesh`` of commands."""
+        return self._name
+
     # -- requests
 
     async def get(self, pod: str, url: str, **how: Unpack[How]) -> Answer:

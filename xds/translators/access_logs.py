@@ -12,8 +12,9 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from xds.api.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, MetadataFilter
+from xds.api.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, LogTypeFilter, MetadataFilter
 from xds.api.envoy.config.core.v3.config_source_pb2 import ApiVersion
+from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from xds.api.envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
 from xds.api.envoy.extensions.access_loggers.grpc.v3.als_pb2 import (
     CommonGrpcAccessLogConfig,
@@ -21,6 +22,7 @@ from xds.api.envoy.extensions.access_loggers.grpc.v3.als_pb2 import (
     TcpGrpcAccessLogConfig,
 )
 from xds.api.envoy.extensions.access_loggers.stats.v3 import stats_pb2
+from xds.api.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from xds.api.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
 from xds.api.envoy.type.matcher.v3.value_pb2 import ValueMatcher
 from xds.model.seen import MAX_CALLERS, METHODS, OTHER_METHOD, SEEN_PLAINTEXT, SEEN_PROVEN
@@ -63,6 +65,10 @@ _TCP_PASSED: Final = " && ".join(
 )
 _KNOWN_METHOD: Final = f"request.method in [{', '.join(repr(method) for method in METHODS)}]"
 
+_BEGIN: Final = AccessLogType.TcpUpstreamConnected
+_WHILE: Final = AccessLogType.TcpPeriodic
+_END: Final = AccessLogType.TcpConnectionEnd
+
 _PEER: Final = ("peer", "%DOWNSTREAM_PEER_URI_SAN%")
 _SOURCE: Final = ("source", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
 _PORT: Final = ("port", "%DOWNSTREAM_LOCAL_PORT%")
@@ -86,15 +92,31 @@ def http_loggers(guard: Guard) -> tuple[AccessLog, ...]:
 
 @cache
 def tcp_loggers(guard: Guard) -> tuple[AccessLog, ...]:
-    """The loggers of a TCP chain. Each writes when the connection has ended."""
+    """The loggers of a TCP chain, to be run when ``tcp_options`` says.
+
+    In plaintext a connection counts when it is made. Who a caller has proven to be, and that nothing has refused it,
+    is known later: such a connection counts when it has ended, and as open once a minute before.
+    """
     unauthorized = AccessLogFilter()
     unauthorized.response_flag_filter.flags.append("UAEX")  # the external authorizer has refused it
-    told = _any_of(_cel(_TCP_REFUSED), unauthorized, *_marked(NETWORK_RBAC))
+    told = _all_of(_at(_END), _any_of(_cel(_TCP_REFUSED), unauthorized, *_marked(NETWORK_RBAC)))
+    refusals = _logger(REFUSALS, TcpGrpcAccessLogConfig(common_config=_to_control_plane()), told)
     if guard.plaintext:
-        counted = _counter(SEEN_PLAINTEXT, "connections", (_SOURCE, _PORT))
-    else:
-        counted = _counter(SEEN_PROVEN, "connections", (_PEER, _PORT), _cel(_TCP_PASSED))
-    return (_logger(REFUSALS, TcpGrpcAccessLogConfig(common_config=_to_control_plane()), told), counted)
+        return (refusals, _counter(SEEN_PLAINTEXT, "connections", (_SOURCE, _PORT), _at(_BEGIN)))
+    return (
+        refusals,
+        _counter(SEEN_PROVEN, "open", (_PEER, _PORT), _all_of(_at(_WHILE), _cel(_TCP_PASSED))),
+        _counter(SEEN_PROVEN, "connections", (_PEER, _PORT), _all_of(_at(_END), _cel(_TCP_PASSED))),
+    )
+
+
+@cache
+def tcp_options(guard: Guard) -> TcpProxy.TcpAccessLogOptions:
+    """When the loggers of a TCP chain run, beside the end of a connection."""
+    message = TcpProxy.TcpAccessLogOptions(flush_access_log_on_connected=guard.plaintext)
+    if not guard.plaintext:
+        message.access_log_flush_interval.seconds = 60
+    return message
 
 
 @cache
@@ -154,6 +176,16 @@ def _metadata(filter_name: str, key: str, value: ValueMatcher) -> AccessLogFilte
     matcher = MetadataMatcher(filter=filter_name, path=[MetadataMatcher.PathSegment(key=key)], value=value)
     message = AccessLogFilter(metadata_filter=MetadataFilter(matcher=matcher))
     message.metadata_filter.match_if_key_not_found.value = False
+    return message
+
+
+def _at(moment: AccessLogType) -> AccessLogFilter:
+    return AccessLogFilter(log_type_filter=LogTypeFilter(types=[moment]))
+
+
+def _all_of(*filters: AccessLogFilter) -> AccessLogFilter:
+    message = AccessLogFilter()
+    message.and_filter.filters.extend(filters)
     return message
 
 

@@ -200,6 +200,7 @@ def _tcp_proxy(chain: TcpChain, guard: Guard | None) -> TcpProxy:
     message = TcpProxy(stat_prefix=chain.stat_prefix)
     if guard is not None:
         message.access_log.extend(access_logs.tcp_loggers(guard))
+        message.access_log_options.CopyFrom(access_logs.tcp_options(guard))
     shares = [share for share in chain.clusters if share.weight] or list(chain.clusters[:1])
     if len(shares) == 1:
         message.cluster = shares[0].cluster

@@ -117,7 +117,7 @@ def test_what_is_denied_says_what_each_rule_misses(folder: Path) -> None:
     "source", ["shop/client", "client", "deploy/client", "client.shop", "sa:shop/client", "deploy/client.shop"]
 )
 def test_the_ways_to_name_who_calls(folder: Path, source: str) -> None:
-    assert explain(folder, source, "web.shop:80", "GET", "/read", "-n", "shop").exit_code in {0}
+    assert explain(folder, source, "web.shop:80", "GET", "/read", "-n", "shop").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_connections_are_judged_without_requests(folder: Path) -> None:
         (token(iss="stranger.example"), "denied", 401),
         ("nonsense", "denied", 401),
     ],
-    ids=["good", "another", "expired", "forged", "stranger", "nonsense"],
+    ids=["good", "another", "expired", "forged", "stranger", "broken"],
 )
 def test_tokens(folder: Path, made: str, verdict: str, status: int) -> None:
     (folder / "token").write_text(made + "\n")

@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--grpc", type=int, action="append", default=[], metavar="PORT", help="gRPC, any method")
     options.add_argument("--tcp", type=int, action="append", default=[], metavar="PORT", help="lines over TCP")
     options.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="PEM files for --https")
+    options.add_argument("--tls-ca", default="", metavar="FILE", help="PEM of who signs the clients' certificates")
     where = os.environ.get("ECHO_ADDRESS", "")
     options.add_argument("--address", default=where, help="address to listen on (default: $ECHO_ADDRESS, else all)")
     return options
@@ -39,7 +40,7 @@ async def serve(options: argparse.Namespace, identity: Identity) -> None:
     for port in options.http:
         opened.append(f"http={await servers.http(host, port)}")
     for port in options.https:
-        opened.append(f"https={await servers.http(host, port, tls_context(*options.tls))}")
+        opened.append(f"https={await servers.http(host, port, tls_context(*options.tls, options.tls_ca))}")
     for port in options.tcp:
         opened.append(f"tcp={await servers.tcp(host, port)}")
     for port in options.grpc:

@@ -22,10 +22,16 @@ _GRACE_S: Final = 2.0
 _IDLE_S: Final = 3600.0
 
 
-def tls_context(certificate: str, key: str) -> ssl.SSLContext:
-    """TLS with that certificate, for HTTP/2 and HTTP/1.1. OSError or ssl.SSLError when the files are no good."""
+def tls_context(certificate: str, key: str, authorities: str = "") -> ssl.SSLContext:
+    """TLS with that certificate, for HTTP/2 and HTTP/1.1; with ``authorities`` clients must have one of theirs.
+
+    OSError or ssl.SSLError when the files are no good.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    if authorities:
+        context.load_verify_locations(authorities)
+        context.verify_mode = ssl.CERT_REQUIRED
     context.set_alpn_protocols(["h2", "http/1.1"])
     return context
 
