@@ -36,9 +36,9 @@ def node(pod: Pod) -> bytes:
         {
             "NAME": pod.name,
             "NAMESPACE": pod.namespace,
-            "LABELS": {"app": pod.app},
+            "LABELS": pod.labels,
             "INSTANCE_IPS": pod.address,
-            "SERVICE_ACCOUNT": "default",
+            "SERVICE_ACCOUNT": pod.account,
             "CLUSTER_ID": "Kubernetes",
         }
     )

@@ -9,6 +9,7 @@ from bench.responses import Content
 from xds.wire import type_urls as t
 
 _NONE: Final[frozenset[str]] = frozenset()
+_BEFORE_LISTENERS: Final = frozenset({t.CLUSTER, t.ENDPOINT, t.SECRET})
 
 
 class Ask(NamedTuple):
@@ -21,7 +22,7 @@ class Ask(NamedTuple):
 
 @dataclass(slots=True)
 class EnvoyOrder:
-    """Clusters, their endpoints, listeners, their routes, virtual hosts: what one Envoy subscribed to and waits for.
+    """Clusters, their endpoints and secrets, listeners, their routes, virtual hosts: what one Envoy has asked for.
 
     The sets are shared between Envoys that are sent the same, which is what keeps a thousand of them small.
     """
@@ -42,15 +43,17 @@ class EnvoyOrder:
         asks: list[Ask] = []
         if type_url == t.CLUSTER:
             asks += self._subscribe(t.ENDPOINT, content.refers, content.removed)
+            asks += self._subscribe(t.SECRET, content.secrets)
         elif type_url == t.LISTENER:
             self.listening = True
             asks += self._subscribe(t.ROUTE, content.refers)
             asks += self._subscribe(t.EXTENSION, content.extensions)
+            asks += self._subscribe(t.SECRET, content.secrets)
         elif type_url == t.ROUTE and content.refers:
             known = self.subscribed.get(t.VIRTUAL_HOST, _NONE)
             self._subscribe(t.VIRTUAL_HOST, content.refers)
             asks += [] if known else self._wildcard(t.VIRTUAL_HOST)
-        if type_url in (t.CLUSTER, t.ENDPOINT) and t.ENDPOINT not in self.waits:
+        if type_url in _BEFORE_LISTENERS and not self.waits.keys() & _BEFORE_LISTENERS:
             asks += self._wildcard(t.LISTENER)
         return asks
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bench.references import named, refers_to
+from bench.references import References, named, refers_to
 from xds.wire import protobuf
 from xds.wire import type_urls as t
 
@@ -24,12 +24,13 @@ _OWN_ITEMS: Final = 4  # a sidecar's own clusters and listeners come last
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The names in a response, and the names of the next type that its resources refer to."""
+    """The names in a response, and what its resources refer to: the next type, filters of their own, secrets."""
 
     names: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
     refers: frozenset[str] = frozenset()
     extensions: frozenset[str] = frozenset()
+    secrets: frozenset[str] = frozenset()
 
     def joined(self, other: Content) -> Content:
         """Both together."""
@@ -38,6 +39,7 @@ class Content:
             self.removed | other.removed,
             self.refers | other.refers if other.refers else self.refers,
             self.extensions | other.extensions,
+            self.secrets | other.secrets,
         )
 
 
@@ -58,7 +60,7 @@ class Reader:
         self._delta = delta
         self._tails: dict[tuple[str, int], list[tuple[bytes, Content]]] = {}
         self._beginnings: dict[str, list[tuple[bytes, Content]]] = {}
-        self._resources: dict[bytes, tuple[str, frozenset[str], frozenset[str]]] = {}
+        self._resources: dict[bytes, tuple[str, References]] = {}
 
     def read(self, response: bytes) -> Response:
         """The response in ``response``. ValueError when it is none."""
@@ -114,13 +116,14 @@ class Reader:
 
     def _content(self, type_url: str, items: list[bytes], removed: list[str]) -> Content:
         read = [self._resource(type_url, item) for item in items]
-        refers = frozenset().union(*(each[1] for each in read))
+        refers = frozenset().union(*(each.refers for _, each in read))
         if type_url == t.VIRTUAL_HOST:
             refers |= frozenset(name.rpartition("/")[0] for name in removed)
-        extensions = frozenset().union(*(each[2] for each in read))
-        return Content(frozenset(each[0] for each in read), frozenset(removed), refers, extensions)
+        extensions = frozenset().union(*(each.extensions for _, each in read))
+        secrets = frozenset().union(*(each.secrets for _, each in read))
+        return Content(frozenset(name for name, _ in read), frozenset(removed), refers, extensions, secrets)
 
-    def _resource(self, type_url: str, item: bytes) -> tuple[str, frozenset[str], frozenset[str]]:
+    def _resource(self, type_url: str, item: bytes) -> tuple[str, References]:
         known = self._resources.get(item)
         if known is None:
             if self._delta:
@@ -129,7 +132,7 @@ class Reader:
             else:
                 body = _body(item)
                 name = named(type_url, body)
-            known = self._resources[item] = (name, *refers_to(type_url, name, body))
+            known = self._resources[item] = (name, refers_to(type_url, name, body))
         return known
 
 

@@ -27,16 +27,32 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class Denied(CaError):
-    """The caller has not proven who it is; the text is for it to read, and says nothing that helps a forger."""
+    """The caller has not proven who it is; the text is for it to read, and says nothing that helps a forger.
+
+    ``later``: it may have, and should come again.
+    """
+
+    def __init__(self, message: str, *, later: bool = False) -> None:
+        super().__init__(message)
+        self.later = later
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: its proven SPIFFE id, and the name of the one among those who share it; empty where none is proven."""
+
+    spiffe_id: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One call, answered. ``caller``: its SPIFFE id, empty when unproven. ``signed``: None when it was refused."""
+    """One call, answered. ``caller``: None when unproven. ``peer``: its address. ``signed``: None when refused."""
 
-    caller: str
+    caller: Caller | None
     code: grpc.StatusCode
     message: str = ""
+    peer: str = ""
     signed: Signed | None = None
 
 
@@ -52,14 +68,14 @@ class Limits:
 
 def handlers(
     authority_of: Callable[[], Authority],
-    authenticate: Callable[[Context], Awaitable[str]],
+    authenticate: Callable[[Context], Awaitable[Caller]],
     answered: Callable[[Answer], None],
     limits: Limits = Limits(),
 ) -> grpc.GenericRpcHandler:
     """The service, to be added to a grpc.aio server.
 
-    ``authenticate`` answers the caller's proven SPIFFE id, or raises Denied. ``authority_of`` answers who signs just
-    now. ``answered`` is told of every call, for logs and counters.
+    ``authenticate`` answers who has proven itself, or raises Denied. ``authority_of`` answers who signs just now.
+    ``answered`` is told of every call before its answer is sent.
     """
     service = _Service(authority_of, authenticate, answered, limits)
     # No deserializer: bytes are read only once the caller is known, and a message that is none gets a clear answer.
@@ -79,7 +95,7 @@ class _Service:
     def __init__(
         self,
         authority_of: Callable[[], Authority],
-        authenticate: Callable[[Context], Awaitable[str]],
+        authenticate: Callable[[Context], Awaitable[Caller]],
         answered: Callable[[Answer], None],
         limits: Limits,
     ) -> None:
@@ -90,28 +106,29 @@ class _Service:
         self._rate = RateLimit(limits.per_second, limits.burst)
 
     async def create_certificate(self, message: bytes, context: Any) -> bytes:
-        caller = ""
+        caller = None
         try:
             caller = await self._caller(context)
             authority = self._authority_of()
-            signed = self._sign(authority, caller, _request(message))
+            signed = self._sign(authority, caller.spiffe_id, _request(message))
         except _Stop as stop:
-            self._answered(Answer(caller, stop.code, str(stop)))
+            self._answered(Answer(caller, stop.code, str(stop), context.peer()))
             await context.abort(stop.code, str(stop))
             raise  # abort raises; this is for those who read
-        self._answered(Answer(caller, grpc.StatusCode.OK, signed=signed))
+        self._answered(Answer(caller, grpc.StatusCode.OK, peer=context.peer(), signed=signed))
         blocks = _BLOCK.findall(signed.certificate_chain.decode())
         return messages.encode_response([*blocks, authority.roots.pem.decode()])
 
-    async def _caller(self, context: Context) -> str:
+    async def _caller(self, context: Context) -> Caller:
         try:
             caller = await self._authenticate(context)
         except Denied as denied:
-            raise _Stop(grpc.StatusCode.UNAUTHENTICATED, str(denied)) from None
-        if not self._rate.take(caller, time.monotonic()):
+            code = grpc.StatusCode.UNAVAILABLE if denied.later else grpc.StatusCode.UNAUTHENTICATED
+            raise _Stop(code, str(denied)) from None
+        if not self._rate.take(f"{caller.spiffe_id} {caller.name}", time.monotonic()):
             raise _Stop(
                 grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"{caller} asks too often: at most {self._limits.burst} certificates at once and "
+                f"{caller.spiffe_id} asks too often: at most {self._limits.burst} certificates at once and "
                 f"{self._limits.per_second:g} a second",
             )
         return caller

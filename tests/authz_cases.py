@@ -261,6 +261,8 @@ def policy(choose: Chooser, number: int, *, actions: tuple[str, ...]) -> Manifes
     action = choose.one(*actions)
     if action != "ALLOW" or choose.maybe(0.5):
         spec["action"] = action
+    if action == "CUSTOM":  # of an authorizer that nobody knows, which denies
+        spec["provider"] = {"name": "nobody"}
     if choose.maybe(0.5):
         spec["selector"] = {"matchLabels": {"app": choose.one(*SERVERS)}}
     if action != "ALLOW" or choose.maybe(0.95):
@@ -273,7 +275,7 @@ def policy(choose: Chooser, number: int, *, actions: tuple[str, ...]) -> Manifes
     }
 
 
-ENFORCED: Final = (*["ALLOW"] * 6, *["DENY"] * 2, "AUDIT")
+ENFORCED: Final = (*["ALLOW"] * 12, *["DENY"] * 4, *["AUDIT"] * 2, "CUSTOM")
 
 
 def policies(random: Random, world: World = NOWHERE, *, actions: tuple[str, ...] = ENFORCED) -> list[Manifest]:

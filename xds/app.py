@@ -47,7 +47,7 @@ from xds.sources.changes import Source
 from xds.sources.issuer_keys import IssuerKeys
 from xds.sources.key_sets import KeySetSettings, networks
 from xds.sources.store import ObjectStore
-from xds.trust import Trust
+from xds.trust import NOBODY, Trust
 from xds.view.wanted_keys import wanted_keys
 from xds.wire.type_urls import SECRET
 
@@ -64,7 +64,7 @@ class ControlPlane:
     Errors on entering: OSError when an address cannot be had or a source cannot be read at all.
     """
 
-    def __init__(self, settings: Settings, sources: Sequence[Source], trust: Trust = Trust()) -> None:
+    def __init__(self, settings: Settings, sources: Sequence[Source], trust: Trust = NOBODY) -> None:
         self._settings = settings
         self._keys = IssuerKeys(KeySetSettings(refresh=settings.jwks_refresh, blocked=networks(settings.jwks_blocked)))
         self._sources = (*sources, self._keys)

@@ -6,11 +6,16 @@ from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
+
+from ca.errors import Refused
 from ca.rotation import Holder
 from ca.state import CaState
 from ca.store import Store
+from ca.trust import TrustBundle
+from xds.events import Event
 from xds.holders import Pods, unseen
-from xds.identities import Identities
+from xds.identities import Believed, Identities
 from xds.mesh_ca import CaReport, MeshCa
 from xds.model.mesh import Mesh
 from xds.model.proxy import Proxy
@@ -18,6 +23,8 @@ from xds.model.snapshot import Snapshot, Table
 from xds.server import SnapshotCache, State
 from xds.wire import resource
 from xds.wire.type_urls import SECRET
+
+log = structlog.get_logger()
 
 Secrets = tuple[resource.Table, ...]
 
@@ -42,11 +49,12 @@ class Custody:
         self._ca = MeshCa(store, self._ca_changed)
         self._pods = Pods()
         self._identities: Identities | None = None
+        self._followed: Mesh | None = None
 
     async def open(self) -> None:
         """Open the CA. Errors: ca.errors.Unusable, which says in words why it cannot sign; OSError."""
         await self._ca.open()
-        self._identities = Identities(self._ca.authority(self._trust_domain), self._lifetime, self._renewed)
+        self._identities = Identities(self._believed(), self._lifetime, self._renewed)
 
     @property
     def identities(self) -> Identities:
@@ -76,7 +84,7 @@ class Custody:
 
     def follow_mesh(self) -> None:
         """Take note that the mesh's settings may be others now."""
-        if self.identities.authority.trust_domain != self._trust_domain:
+        if self._settings is not self._followed:
             self._ca_changed(self._ca.state)
 
     def report(self) -> CaReport:
@@ -84,13 +92,29 @@ class Custody:
         return self._ca.report()
 
     @property
-    def _trust_domain(self) -> str:
-        settings: Mesh = self._snapshot().rows(Table.MESH, "")[0]
-        return settings.trust.own
+    def _settings(self) -> Mesh:
+        found: Mesh = self._snapshot().rows(Table.MESH, "")[0]
+        return found
 
     def _ca_changed(self, _: CaState) -> None:
         if self._identities is not None:
-            self._identities.use(self._ca.authority(self._trust_domain))
+            self._identities.use(self._believed())
+
+    def _believed(self) -> Believed:
+        self._followed = settings = self._settings
+        own, federated = TrustBundle(), dict[str, TrustBundle]()
+        for each in settings.authorities:
+            try:
+                bundle = TrustBundle.from_pem(each.pem.encode())
+            except Refused as error:
+                log.error(Event.AUTHORITIES_REFUSED, trust_domains=each.trust_domains, reason=str(error))
+                continue
+            foreign = [domain for domain in each.trust_domains if domain in settings.trust.federated]
+            for domain in foreign:
+                federated[domain] = federated.get(domain, TrustBundle()) | bundle
+            if len(foreign) < len(each.trust_domains) or not each.trust_domains:
+                own |= bundle
+        return Believed(self._ca.authority(settings.trust.own, own), settings.trust.all, federated)
 
     def _holders(self, cache: SnapshotCache, proxy_of: Callable[[str], Proxy | None]) -> list[Holder]:
         """Who may have a certificate, also those that this process has not seen since it started."""

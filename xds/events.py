@@ -20,6 +20,7 @@ class Event(StrEnum):
     STREAM_CLOSED = "stream closed"
     STREAM_REFUSED = "stream refused"
     STREAM_FAILED = "stream failed"
+    ADDRESS_OPENED = "address opened"
     CREDENTIALS_EXPIRED = "credentials expired"
     RESOURCES_REJECTED = "resources rejected"
     RESOURCE_CONDEMNED = "resource condemned"
@@ -39,8 +40,16 @@ class Event(StrEnum):
     CERTIFICATE_ISSUED = "certificate issued"
     CERTIFICATE_REFUSED = "certificate refused"
 
+    # xds/ports, xds/token_issuer
+    TOKENS_NOT_TAKEN = "tokens found to have no issuer"
+    TOKEN_KEYS_TAKEN = "token keys taken"
+    TOKEN_KEYS_NOT_READ = "token keys not read"
+    AUTHORITIES_REFUSED = "certificates of authorities refused"
+
     # xds/mesh_ca
     CA_UNUSABLE = "certificate authority found unusable"
+    CA_DOUBTED = "certificate authority found in need of attention"
+    CA_PLUGGED_IN = "certificate authority plugged in"
     ROOT_ROTATION_HELD = "root rotation held up"
     ROOT_ROTATION_ADVANCED = "root rotation advanced"
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -20,11 +20,12 @@ from ca.holders import Holders
 from ca.renewal import part_of, renew_at
 from ca.trust import TrustBundle
 from xds.api.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
+from xds.api.envoy.extensions.transport_sockets.tls.v3.tls_spiffe_validator_config_pb2 import SPIFFECertValidatorConfig
 from xds.events import Event
 from xds.model.identity import Identity, TrustDomains
 from xds.model.proxy import Proxy
 from xds.view.names import AUTHORITIES, CERTIFICATE
-from xds.wire.codec import encode
+from xds.wire.codec import encode, pack
 from xds.wire.resource import Resource, Table
 from xds.wire.type_urls import SECRET
 
@@ -48,11 +49,29 @@ class Held:
     mark: int
 
 
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """Who signs for the mesh and whom it believes: by ``authority.roots`` its ``own`` trust domains, by roots of their
+    own those ``federated`` with it.
+    """
+
+    authority: Authority
+    own: tuple[str, ...]
+    federated: Mapping[str, TrustBundle] = field(default_factory=dict)
+
+    @property
+    def fingerprints(self) -> tuple[object, ...]:
+        """What tells it from another that workloads are to believe."""
+        foreign = tuple((domain, bundle.fingerprints) for domain, bundle in sorted(self.federated.items()))
+        return (self.authority.roots.fingerprints, self.own if foreign else (), foreign)
+
+
 class Identities:
     """Certificates by proxy. ``renewed`` is told of the proxies whose secrets are others now, a slice at a time."""
 
-    def __init__(self, authority: Authority, lifetime: timedelta, renewed: Callable[[Iterable[Proxy]], None]) -> None:
-        self._authority = authority
+    def __init__(self, believed: Believed, lifetime: timedelta, renewed: Callable[[Iterable[Proxy]], None]) -> None:
+        self._believed = believed
+        self._authority = authority = believed.authority
         self._trust = TrustDomains(authority.trust_domain)
         self._lifetime = lifetime
         self._renewed = renewed
@@ -61,7 +80,7 @@ class Identities:
         self._count = 0
         self._stale: dict[Proxy, None] = {}
         self._wake = asyncio.Event()
-        self._authorities = _authorities(authority.roots)
+        self._authorities = _authorities(believed)
         self._told: dict[Proxy, tuple[Table, int]] = {}  # the roots it was sent, and their mark
         self.holders = Holders()
 
@@ -102,20 +121,21 @@ class Identities:
         """What each connected proxy has."""
         return dict(self._held)
 
-    def use(self, authority: Authority) -> None:
-        """Sign with ``authority`` from now on; who has a certificate of another issuer or trust domain gets a new one.
+    def use(self, believed: Believed) -> None:
+        """Sign with another authority from now on, or tell of others to believe.
 
-        All are told of the roots at once where these are others.
+        Who has a certificate of another issuer or trust domain gets a new one; all are told at once of other roots.
         """
-        before, self._authority = self._authority, authority
+        before, authority = self._believed, believed.authority
+        self._believed, self._authority = believed, authority
         self._trust = TrustDomains(authority.trust_domain)
-        roots_changed = authority.roots.fingerprints != before.roots.fingerprints
-        if roots_changed:
-            self._authorities = _authorities(authority.roots)
-        if authority.issuer.certificate != before.issuer.certificate or authority.trust_domain != before.trust_domain:
+        if authority.issuer.certificate != before.authority.issuer.certificate or (
+            authority.trust_domain != before.authority.trust_domain
+        ):
             self._stale.update(dict.fromkeys(self._held))
             self._wake.set()
-        if roots_changed:
+        if believed.fingerprints != before.fingerprints:
+            self._authorities = _authorities(believed)
             self._renewed(list(self._held))
 
     async def renew(self) -> None:
@@ -186,7 +206,20 @@ def _certificate(issued: Issued) -> Resource:
     return Resource(SECRET, CERTIFICATE, encode(secret))
 
 
-def _authorities(roots: TrustBundle) -> Table:
+def _authorities(believed: Believed) -> Table:
     secret = Secret(name=AUTHORITIES)
-    secret.validation_context.trusted_ca.inline_bytes = roots.pem
+    roots = believed.authority.roots.pem
+    if not believed.federated:
+        secret.validation_context.trusted_ca.inline_bytes = roots
+        return Table([Resource(SECRET, AUTHORITIES, encode(secret))])
+    # Each trust domain by its own roots: those of another mesh must not make identities of ours.
+    config = SPIFFECertValidatorConfig()
+    bundles = dict.fromkeys(believed.own, roots) | {
+        domain: bundle.pem for domain, bundle in believed.federated.items()
+    }
+    for domain, pem in sorted(bundles.items()):
+        config.trust_domains.add(name=domain).trust_bundle.inline_bytes = pem
+    validator = secret.validation_context.custom_validator_config
+    validator.name = "envoy.tls.cert_validator.spiffe"
+    validator.typed_config.CopyFrom(pack(config))
     return Table([Resource(SECRET, AUTHORITIES, encode(secret))])

@@ -1,4 +1,4 @@
-"""The mesh's CA while a control plane runs: its state as stored, who signs now, and a rotation of the root, step by step.
+"""The mesh's CA while a control plane runs: its state as stored, who signs now, a rotation of the root step by step.
 
 What is stored is what holds: another process may start a rotation (``plait ca rotate-root``), and this one carries it
 out; of several control planes the one whose step is saved first has made it.
@@ -19,6 +19,7 @@ from ca.errors import CaError, Conflict
 from ca.rotation import Holder, step
 from ca.state import CaState, findings
 from ca.store import Store, open_or_create
+from ca.trust import TrustBundle
 from xds.events import Event
 
 log = structlog.get_logger()
@@ -63,9 +64,9 @@ class MeshCa:
         """
         self._use(await asyncio.to_thread(open_or_create, self._store, datetime.now(UTC)))
 
-    def authority(self, trust_domain: str) -> Authority:
-        """Who signs for that trust domain now, and whom it says to believe."""
-        return Authority(self.state.signer, trust_domain, self.state.roots)
+    def authority(self, trust_domain: str, more: TrustBundle) -> Authority:
+        """Who signs for that trust domain now, and whom it says to believe: its own roots, and ``more``."""
+        return Authority(self.state.signer, trust_domain, self.state.roots | more)
 
     async def follow(self, holders: Callable[[], Iterable[Holder]]) -> None:
         """Keep up with the store, and carry a rotation on as far as ``holders`` allow, for ever."""

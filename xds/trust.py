@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ca.store import Store
 from xds.callers.authenticate import Authenticator
@@ -16,3 +17,7 @@ class Trust:
 
     authenticator: Authenticator | None = None
     store: Store | None = None
+
+
+NOBODY: Final = Trust()
+"""Nobody can prove anything, and nobody is given a certificate."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.envoy.manifests import documents, namespace, pod, security, service
 from xds.audit.record import Wanted
@@ -130,3 +134,69 @@ async def test_a_caller_without_a_certificate(mesh: Mesh, before: int) -> None:
     )
     assert (refusal.source.label, refusal.source.principal, refusal.port) == ("plain/outsider", "", 8080)
     assert refusal.policies[0].origin.endswith("strict.yaml:1")
+
+
+# -- intruders: TLS from a pod without a sidecar
+
+TALK = """
+import socket, ssl, sys, tempfile
+host, alpn, pem = sys.argv[1], sys.argv[2].split(), sys.stdin.read()
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+if alpn:
+    context.set_alpn_protocols(alpn)
+if pem:
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(pem)
+        file.flush()
+        context.load_cert_chain(file.name)
+try:
+    with context.wrap_socket(socket.create_connection((host, 8080), 5)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\\r\\nhost: web\\r\\n\\r\\n")
+        print(connection.recv(100))
+except OSError as error:
+    print("refused:", error)
+"""
+MESH_ALPN = "istio-http/1.1"
+CLIENT = "spiffe://cluster.local/ns/shop/sa/client"
+
+
+def self_made(spiffe_id: str) -> str:
+    """A certificate of nobody's authority, with its key; PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([]), datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(spiffe_id)]), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return (made.public_bytes(serialization.Encoding.PEM) + key.private_bytes(*form)).decode()
+
+
+async def talk(mesh: Mesh, alpn: str, pem: str = "") -> str:
+    command = (sys.executable, "-c", TALK, mesh.ip("web-v1"), alpn)
+    return (await mesh.local.exec(mesh.pod("outsider"), command, text=pem)).stdout
+
+
+async def test_an_intruder_without_a_certificate(mesh: Mesh, before: int) -> None:
+    await talk(mesh, MESH_ALPN)
+    [refusal] = await told(mesh, Kind.HANDSHAKE, before)
+    assert (refusal.why, refusal.source.label) == ("the caller shows no certificate", "plain/outsider")
+
+
+async def test_an_intruder_with_a_certificate_of_its_own(mesh: Mesh, before: int) -> None:
+    await talk(mesh, MESH_ALPN, self_made(CLIENT))
+    [refusal] = await told(mesh, Kind.HANDSHAKE, before)
+    assert refusal.why == "the caller's certificate is of an authority that is not the mesh's"
+    # What it claims is told, and not believed.
+    assert (refusal.source.principal, refusal.source.proven) == (CLIENT, False)
+    assert refusal.source.label == "plain/outsider"
+
+
+async def test_tls_that_is_not_the_meshs(mesh: Mesh, before: int) -> None:
+    await talk(mesh, "http/1.1", self_made(CLIENT))
+    [refusal] = await told(mesh, Kind.REFUSED, before)
+    assert (refusal.stage, refusal.source.label, refusal.port) == (Stage.MTLS, "plain/outsider", 8080)

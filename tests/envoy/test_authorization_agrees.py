@@ -147,7 +147,6 @@ async def compare(mesh: Mesh, randoms: Iterable[Random], *always: Manifest, toke
         await mesh.apply(documents(*applied))
         wrong = await disagreements(mesh, calls(random, CALLS_A_SET, world(mesh), tokens=tokens), counted)
         assert not wrong, "\n".join([*wrong, documents(*applied)])
-    print(dict(counted))
     return counted
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from xds.api.envoy.config.core.v3 import address_pb2, base_pb2
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogCommon, HTTPAccessLogEntry, TCPAccessLogEntry
-from xds.audit.refusal import Kind, PolicyId, Sighting, Stage
+from xds.audit.refusal import Kind, PolicyId, Sighting, Stage, clean
 from xds.translators.access_logs import (
     AUDIT_HINT,
     COMMON,
@@ -26,7 +26,6 @@ from xds.translators.access_logs import (
 from xds.translators.authorization.authorizer import SHADOW
 from xds.translators.authorization.envoy import AUDITED, DRY_RUN_ALLOW, DRY_RUN_DENY, UNDECIDABLE
 
-_LONGEST: Final = 300
 _POLICY: Final = re.compile(r"ns\[([^]]*)\]-policy\[([^]]*)\]-rule\[(\d{1,6})\]")
 _RBAC: Final = "rbac_access_denied"
 _TOKEN: Final = "jwt_authn_access_denied"
@@ -64,6 +63,9 @@ def sightings(entry: Entry, now: datetime) -> Iterator[Sighting]:
     if reason.startswith(HANDSHAKE_ERROR) and HANDSHAKE_LIBRARY in reason:
         because = _handshake(reason)
         yield replace(seen, kind=Kind.HANDSHAKE, protocol="TLS", why=because, proven=False)
+        return
+    if common.response_flags.no_healthy_upstream:
+        yield replace(seen, why="the port takes no such connection: no plain TLS, and nothing by the proxy's own port")
         return
     marks = _Marks.of(common.metadata, NETWORK_RBAC)
     details = common.connection_termination_details
@@ -191,9 +193,3 @@ def _policy(text: str) -> PolicyId | None:
 def _handshake(reason: str) -> str:
     known = next((meaning for words, meaning in _HANDSHAKES if words in reason), "")
     return known or clean(reason)
-
-
-def clean(text: str) -> str:
-    """``text`` as it may stand on a terminal and in a log: no control characters, not longer than 300."""
-    cut = text[:_LONGEST]
-    return cut if cut.isprintable() else "".join(each if each.isprintable() else "?" for each in cut)

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from xds.model.identity import SCHEME
 from xds.model.refs import ObjectRef
+
+_LONGEST: Final = 300
 
 
 class Kind(StrEnum):
@@ -139,3 +142,9 @@ class Refusal:
         if self.kind is Kind.REFUSED:
             return str(self.status) if self.status else "closed"
         return f"{self.status or 'passed'} ({self.kind})"
+
+
+def clean(text: str) -> str:
+    """``text`` as it may stand on a terminal and in a log: no control characters, not longer than 300."""
+    cut = text[:_LONGEST]
+    return cut if cut.isprintable() else "".join(each if each.isprintable() else "?" for each in cut)

@@ -39,6 +39,15 @@ class Certificates:
     def __init__(self, trust_domains: Collection[str]) -> None:
         self._trust_domains = frozenset(trust_domains)
 
+    @property
+    def trust_domains(self) -> frozenset[str]:
+        """Whose ids are taken now; they may be replaced while it is in use."""
+        return self._trust_domains
+
+    @trust_domains.setter
+    def trust_domains(self, trust_domains: Collection[str]) -> None:
+        self._trust_domains = frozenset(trust_domains)
+
     async def caller(self, peer: Peer) -> Caller | None:
         """Whom the SPIFFE id of the certificate names; None without such an id."""
         ids = [name for name in peer.identities if name.startswith(SCHEME)] if peer.secure else []

@@ -32,8 +32,8 @@ class Call:
     destination: Annotated[
         str, typer.Argument(metavar="DST[:PORT]", help="What: a service as SRC would name it, NS/POD, or an IP.")
     ]
-    method: Annotated[str, typer.Argument(metavar="[METHOD]", help="The HTTP method; POST for gRPC.")] = "GET"
-    path: Annotated[str, typer.Argument(metavar="[PATH]", help="The path; /package.Service/Method for gRPC.")] = "/"
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="The HTTP method; POST for gRPC.")] = "GET"
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The path; /package.Service/Method for gRPC.")] = "/"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from xds.model.identity import TrustDomains
 from xds.model.mesh import Mesh, OutboundMode
 from xds.model.policy import Policies
 from xds.model.refs import FieldRef
-from xds.model.security import TlsBounds
+from xds.model.security import Authorities, TlsBounds
 from xds.model.snapshot import Input, Table
 from xds.translators import connection_pools, direct_responses, retries, timeouts
 from xds.translators.decode_policies import decode_policies
@@ -55,6 +55,7 @@ CIPHERS: Final = frozenset(
 CURVES: Final = frozenset({"X25519", "P-256", "P-384", "P-521", "X25519MLKEM768"})
 _READ: Final = frozenset(
     {
+        "ca_certificates",
         "connect_timeout",
         "default_destination_rule_export_to",
         "default_http_retry_policy",
@@ -96,6 +97,7 @@ def decode(authored: Authored) -> Iterator[Row]:
         ref=authored.ref,
         root_namespace=spec.root_namespace or DEFAULT.root_namespace,
         trust=_trust(spec, authored),
+        authorities=_authorities(spec, authored),
         auto_mtls=spec.enable_auto_mtls is not False,
         mesh_tls=_bounds(spec.mesh_mtls, at / "meshMTLS", reading),
         tls_defaults=_bounds(spec.tls_defaults, at / "tlsDefaults", reading),
@@ -143,7 +145,25 @@ def _trust(spec: MeshConfigSpec, authored: Authored) -> TrustDomains:
         if name and not _TRUST_DOMAIN.fullmatch(name.replace("@", ".")):
             authored.reading.error(at, "mesh.trust-domain", f"must be letters, digits, '.', '-' and '_', is {name!r}")
     own = (spec.trust_domain or DEFAULT.trust.own).replace("@", ".")
-    return TrustDomains(own, tuple(dict.fromkeys(name.replace("@", ".") for name in spec.trust_domain_aliases)))
+    aliases = tuple(dict.fromkeys(name.replace("@", ".") for name in spec.trust_domain_aliases))
+    foreign = {name for each in spec.ca_certificates for name in each.trust_domains} - {own, *aliases}
+    return TrustDomains(own, aliases, tuple(sorted(foreign)))
+
+
+def _authorities(spec: MeshConfigSpec, authored: Authored) -> tuple[Authorities, ...]:
+    found = []
+    for index, each in enumerate(spec.ca_certificates):
+        at = authored.spec / "caCertificates" / index
+        for name in ("spiffeBundleUrl", "certSigners"):
+            if each.spiffe_bundle_url if name == "spiffeBundleUrl" else each.cert_signers:
+                authored.reading.warning(at / name, "mesh.not-read", "is not carried out by this version; give pem")
+        if each.pem and "-----BEGIN CERTIFICATE-----" not in each.pem:
+            authored.reading.error(
+                at / "pem", "mesh.authorities", "must be certificates in PEM (-----BEGIN CERTIFICATE-----)"
+            )
+        elif each.pem:
+            found.append(Authorities(each.pem, each.trust_domains))
+    return tuple(found)
 
 
 def _bounds(spec: TLSConfig | None, at: FieldRef, reading: Reading) -> TlsBounds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final
 
 Claims = Mapping[str, Any]
@@ -70,8 +71,6 @@ class Request:
 
 def is_address(text: str) -> bool:
     """Whether the text is an IP address and nothing else."""
-    from ipaddress import ip_address
-
     try:
         ip_address(text)
     except ValueError:

@@ -5,6 +5,7 @@ Signatures are checked by who calls (pure code has no cryptography). Source: ist
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
@@ -16,6 +17,7 @@ from xds.translators.request_authentication.policy import JwtRule, RequestAuthen
 _SPACE_DELIMITED: Final = ("scope", "permission")
 _BEARER: Final = TokenHeader("Authorization", "Bearer ")
 _PARAM: Final = "access_token"
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_\-.]+")
 
 # The claims of a token that a rule takes, or why it does not.
 Verify = Callable[[JwtRule, str], Claims | Refused]
@@ -41,9 +43,11 @@ def tokens(rule: JwtRule, http: HttpRequest) -> Iterator[str]:
     """The tokens in the places where the rule looks."""
     own_places = rule.from_headers or rule.from_params or rule.from_cookies
     for place in rule.from_headers if own_places else (_BEARER,):
-        value = http.header(place.name)
-        if value is not None and place.prefix in value:
-            yield value.partition(place.prefix)[2].strip()
+        value = http.header(place.name) or ""
+        start = value.find(place.prefix)
+        found = _TOKEN.search(value, start + len(place.prefix)) if start >= 0 else None
+        if found is not None:
+            yield found[0]
     query = parse_qs(http.path.partition("?")[2])
     for name in rule.from_params if own_places else (_PARAM,):
         yield from query.get(name, ())[:1]

@@ -66,6 +66,15 @@ class TLSConfig(Strict, frozen=True, kw_only=True):
     cipher_suites: Annotated[tuple[str, ...], about("Cipher suites of TLS 1.2.")] = ()
 
 
+class CertificateData(Strict, frozen=True, kw_only=True):
+    """Roots beside those of the mesh's own CA."""
+
+    pem: Annotated[str, about("The certificates.")] = ""
+    spiffe_bundle_url: Annotated[str, NOT_READ] = ""
+    cert_signers: Annotated[tuple[str, ...], NOT_READ] = ()
+    trust_domains: Annotated[tuple[str, ...], about("Trust domains they are for; the mesh's own when empty.")] = ()
+
+
 class DefaultProviders(Lenient, frozen=True, kw_only=True):
     """Names of the providers that are used where a Telemetry names none."""
 
@@ -120,7 +129,7 @@ class MeshConfigSpec(Strict, frozen=True, kw_only=True):
     enable_auto_mtls: Annotated[bool | None, about("Mutual TLS wherever both sides can; true when absent.")] = None
     trust_domain: Annotated[str, about("Trust domain; cluster.local when absent.")] = ""
     trust_domain_aliases: Annotated[tuple[str, ...], about("Other trust domains that count as this one.")] = ()
-    ca_certificates: Annotated[Any, about("More CAs that are trusted.")] = None
+    ca_certificates: Annotated[tuple[CertificateData, ...], about("More CAs that are trusted.")] = ()
     default_service_export_to: Annotated[tuple[str, ...], about("Who sees a Service that does not say.")] = ()
     default_virtual_service_export_to: Annotated[tuple[str, ...], about("The same for VirtualServices.")] = ()
     default_destination_rule_export_to: Annotated[tuple[str, ...], about("The same for DestinationRules.")] = ()

@@ -23,15 +23,24 @@ def account_path(namespace: str, service_account: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TrustDomains:
-    """The mesh's own trust domain, and others that count as it (MeshConfig ``trustDomainAliases``)."""
+    """The mesh's own trust domain, others that count as it (``trustDomainAliases``), and those of other meshes.
+
+    ``federated`` ones are believed to be who they are, by authorities of their own; they are never taken for ours.
+    """
 
     own: str = "cluster.local"
     aliases: tuple[str, ...] = ()
+    federated: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[str, ...]:
         """Own first, then the aliases; each once."""
         return tuple(dict.fromkeys((self.own, *self.aliases)))
+
+    @property
+    def believed(self) -> tuple[str, ...]:
+        """Those whose callers are let in at all: the mesh's, then the federated ones."""
+        return tuple(dict.fromkeys((*self.all, *self.federated)))
 
     def spiffe_id(self, namespace: str, service_account: str) -> str:
         """The id of a service account: ``spiffe://cluster.local/ns/shop/sa/web``."""

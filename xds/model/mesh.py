@@ -10,7 +10,7 @@ from xds.model.identity import TrustDomains
 from xds.model.policy import NO_POLICIES, Policies
 from xds.model.provider import ExternalAuthorizer
 from xds.model.refs import ObjectRef
-from xds.model.security import TlsBounds
+from xds.model.security import Authorities, TlsBounds
 
 
 class OutboundMode(Enum):
@@ -30,6 +30,7 @@ class Mesh:
     auto_mtls: bool = True
     mesh_tls: TlsBounds = TlsBounds()
     tls_defaults: TlsBounds = TlsBounds()
+    authorities: tuple[Authorities, ...] = ()
     authorizers: tuple[ExternalAuthorizer, ...] = ()
     domain: str = "cluster.local"
     outbound_mode: OutboundMode = OutboundMode.ALLOW_ANY

@@ -86,6 +86,14 @@ class TlsBounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Authorities:
+    """Root certificates (PEM) beside those of the mesh's own CA; for the mesh itself where no trust domain is named."""
+
+    pem: str
+    trust_domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class KeySet:
     """The public keys of a token issuer, as JWKS text; ``uri`` is where they were read.
 

@@ -61,7 +61,11 @@ class Server:
 
     def add_access_logs(self, sink: Sink, admit: AdmitReporter) -> None:
         """Take access logs of proxies that ``admit`` lets in, on the same addresses. Before ``start``."""
-        self._grpc.add_generic_rpc_handlers(AccessLogs(sink, admit).handlers())
+        self.add_handlers(AccessLogs(sink, admit).handlers())
+
+    def add_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Offer other services on the same addresses. Before ``start``."""
+        self._grpc.add_generic_rpc_handlers(handlers)
 
     async def start(self) -> None:
         """Accept streams from now on."""

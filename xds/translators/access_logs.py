@@ -12,7 +12,13 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from xds.api.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, LogTypeFilter, MetadataFilter
+from xds.api.envoy.config.accesslog.v3.accesslog_pb2 import (
+    AccessLog,
+    AccessLogFilter,
+    LogTypeFilter,
+    MetadataFilter,
+    ResponseFlagFilter,
+)
 from xds.api.envoy.config.core.v3.config_source_pb2 import ApiVersion
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from xds.api.envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
@@ -97,9 +103,8 @@ def tcp_loggers(guard: Guard) -> tuple[AccessLog, ...]:
     In plaintext a connection counts when it is made. Who a caller has proven to be, and that nothing has refused it,
     is known later: such a connection counts when it has ended, and as open once a minute before.
     """
-    unauthorized = AccessLogFilter()
-    unauthorized.response_flag_filter.flags.append("UAEX")  # the external authorizer has refused it
-    told = _all_of(_at(_END), _any_of(_cel(_TCP_REFUSED), unauthorized, *_marked(NETWORK_RBAC)))
+    # UAEX: the external authorizer has refused it.
+    told = _all_of(_at(_END), _any_of(_cel(_TCP_REFUSED), _flagged("UAEX"), *_marked(NETWORK_RBAC)))
     refusals = _logger(REFUSALS, TcpGrpcAccessLogConfig(common_config=_to_control_plane()), told)
     if guard.plaintext:
         return (refusals, _counter(SEEN_PLAINTEXT, "connections", (_SOURCE, _PORT), _at(_BEGIN)))
@@ -121,9 +126,13 @@ def tcp_options(guard: Guard) -> TcpProxy.TcpAccessLogOptions:
 
 @cache
 def listener_loggers() -> tuple[AccessLog, ...]:
-    """The loggers of the inbound listener: only there connections are seen whose handshake fails (exp-facts 8)."""
+    """The loggers of the inbound listener: only there connections are seen whose handshake fails.
+
+    And those that a chain ends without asking anybody (no healthy host, for its cluster has none): TLS that is not the
+    mesh's, and connections to the listener's own port.
+    """
     refusals = TcpGrpcAccessLogConfig(common_config=_to_control_plane())
-    return (_logger(REFUSALS, refusals, _cel(_HANDSHAKE_FAILED)),)
+    return (_logger(REFUSALS, refusals, _any_of(_cel(_HANDSHAKE_FAILED), _flagged("UH"))),)
 
 
 def _to_control_plane() -> CommonGrpcAccessLogConfig:
@@ -177,6 +186,10 @@ def _metadata(filter_name: str, key: str, value: ValueMatcher) -> AccessLogFilte
     message = AccessLogFilter(metadata_filter=MetadataFilter(matcher=matcher))
     message.metadata_filter.match_if_key_not_found.value = False
     return message
+
+
+def _flagged(flag: str) -> AccessLogFilter:
+    return AccessLogFilter(response_flag_filter=ResponseFlagFilter(flags=[flag]))
 
 
 def _at(moment: AccessLogType) -> AccessLogFilter:

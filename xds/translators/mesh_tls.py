@@ -16,7 +16,7 @@ from xds.api.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
     DownstreamTlsContext,
     UpstreamTlsContext,
 )
-from xds.model.identity import SCHEME, Identity, TrustDomains
+from xds.model.identity import SCHEME, Identity
 from xds.model.security import TLS_MODE_ISTIO, TlsBounds
 from xds.view.names import AUTHORITIES, CERTIFICATE, WORKLOAD_SOCKET
 from xds.view.specs import MeshTls, ServerTls
@@ -65,7 +65,7 @@ def _client(tls: MeshTls) -> TransportSocket:
         kind = SubjectAltNameMatcher.URI if "://" in name else SubjectAltNameMatcher.DNS
         expected.match_typed_subject_alt_names.add(san_type=kind).matcher.exact = name
     if not tls.names:
-        expected.match_typed_subject_alt_names.extend(_of_mesh(tls.trust))
+        expected.match_typed_subject_alt_names.extend(_of(tls.trust.all))
     _spell_identity(tls.source, tls.bounds, common)
     return TransportSocket(name=TLS, typed_config=pack(context))
 
@@ -77,13 +77,13 @@ def server_socket(tls: ServerTls) -> TransportSocket:
     common = context.common_tls_context
     common.alpn_protocols.extend(_SERVED)
     expected = common.combined_validation_context.default_validation_context
-    expected.match_typed_subject_alt_names.extend(_of_mesh(tls.trust))
+    expected.match_typed_subject_alt_names.extend(_of(tls.trust.believed))
     _spell_identity(tls.source, tls.bounds, common)
     return TransportSocket(name=TLS, typed_config=pack(context))
 
 
-def _of_mesh(trust: TrustDomains) -> Iterable[SubjectAltNameMatcher]:
-    for domain in trust.all:
+def _of(domains: Iterable[str]) -> Iterable[SubjectAltNameMatcher]:
+    for domain in domains:
         matcher = SubjectAltNameMatcher(san_type=SubjectAltNameMatcher.URI)
         matcher.matcher.prefix = f"{SCHEME}{domain}/"
         yield matcher

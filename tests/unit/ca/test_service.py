@@ -18,7 +18,7 @@ from ca.issuer import Issuer, self_signed
 from ca.keys import KeyKind
 from ca.messages import CertificateRequest
 from ca.rate import RateLimit
-from ca.service import Answer, Context, Denied, Limits, handlers
+from ca.service import Answer, Caller, Context, Denied, Limits, handlers
 from ca.trust import TrustBundle
 from tests.unit.ca.made import DAY, SHOP, Made, authority, csr
 
@@ -38,11 +38,11 @@ def below_an_intermediate() -> Issuer:
 CA = Authority(below_an_intermediate(), "cluster.local", TrustBundle.of([OTHER.root]))
 
 
-async def by_token(context: Context) -> str:
+async def by_token(context: Context) -> Caller:
     """A stand-in for token review: the token is the identity."""
     for key, value in context.invocation_metadata() or ():
         if key == "authorization":
-            return str(value).removeprefix("Bearer ")
+            return Caller(str(value).removeprefix("Bearer "))
     raise Denied("no token in `authorization`")
 
 
@@ -86,7 +86,7 @@ async def test_the_proven_identity_gets_its_certificate() -> None:
         assert certificate.not_valid_after_utc - datetime.now(UTC) > timedelta(hours=23, minutes=59)
         (answer,) = ask.told
         assert (answer.caller, answer.code, answer.signed.serial) == (
-            SHOP,
+            Caller(SHOP),
             grpc.StatusCode.OK,
             certificate.serial_number,
         )
@@ -159,10 +159,10 @@ def test_memory_is_bounded() -> None:
     assert rate.take("0", 0)  # forgotten
 
 
-async def by_certificate(context: Context) -> str:
+async def by_certificate(context: Context) -> Caller:
     """Who the client's certificate says it is, as BoringSSL has verified it."""
     (name,) = context.auth_context()["x509_subject_alternative_name"]
-    return name.decode()
+    return Caller(name.decode())
 
 
 @pytest.mark.parametrize("issuer", [CA.issuer, self_signed(NOW, KeyKind.RSA4096), OTHER])

@@ -40,7 +40,9 @@ async def serve(options: argparse.Namespace, identity: Identity) -> None:
     for port in options.http:
         opened.append(f"http={await servers.http(host, port)}")
     for port in options.https:
-        opened.append(f"https={await servers.http(host, port, tls_context(*options.tls, options.tls_ca))}")
+        certificate, key = options.tls
+        tls = tls_context(certificate, key, options.tls_ca)
+        opened.append(f"https={await servers.http(host, port, tls)}")
     for port in options.tcp:
         opened.append(f"tcp={await servers.tcp(host, port)}")
     for port in options.grpc:

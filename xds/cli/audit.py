@@ -1,0 +1,170 @@
+"""``plait audit``: who was refused what, and by which policy; and what dry runs would have refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import typer
+
+from xds.audit.refusal import Kind
+from xds.cli.control_plane import HttpOption, MeshOption, address, ask
+from xds.cli.durations import duration
+from xds.cli.failure import Failure
+from xds.cli.lazy import typer_app
+from xds.cli.options import grouped
+from xds.cli.output import Output, OutputOption, print_document, print_table, stdout
+
+app = typer_app()
+
+Json = Mapping[str, Any]
+
+_COLUMNS: Final = {
+    "TIME": "when",
+    "FROM": "caller",
+    "TO": "destination",
+    "REQUEST": "request",
+    "ANSWER": "answer",
+    "POLICY": "by",
+}
+_SHADOW_COLUMNS: Final = {
+    "POLICY": "by",
+    "FROM": "from",
+    "TO": "to",
+    "TIMES": "times",
+    "LAST": "when",
+    "EXAMPLE": "request",
+}
+_FOLLOWED: Final = "{when}  {caller}  ->  {destination}  {request}  {answer}  {by}"
+_POLL_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which refusals, of which control plane, printed how."""
+
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes, until interrupted.")] = False
+    source: Annotated[
+        str, typer.Option("--from", metavar="SRC", help="A namespace, workload, pod, address or identity.")
+    ] = ""
+    destination: Annotated[str, typer.Option("--to", metavar="DST", help="The same of who was called.")] = ""
+    since: Annotated[str, typer.Option("--since", metavar="DURATION", help="Not older than this, such as 10m.")] = ""
+    kind: Annotated[Kind | None, typer.Option("--kind", help="Only what became so.")] = None
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Per dry-run policy: what it would have refused, and how often.")
+    ] = False
+    http: HttpOption = ""
+    mesh: MeshOption = ""
+    output: OutputOption = Output.TABLE
+
+    def query(self) -> dict[str, str]:
+        """What is asked of the control plane."""
+        asked = {"from": self.source, "to": self.destination, "kind": self.kind.value if self.kind else ""}
+        if self.since:
+            asked["since"] = (datetime.now(UTC) - duration(self.since, "--since")).isoformat()
+        return {key: value for key, value in asked.items() if value}
+
+
+@app.command()
+@grouped
+def command(asked: Asked) -> None:
+    """What sidecars have refused, would have refused (dry run) or were told to audit, the oldest first.
+
+    The control plane keeps the latest 10,000 since it has started. Sidecars tell within about a second.
+    """
+    where = address(asked.http, asked.mesh)
+    if asked.shadow:
+        _shadow(where, asked)
+        return
+    told = _told(where, asked.query())
+    if asked.follow and asked.output is not Output.TABLE:
+        raise Failure("--follow prints lines: leave -o out")
+    if asked.follow:
+        _follow(where, asked, told)
+    elif asked.output is Output.TABLE:
+        print_table(_COLUMNS, [_row(each) for each in told["refusals"]], asked.output)
+    else:
+        print_document(told["refusals"], asked.output)
+
+
+def _told(where: str, query: Mapping[str, str]) -> Json:
+    answer = ask(where, "/debug/audit", **query)
+    if not isinstance(answer, dict):
+        raise Failure(f"what answers at {where} is no control plane of plait: it has no /debug/audit")
+    return answer
+
+
+def _follow(where: str, asked: Asked, told: Json) -> None:
+    console = stdout()
+    while True:
+        if told["lost"]:
+            typer.echo(f"plait: note: {told['lost']} more came than are kept", err=True)
+        for each in told["refusals"]:
+            console.print(_FOLLOWED.format(**_row(each)), soft_wrap=True)
+        time.sleep(_POLL_S)
+        told = _told(where, {**asked.query(), "after": str(told["next"])})
+
+
+def _row(each: Json) -> Json:
+    return {
+        **each,
+        "when": _clock(each["time"]),
+        "caller": _caller(each["from"]),
+        "destination": each["to"]["label"],
+        "by": _by(each),
+    }
+
+
+def _caller(party: Json) -> str:
+    """What it is called, and whom it claims to be where that was not believed."""
+    claims = party["principal"] and not party["proven"]
+    return f"{party['label']} (claims {party['principal']})" if claims else str(party["label"])
+
+
+def _by(each: Json) -> str:
+    """``AuthorizationPolicy shop/web rules[0] at deny.yaml:3``, or what there is to say without a policy."""
+    named = [_policy(policy) for policy in each["policies"]]
+    return f"{each['why']}: {', '.join(named)}" if named else str(each["why"])
+
+
+def _policy(policy: Json) -> str:
+    rule = f" rules[{policy['rule']}]" if policy["rule"] is not None else ""
+    place = f" at {policy['origin']}" if policy["origin"] else " (gone)"
+    return f"{policy['object']}{rule}{place}"
+
+
+def _clock(moment: str) -> str:
+    """Local time; the day too when it is not today's."""
+    then = datetime.fromisoformat(moment).astimezone()
+    return then.strftime("%H:%M:%S" if then.date() == datetime.now().astimezone().date() else "%m-%d %H:%M:%S")
+
+
+def _shadow(where: str, asked: Asked) -> None:
+    if asked.follow:
+        raise Failure("--shadow counts: leave --follow out")
+    answer = ask(where, "/debug/refusals")
+    if not isinstance(answer, list):
+        raise Failure(f"what answers at {where} is no control plane of plait: it has no /debug/refusals")
+    found = [each for each in answer if each["kind"] == Kind.WOULD_REFUSE.value and _wanted(each, asked)]
+    if asked.output is not Output.TABLE:
+        print_document(found, asked.output)
+    elif found:
+        rows = sorted(map(_counted, found), key=lambda row: row["by"])
+        print_table(_SHADOW_COLUMNS, rows, asked.output)
+    else:
+        stdout().print("no dry-run policy would have refused anything since the control plane started")
+
+
+def _wanted(each: Json, asked: Asked) -> bool:
+    return _is(each["from"], asked.source) and _is(each["to"], asked.destination)
+
+
+def _is(label: str, name: str) -> bool:
+    return not name or name in {label, *label.split("/")}
+
+
+def _counted(each: Json) -> Json:
+    return {**each, "when": _clock(each["last"]), "by": ", ".join(map(_policy, each["policies"])) or each["why"]}
