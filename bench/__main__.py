@@ -20,6 +20,8 @@ from bench.scenarios import Plan
 
 _SHORT: Final = {name.split()[0]: name for name in (*scenarios.CHANGES, COLD, MEMORY, LIBRARY)}
 _REPORT: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+_SECURED: Final = "secured"
+_SECURITY: Final = ("plaintext", _SECURED)
 _QUICK: Final = Size(100, 5)
 
 
@@ -59,10 +61,11 @@ async def _run(options: argparse.Namespace, console: Console) -> list[Figure]:
         for count in options.sidecars or ([20] if options.quick else [200, 1000]):
             if only <= {LIBRARY}:
                 break
-            mesh = Mesh(Path(scratch) / f"mesh-{count}", _size(options))
-            mesh.write()
-            with profile.of_server(options.profile, say) as watch:
-                figures += await scenarios.run(replace(plan, started=watch), mesh, count, say)
+            for how in options.security:
+                mesh = Mesh(Path(scratch) / f"mesh-{how}-{count}", replace(_size(options), secured=how == _SECURED))
+                mesh.write()
+                with profile.of_server(options.profile, say) as watch:
+                    figures += await scenarios.run(replace(plan, started=watch), mesh, count, say)
         if LIBRARY in only:
             from bench import library  # builds nothing but costs the whole control plane's import
 
@@ -89,6 +92,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--routes", type=int, default=0, help="VirtualServices beside the one that is edited")
     parser.add_argument("--rules", type=int, default=0, help="DestinationRules")
     parser.add_argument("--only", nargs="+", choices=sorted(_SHORT), help="these scenarios")
+    parser.add_argument("--security", nargs="+", choices=_SECURITY, default=list(_SECURITY), help="of the mesh (both)")
     parser.add_argument("--protocol", choices=("delta", "sotw"), default="delta", help="what the sidecars speak")
     parser.add_argument("--repeats", type=int, help="repeats of each scenario (3 cold syncs, 5 changes)")
     parser.add_argument("--real-envoys", type=int, default=1, help="real Envoys beside them; a NACK of theirs fails")

@@ -1,7 +1,8 @@
 """The reference: a bare grpc.aio server that sends the same bytes to every stream. Nothing is decided, nothing is kept.
 
-Run as ``python -m bench.broadcast FILE``: FILE holds the messages of the start, which every stream is sent one after
-each request; prints its port. Each path of such a file on its standard input then goes to all streams at once.
+Run as ``python -m bench.broadcast FILE ADDRESS``: FILE holds the messages of the start, which every stream is sent one
+after each request; prints its port (1 for a unix socket). Each path of such a file on its standard input then goes to all
+streams at once.
 """
 
 from __future__ import annotations
@@ -71,12 +72,12 @@ class Broadcast(grpc.GenericRpcHandler):
             pass
 
 
-async def serve(start: Path) -> None:
-    """Serve until standard input ends."""
+async def serve(start: Path, address: str) -> None:
+    """Serve at ``address`` until standard input ends."""
     handler = Broadcast(unpack(start))
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers((handler,))
-    sys.stdout.write(f"{server.add_insecure_port('127.0.0.1:0')}\n")
+    sys.stdout.write(f"{server.add_insecure_port(address)}\n")
     sys.stdout.flush()
     await server.start()
     lines = asyncio.StreamReader()
@@ -88,4 +89,4 @@ async def serve(start: Path) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(Path(sys.argv[1])))
+    uvloop.run(serve(Path(sys.argv[1]), sys.argv[2]))

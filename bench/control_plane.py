@@ -1,4 +1,4 @@
-"""The servers that are measured, each a process of its own: `plait serve`, and the bare broadcast."""
+"""The servers that are measured, each a process of its own: `plait serve`, a secured one, and the bare broadcast."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from bench.broadcast import pack
-from bench.fleet import BenchmarkFailed
+from bench.fleet import BenchmarkFailed, Json
+from bench.mesh import Pod
 from bench.process import Usage, usage
 
 _START_PATIENCE_S: Final = 120.0
@@ -55,17 +57,57 @@ async def plait(manifests: Path, log: Path) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def broadcast(start: list[bytes], folder: Path) -> AsyncIterator[Server]:
-    """The bare broadcast, whose streams begin with ``start``."""
+async def secured(manifests: Path, log: Path, lifetime: timedelta = timedelta(hours=24)) -> AsyncIterator[Server]:
+    """A control plane with a CA, on a unix socket, once it is ready; its sidecars need ``tokens``."""
+    socket_path, http = log.with_suffix(".sock"), free_port()
+    arguments = (manifests, socket_path, str(http), str(lifetime.total_seconds()))
+    pipe = asyncio.subprocess.PIPE
+    with log.open("wb") as output:
+        began = time.monotonic()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bench.secured"), *arguments, stdin=pipe, stdout=pipe, stderr=output, limit=1 << 24
+        )
+        try:
+            await _ready(process, (http, http), log)
+            while not socket_path.exists():  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+            yield Server(process.pid, f"unix:{socket_path}", process, time.monotonic() - began)
+        finally:
+            await _end(process)
+
+
+async def ask(server: Server, order: str, **what: object) -> Json:
+    """What a secured control plane answers (bench/secured.py says what it understands)."""
+    assert server.process.stdin is not None and server.process.stdout is not None  # noqa: PT018 - both are pipes
+    server.process.stdin.write(json.dumps({"do": order, **what}).encode() + b"\n")
+    await server.process.stdin.drain()
+    line = await server.process.stdout.readline()
+    if not line:
+        raise BenchmarkFailed(f"the control plane ended when it was asked for {order}")
+    answer: Json = json.loads(line)
+    return answer
+
+
+async def proven(server: Server, pods: list[Pod]) -> list[Pod]:
+    """The pods with a token each of a secured control plane's."""
+    listed = [(pod.namespace, pod.account, pod.name) for pod in pods]
+    tokens = (await ask(server, "tokens", pods=listed))["tokens"]
+    return [replace(pod, token=token) for pod, token in zip(pods, tokens, strict=True)]
+
+
+@asynccontextmanager
+async def broadcast(start: list[bytes], folder: Path, *, unix: bool = False) -> AsyncIterator[Server]:
+    """The bare broadcast, whose streams begin with ``start``, on a port of 127.0.0.1 or a unix socket."""
     path = folder / "start.messages"
     pack(start, path)
     pipe = asyncio.subprocess.PIPE
-    arguments = (sys.executable, "-m", "bench.broadcast", path)
+    address = f"unix:{folder / 'broadcast.sock'}" if unix else "127.0.0.1:0"
+    arguments = (sys.executable, "-m", "bench.broadcast", path, address)
     process = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe)
     try:
         assert process.stdout is not None
         port = int(await process.stdout.readline())
-        yield Server(process.pid, f"127.0.0.1:{port}", process)
+        yield Server(process.pid, address if unix else f"127.0.0.1:{port}", process)
     finally:
         await _end(process)
 

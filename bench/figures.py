@@ -19,7 +19,10 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table: ``values`` and ``broadcast`` are the repeats, in ``unit`` (s or B)."""
+    """One line of the table: ``values`` and ``broadcast`` are the repeats, in ``unit`` (s, B or a word for a count).
+
+    ``secured`` is whether the sidecars prove who they are and all of the mesh speaks mutual TLS.
+    """
 
     scenario: str
     sidecars: int
@@ -27,7 +30,7 @@ class Figure:
     unit: str
     values: tuple[float, ...]
     broadcast: tuple[float, ...] = ()
-    note: str = ""
+    secured: bool = False
 
     @property
     def value(self) -> float:
@@ -65,12 +68,19 @@ ROUTE: Final = "route change"
 SERVICE: Final = "service added"
 MEMORY: Final = "memory"
 LIBRARY: Final = "library"
+POLICY: Final = "policy of a namespace"
+ROOT_POLICY: Final = "policy of the mesh"
+ROOT: Final = "new root"
+RENEWAL: Final = "renewal"
+SIGNING: Final = "signing"
 
 WALL: Final = "wall"
 CPU: Final = "server CPU"
 LAST: Final = "to the last"
 BYTES: Final = "bytes"
 RSS: Final = "RSS"
+HELD: Final = "loop held"
+THOUSAND: Final = "1000 certificates"
 
 _MB: Final = 1e6
 
@@ -87,6 +97,11 @@ BARS: Final = {
     (SERVICE, 200, BYTES): Bars(104 * _MB, None, 2 * _MB, 0.5 * _MB),
     (MEMORY, 200, RSS): Bars(512 * _MB, None, 250 * _MB, 150 * _MB),
     (MEMORY, 1000, RSS): Bars(1300 * _MB, 660 * _MB, 400 * _MB, 250 * _MB),
+    (POLICY, 1000, HELD): Bars(first_bar=0.020),
+    (ROOT_POLICY, 1000, HELD): Bars(first_bar=0.020),
+    (ROOT, 1000, HELD): Bars(first_bar=0.020),
+    (RENEWAL, 1000, HELD): Bars(first_bar=0.020),
+    (SIGNING, 0, THOUSAND): Bars(first_bar=1.0),
 }
 
 
@@ -98,4 +113,4 @@ def spelled(value: float | None, unit: str) -> str:
         return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.1f} ms" if value < 0.1 else f"{value * 1000:.0f} ms"
     if unit == "B":
         return f"{value / _MB:.0f} MB" if value >= 10 * _MB else f"{value / _MB:.2f} MB"
-    return f"{value:g} {unit}".strip()
+    return f"{value:.4g} {unit}".strip()

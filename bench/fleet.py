@@ -35,11 +35,13 @@ class Moments:
 
 @dataclass(slots=True)
 class Traffic:
-    """What all streams were sent: bytes, responses and ACKs by type URL."""
+    """What all streams were sent: bytes, responses, ACKs and resources by type URL; ``streams`` is how many were."""
 
     bytes: Counter[str] = field(default_factory=Counter)
     responses: Counter[str] = field(default_factory=Counter)
     acks: Counter[str] = field(default_factory=Counter)
+    resources: Counter[str] = field(default_factory=Counter)
+    streams: Counter[str] = field(default_factory=Counter)
     last: float = 0.0
 
     def add(self, answer: Json) -> None:
@@ -47,6 +49,8 @@ class Traffic:
         self.bytes.update(answer["bytes"])
         self.responses.update(answer["responses"])
         self.acks.update(answer["acks"])
+        self.resources.update(answer["resources"])
+        self.streams.update(answer["streams"])
         self.last = max(self.last, answer["last"])
 
     @property
@@ -91,10 +95,10 @@ class Fleet:
         ]
         return _moments(await self._all(commands))
 
-    async def watch(self, *markers: tuple[frozenset[str], str]) -> None:
-        """From now on wait for texts to come in responses of these types."""
+    async def watch(self, *markers: tuple[frozenset[str], str], namespace: str = "") -> None:
+        """From now on wait for texts to come in responses of these types, to the pods of a namespace or to all."""
         listed = [[sorted(types), text] for types, text in markers]
-        await self._each({"do": "watch", "markers": listed})
+        await self._each({"do": "watch", "markers": listed, "namespace": namespace})
 
     async def reached(self) -> Moments:
         """When the first and the last stream had got every text that is watched for."""
@@ -156,4 +160,5 @@ class Fleet:
 
 
 def _moments(answers: list[Json]) -> Moments:
-    return Moments(min(answer["first"] for answer in answers), max(answer["last"] for answer in answers))
+    told = [answer for answer in answers if answer]
+    return Moments(min(answer["first"] for answer in told), max(answer["last"] for answer in told))

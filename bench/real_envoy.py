@@ -16,6 +16,7 @@ import httpx
 from bench.fleet import BenchmarkFailed
 from bench.mesh import Pod
 from xds.bootstrap import ControlPlane, ProxyNode, bootstrap
+from xds.bootstrap_credentials import WatchedToken
 
 _PATIENCE_S: Final = 60.0
 _CHUNK: Final = 1 << 18
@@ -68,7 +69,9 @@ async def envoys(pods: list[Pod], target: str, folder: Path) -> AsyncIterator[li
     """An Envoy for each of ``pods``, live; a socket in ``folder`` leads from their namespaces to ``target``."""
     async with AsyncExitStack() as stack:
         way_out = folder / "xds.sock"
-        if pods:
+        if target.startswith("unix:"):
+            way_out = Path(target.removeprefix("unix:"))
+        elif pods:
             await stack.enter_async_context(_relay(way_out, target))
         running = [await stack.enter_async_context(_envoy(pod, way_out, folder)) for pod in pods]
         for envoy in running:
@@ -81,8 +84,8 @@ async def envoys(pods: list[Pod], target: str, folder: Path) -> AsyncIterator[li
 
 @asynccontextmanager
 async def _envoy(pod: Pod, way_out: Path, folder: Path) -> AsyncIterator[Envoy]:
-    node = ProxyNode("sidecar", pod.namespace, pod.name, (pod.address,), {"app": pod.app})
-    config: dict[str, Any] = bootstrap(node, ControlPlane(f"unix:{way_out}"))
+    node = ProxyNode("sidecar", pod.namespace, pod.name, (pod.address,), labels=pod.labels, service_account=pod.account)
+    config: dict[str, Any] = bootstrap(node, ControlPlane(f"unix:{way_out}", token=_token(pod, folder)))
     admin = folder / f"{pod.name}.sock"
     config["admin"]["address"] = {"pipe": {"path": str(admin)}}
     path = folder / f"{pod.name}.json"
@@ -97,6 +100,16 @@ async def _envoy(pod: Pod, way_out: Path, folder: Path) -> AsyncIterator[Envoy]:
             if process.returncode is None:
                 process.kill()
             await process.wait()
+
+
+def _token(pod: Pod, folder: Path) -> WatchedToken | None:
+    """The file from which a pod's Envoy takes its token; None for one without."""
+    if not pod.token:
+        return None
+    watched = WatchedToken(folder / f"{pod.name}.token", folder / f"{pod.name}.sds.json")
+    watched.file.write_text(pod.token)
+    watched.sds_file.write_text(watched.sds)
+    return watched
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What a resource makes Envoy ask for next: a cluster its endpoints, a listener its routes and filters, both secrets."""
+"""What a resource makes Envoy ask for next: a cluster its endpoints, a listener routes and filters, both secrets."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
     bars, unit = figure.bars, figure.unit
     ours = f"{spelled(figure.value, unit)} ({len(figure.values)}, {spelled(max(figure.values), unit)})"
     return (
-        figure.scenario,
+        f"{figure.scenario}, secured" if figure.secured else figure.scenario,
         str(figure.sidecars) if figure.sidecars else "-",
         figure.what,
         spelled(bars.istiod, unit),

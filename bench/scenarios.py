@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -76,15 +77,16 @@ class Run:
         self._pods, self._real = pods[:sidecars], pods[sidecars:]
         self._cold, self._bare_cold = Cold(), Cold()
         self._changes = [Change(name) for name in CHANGES if name in plan.only]
-        self._log = plan.folder / f"plait-{sidecars}.log"
-        self._folder = plan.folder / f"envoys-{sidecars}"
+        self._secured = mesh.size.secured
+        self._log = plan.folder / f"{'secured' if self._secured else 'plait'}-{sidecars}.log"
+        self._folder = plan.folder / f"envoys-{self._log.stem}"
         self._folder.mkdir()
 
     async def figures(self) -> list[Figure]:
         """Run everything; the lines of the table."""
         async with Fleet() as fleet:
             for _ in range(self._plan.cold_repeats - 1):
-                async with control_plane.plait(self._mesh.folder, self._log) as server:
+                async with self._control_plane() as server:
                     await self._sync(fleet, server, self._cold, self._plan.kind)
                     await fleet.close()
             await self._with_changes(fleet)
@@ -92,11 +94,12 @@ class Run:
         return self._lines()
 
     async def _with_changes(self, fleet: Fleet) -> None:
-        async with control_plane.plait(self._mesh.folder, self._log) as server:
+        async with self._control_plane() as server:
             self._plan.started(server.pid)
             self._tell(f"ready in {server.started_s:.1f} s")
             await self._sync(fleet, server, self._cold, self._plan.kind)
-            async with envoys(self._real, server.target, self._folder) as real:
+            pods = await control_plane.proven(server, self._real) if self._secured else self._real
+            async with envoys(pods, server.target, self._folder) as real:
                 await fleet.settled()
                 for change in self._changes:
                     for _ in range(self._plan.change_repeats):
@@ -106,9 +109,15 @@ class Run:
                 await self._no_rejection(real)
             await fleet.close()
 
+    def _control_plane(self) -> AbstractAsyncContextManager[Server]:
+        start = control_plane.secured if self._secured else control_plane.plait
+        return start(self._mesh.folder, self._log)
+
     async def _sync(self, fleet: Fleet, server: Server, cold: Cold, kind: str) -> None:
+        proving = self._secured and kind != "bare"
+        pods = await control_plane.proven(server, self._pods) if proving else self._pods
         before, theirs, began = server.usage(), fleet.cpu(), time.monotonic()
-        moments = await fleet.connect(server.target, self._pods, kind, len(self._cold.sent))
+        moments = await fleet.connect(server.target, pods, kind, len(self._cold.sent))
         traffic = await fleet.settled()
         after = server.usage()
         cold.wall.append(moments.last - began)
@@ -154,7 +163,7 @@ class Run:
 
     async def _reference(self, fleet: Fleet) -> None:
         for turn in range(self._plan.cold_repeats):
-            async with control_plane.broadcast(self._cold.sent, self._plan.folder) as server:
+            async with control_plane.broadcast(self._cold.sent, self._plan.folder, unix=self._secured) as server:
                 await self._sync_bare(fleet, server)
                 if turn == self._plan.cold_repeats - 1:
                     for change in self._changes:
@@ -196,7 +205,7 @@ class Run:
             self._tell(f"{len(real)} real Envoy took everything")
 
     def _tell(self, what: str) -> None:
-        self._say(f"{len(self._pods)} sidecars: {what}")
+        self._say(f"{len(self._pods)} {'secured ' if self._secured else ''}sidecars: {what}")
 
     def _lines(self) -> list[Figure]:
         count, cold, bare = len(self._pods), self._cold, self._bare_cold
@@ -212,7 +221,7 @@ class Run:
             lines.append(Figure(each.name, count, BYTES, "B", tuple(each.total)))
         if MEMORY in self._plan.only:
             lines.append(Figure(MEMORY, count, RSS, "B", tuple(cold.rss), tuple(bare.rss)))
-        return lines
+        return [replace(line, secured=self._secured) for line in lines]
 
 
 def _note(moments: Moments, began: float, first: list[float], last: list[float]) -> None:

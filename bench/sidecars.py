@@ -3,9 +3,11 @@
 Run as ``python -m bench.sidecars``; `bench.fleet` starts several and speaks to them. Commands, by ``do``:
 
 connect   open streams for ``pods`` to ``target``, speaking ``kind`` (delta, sotw, bare); answers when all are synced
-watch     from now on look in every response for ``markers`` [[[type URLs], text] ...]; answers at once
-reached   answers when every stream has seen all markers: when the first and the last did
-counts    answers with bytes, responses and ACKs by type since the last time, and when the last response came
+watch     from now on look in every response for ``markers`` [[[type URLs], text] ...], on the streams of the pods of
+          ``namespace`` (of all when it is empty); answers at once
+reached   answers when each of these streams has seen all markers: when the first and the last did
+counts    answers with bytes, responses, ACKs and resources by type since the last time, how many streams were sent
+          something of each type, and when the last response came
 record    answers with what the first stream was sent since the last time, in base64
 close     cancels all streams
 """
@@ -27,7 +29,7 @@ import uvloop
 
 from bench.clients import BareListener, Client, DeltaSidecar, SotwSidecar, node
 from bench.mesh import Pod
-from bench.responses import Reader
+from bench.responses import Reader, Response
 
 Json = dict[str, Any]
 Marker = tuple[frozenset[str], bytes]
@@ -58,33 +60,41 @@ class Streams:
         self._bytes: Counter[str] = Counter()
         self._responses: Counter[str] = Counter()
         self._acks: Counter[str] = Counter()
+        self._resources: Counter[str] = Counter()
+        self._touched: dict[str, set[int]] = {}
+        self._namespaces: list[str] = []
 
     async def connect(self, command: Json) -> Json:
         """Open a stream for each pod; when the first and the last had all its configuration (monotonic seconds)."""
         self._synced.clear()
         kind, reader = command["kind"], Reader(delta=command["kind"] != "sotw")
-        for number, pod in enumerate(command["pods"]):
-            introduction = node(Pod(**pod))
+        pods = [Pod(**pod) for pod in command["pods"]]
+        self._namespaces = [pod.namespace for pod in pods]
+        for number, pod in enumerate(pods):
+            introduction = node(pod)
             client: Client
             if kind == "bare":
                 client = BareListener(introduction, reader, command["messages"])
             else:
                 client = (SotwSidecar if kind == "sotw" else DeltaSidecar)(introduction, reader)
-            self._tasks.append(asyncio.create_task(self._run(number, client, command["target"])))
+            self._tasks.append(asyncio.create_task(self._run(number, client, command["target"], pod.token)))
         await self._until(lambda: len(self._synced) == len(command["pods"]))
         return {"first": min(self._synced), "last": max(self._synced)}
 
     async def watch(self, command: Json) -> Json:
         """Look for these markers from now on."""
         self._markers = tuple((frozenset(types), text.encode()) for types, text in command["markers"])
-        self._left = {number: list(self._markers) for number in range(len(self._tasks))}
+        where = command["namespace"]
+        self._left = {
+            number: list(self._markers) for number, each in enumerate(self._namespaces) if not where or each == where
+        }
         self._reached.clear()
         return {}
 
     async def reached(self, _: Json) -> Json:
-        """When the first and the last stream had seen all markers (monotonic seconds)."""
+        """When the first and the last stream had seen all markers (monotonic seconds); empty when none was to."""
         await self._until(lambda: not self._left)
-        return {"first": min(self._reached), "last": max(self._reached)}
+        return {"first": min(self._reached), "last": max(self._reached)} if self._reached else {}
 
     async def counts(self, _: Json) -> Json:
         """What came since the last time."""
@@ -92,9 +102,11 @@ class Streams:
             "bytes": dict(self._bytes),
             "responses": dict(self._responses),
             "acks": dict(self._acks),
+            "resources": dict(self._resources),
+            "streams": {type_url: len(numbers) for type_url, numbers in self._touched.items()},
             "last": self._last,
         }
-        for counter in (self._bytes, self._responses, self._acks):
+        for counter in (self._bytes, self._responses, self._acks, self._resources, self._touched):
             counter.clear()
         return answer
 
@@ -124,12 +136,13 @@ class Streams:
             self._changed.clear()
             await self._changed.wait()
 
-    async def _run(self, number: int, client: Client, target: str) -> None:
+    async def _run(self, number: int, client: Client, target: str, token: str) -> None:
         channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
         self._channels.append(channel)
         method: str = client.method  # type: ignore[attr-defined]
+        proof = (("authorization", f"Bearer {token}"),) if token else ()
         try:
-            call: Any = channel.stream_stream(method)()
+            call: Any = channel.stream_stream(method)(metadata=proof)
             for request in client.start():
                 await call.write(request)
             live = False
@@ -137,7 +150,7 @@ class Streams:
                 read, requests = client.receive(response)
                 for request in requests:
                     await call.write(request)
-                self._count(number, read.type_url, response)
+                self._count(number, read, response)
                 if not live and client.synced:
                     live = True
                     self._synced.append(time.monotonic())
@@ -147,11 +160,13 @@ class Streams:
             self._failed = f"stream {number}: {error}"
         self._changed.set()
 
-    def _count(self, number: int, type_url: str, response: bytes) -> None:
-        self._last = time.monotonic()
+    def _count(self, number: int, read: Response, response: bytes) -> None:
+        self._last, type_url = time.monotonic(), read.type_url
         self._bytes[type_url] += len(response)
         self._responses[type_url] += 1
         self._acks[type_url] += 1
+        self._resources[type_url] += len(read.content.names) + len(read.content.removed)
+        self._touched.setdefault(type_url, set()).add(number)
         if not number:
             self._log.append(response)
         left = self._left.get(number)

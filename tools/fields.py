@@ -62,18 +62,20 @@ _CARRIERS: Final[Mapping[str, str]] = {
     ),
     "DestinationRule.spec": "host subsets[].name subsets[].labels.* exportTo[] workloadSelector.matchLabels.*",
     "DestinationRule.spec.trafficPolicy.portLevelSettings[]": "port.number",
-    "ServiceEntry.spec": "hosts[] addresses[] resolution exportTo[]",
+    "ServiceEntry.spec": "hosts[] addresses[] location resolution exportTo[] subjectAltNames[]",
     "ServiceEntry.spec.ports[]": "number name protocol targetPort",
-    "ServiceEntry.spec.endpoints[]": "address ports.* labels.* locality weight",
+    "ServiceEntry.spec.endpoints[]": "address ports.* labels.* locality weight serviceAccount",
     "MeshConfig": (
         "connectTimeout protocolDetectionTimeout dnsRefreshRate rootNamespace outboundTrafficPolicy.mode "
-        "defaultServiceExportTo[] defaultVirtualServiceExportTo[] defaultDestinationRuleExportTo[]"
+        "defaultServiceExportTo[] defaultVirtualServiceExportTo[] defaultDestinationRuleExportTo[] "
+        "trustDomain trustDomainAliases[] enableAutoMtls caCertificates[].trustDomains[]"
     ),
+    "MeshConfig.meshMTLS": "minProtocolVersion cipherSuites[] ecdhCurves[]",
+    "MeshConfig.tlsDefaults": "minProtocolVersion cipherSuites[] ecdhCurves[]",
     "PeerAuthentication.spec": "selector.matchLabels.* mtls.mode portLevelMtls.*.mode",
     "RequestAuthentication.spec": "selector.matchLabels.*",
     "AuthorizationPolicy.spec": "selector.matchLabels.*",
 }
-_MUTUAL_TLS: Final = "nothing uses it before the mesh's own mutual TLS (issue 4)"
 _TARGETS: Final = "such a policy is for gateways and waypoints, not for sidecars"
 _CHECKED: Final[Mapping[str, str]] = {
     "VirtualService.spec.tls[]": "a warning says so",
@@ -83,17 +85,13 @@ _CHECKED: Final[Mapping[str, str]] = {
     ),
     "VirtualService.spec.http[].fault.delay.exponentialDelay": "refused, as Envoy has no such thing",
     "VirtualService.spec.http[].fault.abort.http2Error": "refused, as Envoy has no such thing",
-    "DestinationRule.spec.trafficPolicy.tls.credentialName": "refused with SIMPLE and MUTUAL (issue 4)",
     "DestinationRule.spec.trafficPolicy.loadBalancer.localityLbSetting": "localities are used alike (issue 6)",
     "DestinationRule.spec.trafficPolicy.loadBalancer.zoneAwareLbSetting": "a warning says so (issue 6)",
-    "ServiceEntry.spec.location": _MUTUAL_TLS,
-    "ServiceEntry.spec.subjectAltNames[]": _MUTUAL_TLS,
     "ServiceEntry.spec.workloadSelector": (
         "its pods become no endpoints, a warning says so; they do take connections to its ports"
     ),
-    "ServiceEntry.spec.endpoints[].serviceAccount": _MUTUAL_TLS,
     "MeshConfig.localityLbSetting": "localities are used alike (issue 6)",
-    "MeshConfig.trustDomain": _MUTUAL_TLS,
+    "MeshConfig.caCertificates[].pem": "what workloads are to believe goes out as a secret, by no decision of the view",
     "AuthorizationPolicy.spec.targetRef": _TARGETS,
     "AuthorizationPolicy.spec.targetRefs[]": _TARGETS,
     "RequestAuthentication.spec.targetRef": _TARGETS,
@@ -112,13 +110,14 @@ _NOT_READ: Final[Mapping[str, str]] = {
     "DestinationRule.spec.trafficPolicy.outlierDetection": "consecutiveErrors",
     "ServiceEntry.spec.endpoints[]": "network",
     "MeshConfig.outboundTrafficPolicy": "egressProxy",
+    "MeshConfig.caCertificates[]": "spiffeBundleUrl certSigners[]",
     "MeshConfig": (
         "proxyListenPort proxyInboundListenPort proxyHttpPort ingressClass ingressService ingressControllerMode "
         "ingressSelector enableTracing accessLogFile accessLogFormat accessLogEncoding enableEnvoyAccessLogService "
-        "disableEnvoyListenerLog defaultConfig inboundTrafficPolicy configSources enableAutoMtls trustDomainAliases[] "
-        "caCertificates inboundClusterStatName outboundClusterStatName certificates thriftConfig serviceSettings[] "
+        "disableEnvoyListenerLog defaultConfig inboundTrafficPolicy configSources "
+        "inboundClusterStatName outboundClusterStatName certificates thriftConfig serviceSettings[] "
         "enablePrometheusMerge verifyCertificateAtClient ca defaultProviders "
-        "discoverySelectors[] pathNormalization meshMTLS tlsDefaults"
+        "discoverySelectors[] pathNormalization"
     ),
 }
 # Of fields that work, the values that do not.
@@ -127,7 +126,7 @@ _NOTES: Final[Mapping[str, str]] = {
     "VirtualService.spec.http[].match[].gateways[]": "`mesh` only: there are no gateways yet",
     "VirtualService.spec.http[].match[].headers.*": "not `@request.auth.claims`, of which a warning is given",
     "VirtualService.spec.http[].match[].withoutHeaders.*": "not `@request.auth.claims`, of which a warning is given",
-    "DestinationRule.spec.trafficPolicy.tls.mode": "`ISTIO_MUTUAL` is plaintext yet, with a warning (issue 4)",
+    "DestinationRule.spec.trafficPolicy.tls.credentialName": "on sidecars, in rules with a `workloadSelector` only",
     "ServiceEntry.spec.resolution": "`DYNAMIC_DNS` is checked only, with a warning",
     "ServiceEntry.spec.endpoints[].address": "unix sockets are checked only, with a warning",
     "MeshConfig.outboundTrafficPolicy.mode": "`ALLOW_ANY_DYNAMIC_DNS` is taken as `ALLOW_ANY`, with a warning",

@@ -18,7 +18,7 @@ from xds.admission import caller_of, proxy_of, seconds_left
 from xds.audit.audit import Audit
 from xds.callers.caller import Caller
 from xds.convergence import Convergence
-from xds.custody import Custody, Secrets
+from xds.custody import Secrets, custody
 from xds.decoders.build import Builder
 from xds.events import Event
 from xds.findings import Findings
@@ -27,6 +27,7 @@ from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
 from xds.model.snapshot import Table as Tables
 from xds.pipeline import Pipeline
+from xds.ports import Ports
 from xds.server import (
     Admission,
     Denied,
@@ -78,8 +79,7 @@ class ControlPlane:
         self._rounds = 0
         self._serving = asyncio.Event()
         self._changing = asyncio.Lock()
-        lifetime = settings.certificate_lifetime
-        self._custody = Custody(trust.store, lifetime, self._snapshot, self._renewed) if trust.store else None
+        self._custody = custody(trust, settings.certificate_lifetime, self._snapshot, self._renewed)
         self._sent: dict[Proxy, tuple[ResourceSet, Secrets, ResourceSet]] = {}
         self._groups: dict[str, Proxy] = {}
         self._streams: dict[Proxy, int] = {}
@@ -92,7 +92,9 @@ class ControlPlane:
         self.findings = Findings(self._store, self._builder, self._pipeline.graph, sources)
         self.audit = Audit(self._snapshot, self._origin)
         self._server.add_access_logs(self.audit.take, self._reporter)
-        self.convergence = Convergence(self._cache, self._store, self.findings, self._serving, self.audit)
+        self.ports = Ports(self._server, settings, trust, self._custody, self._snapshot)
+        report = self._custody.report if self._custody is not None else None
+        self.convergence = Convergence(self._cache, self._store, self.findings, self._serving, self.audit, report)
 
     async def __aenter__(self) -> Self:
         try:
@@ -160,8 +162,9 @@ class ControlPlane:
         if not serving.done():
             serving.cancel()
             await self.wait()
-        if self._settings.xds_plaintext:
-            self._server.add_plaintext(self._settings.xds_plaintext)
+        self.ports.open()
+        for name, work in self.ports.work().items():
+            self._spawn(work, name)
         await self._server.start()
 
     async def _end(self) -> None:
@@ -240,6 +243,7 @@ class ControlPlane:
             changed = await in_slices(self._pipeline.advance(change))
             for proxy, resources in changed.items():
                 self._publish(proxy, resources)
+            self.ports.follow_mesh()
             if self._custody is not None:
                 self._custody.follow_mesh()
         self.findings.changed()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from xds.admin import refusals
 from xds.admin.exposition import Metric
-from xds.admin.status import KnownObject, ProxySync, SentResource, Sync, TypeSync
+from xds.admin.status import CaReport, KnownObject, ProxySync, SentResource, Sync, TypeSync
 from xds.audit.audit import Audit
 from xds.audit.naming import WorkloadSecurity
 from xds.audit.record import Record
@@ -37,8 +37,15 @@ class Convergence:
     """The answers of ``admin.status.Status``, from the cache and the store."""
 
     def __init__(
-        self, cache: SnapshotCache, store: ObjectStore, findings: Findings, serving: asyncio.Event, audit: Audit
+        self,
+        cache: SnapshotCache,
+        store: ObjectStore,
+        findings: Findings,
+        serving: asyncio.Event,
+        audit: Audit,
+        ca: Callable[[], CaReport] | None = None,
     ) -> None:
+        self._ca = ca
         self._audit = audit
         self._cache = cache
         self._store = store
@@ -69,6 +76,10 @@ class Convergence:
     def objects(self) -> Iterable[KnownObject]:
         """The objects in force, sorted."""
         return [KnownObject(each.ref, each.origin, each.generation) for each in self._store]
+
+    def ca(self) -> CaReport | None:
+        """The mesh's certificate authority; None where there is none."""
+        return self._ca() if self._ca is not None else None
 
     def metrics(self) -> Iterable[Metric]:
         """Counters beside those that the pages count themselves."""

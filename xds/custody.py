@@ -13,14 +13,17 @@ from ca.rotation import Holder
 from ca.state import CaState
 from ca.store import Store
 from ca.trust import TrustBundle
+from xds.admin.status import CaReport
 from xds.events import Event
 from xds.holders import Pods, unseen
 from xds.identities import Believed, Identities
-from xds.mesh_ca import CaReport, MeshCa
+from xds.mesh_ca import MeshCa
 from xds.model.mesh import Mesh
 from xds.model.proxy import Proxy
 from xds.model.snapshot import Snapshot, Table
+from xds.plugged_in import PluggedInFiles
 from xds.server import SnapshotCache, State
+from xds.trust import Trust
 from xds.wire import resource
 from xds.wire.type_urls import SECRET
 
@@ -30,7 +33,7 @@ Secrets = tuple[resource.Table, ...]
 
 
 class Custody:
-    """Certificates for the proxies that have proven who they are, from the CA in ``store``.
+    """Certificates for the proxies that have proven who they are, from the CA in ``store``, or ``plugged_in`` to it.
 
     ``snapshot`` tells the mesh as it is; ``renewed`` is told of proxies whose secrets are others now.
     """
@@ -41,12 +44,13 @@ class Custody:
         lifetime: timedelta,
         snapshot: Callable[[], Snapshot],
         renewed: Callable[[Iterable[Proxy]], None],
+        plugged_in: PluggedInFiles | None = None,
     ) -> None:
         self._lifetime = lifetime
         self._snapshot = snapshot
         self._renewed = renewed
         self._started = datetime.now(UTC)
-        self._ca = MeshCa(store, self._ca_changed)
+        self._ca = MeshCa(store, self._ca_changed, plugged_in)
         self._pods = Pods()
         self._identities: Identities | None = None
         self._followed: Mesh | None = None
@@ -131,3 +135,13 @@ class Custody:
         self._pods.tidy(ledger, connected | {pod.label for pod in pods})
         until = self._started + self._lifetime
         return [*ledger.valid(datetime.now(UTC)), *unseen(pods, ledger, self._ca.state, until)]
+
+
+def custody(
+    trust: Trust,
+    lifetime: timedelta,
+    snapshot: Callable[[], Snapshot],
+    renewed: Callable[[Iterable[Proxy]], None],
+) -> Custody | None:
+    """The custody of certificates of the CA that is trusted; None without one."""
+    return Custody(trust.store, lifetime, snapshot, renewed, trust.plugged_in) if trust.store is not None else None

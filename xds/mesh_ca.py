@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -18,34 +17,32 @@ from ca.authority import Authority
 from ca.errors import CaError, Conflict
 from ca.rotation import Holder, step
 from ca.state import CaState, findings
-from ca.store import Store, open_or_create
+from ca.store import Store, open_or_create, open_plugged_in
 from ca.trust import TrustBundle
+from xds.admin.status import CaReport
 from xds.events import Event
+from xds.plugged_in import PluggedInFiles
 
 log = structlog.get_logger()
 
 _LOOK_AGAIN_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class CaReport:
-    """What people are told of the CA: fingerprints of roots, the phase and what holds it, and what is about to end."""
-
-    phase: str
-    since: datetime
-    signer: str
-    roots: tuple[str, ...]
-    not_after: datetime
-    blocked_by: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
 class MeshCa:
-    """Follows the state in ``store``; ``changed`` is told of each new one, and of the first."""
+    """Follows the state in ``store``; ``changed`` is told of each new one, and of the first.
 
-    def __init__(self, store: Store, changed: Callable[[CaState], None]) -> None:
+    With ``plugged_in`` files the CA is what they hold: new ones are adopted, by way of a rotation for another root.
+    """
+
+    def __init__(
+        self, store: Store, changed: Callable[[CaState], None], plugged_in: PluggedInFiles | None = None
+    ) -> None:
         self._store = store
         self._changed = changed
+        self._plugged_in = plugged_in
+        self._adopted: tuple[object, ...] = ()
+        self._doubts: tuple[str, ...] = ()  # about the plugged-in files
+        self._trouble = ""
         self._state: CaState | None = None
         self._blocked_by: tuple[str, ...] = ()
 
@@ -57,12 +54,17 @@ class MeshCa:
         return self._state
 
     async def open(self) -> None:
-        """Load the state; where there is none, a self-signed root is made and stored.
+        """Load the state; where there is none, a self-signed root is made and stored, or that of the files is.
 
         Errors: ca.errors.Unusable, which says in words what is wrong: a key that does not match, an expired root, a
         clock that is off; OSError.
         """
-        self._use(await asyncio.to_thread(open_or_create, self._store, datetime.now(UTC)))
+        if self._plugged_in is None:
+            self._use(await asyncio.to_thread(open_or_create, self._store, datetime.now(UTC)))
+        else:
+            await self._adopt(self._plugged_in)
+        for sentence in self.report().warnings:
+            log.warning(Event.CA_DOUBTED, reason=sentence)
 
     def authority(self, trust_domain: str, more: TrustBundle) -> Authority:
         """Who signs for that trust domain now, and whom it says to believe: its own roots, and ``more``."""
@@ -73,14 +75,20 @@ class MeshCa:
         while True:
             try:
                 await self._refresh()
+                if self._plugged_in is not None:
+                    await self._adopt(self._plugged_in)
                 await self._step(holders)
+                self._trouble = ""
             except (CaError, OSError) as error:
-                log.error(Event.CA_UNUSABLE, reason=str(error))
+                if str(error) != self._trouble:
+                    log.error(Event.CA_UNUSABLE, reason=str(error))
+                self._trouble = str(error)
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     def report(self) -> CaReport:
         """What people are told."""
         state = self.state
+        own = findings(state, datetime.now(UTC)).warnings
         return CaReport(
             phase=state.phase.value,
             since=state.since,
@@ -88,7 +96,7 @@ class MeshCa:
             roots=state.roots.fingerprints,
             not_after=state.signer.not_after,
             blocked_by=self._blocked_by,
-            warnings=findings(state, datetime.now(UTC)).warnings,
+            warnings=tuple(dict.fromkeys(filter(None, (self._trouble, *self._doubts, *own)))),
         )
 
     async def _refresh(self) -> None:
@@ -97,6 +105,17 @@ class MeshCa:
         stored = await asyncio.to_thread(self._store.load)
         if stored is not None:
             self._use(stored)
+
+    async def _adopt(self, files: PluggedInFiles) -> None:
+        """Take what the files hold where that is new. Errors: those of ``open``; what holds stays."""
+        version = await asyncio.to_thread(files.version)
+        if version == self._adopted:
+            return
+        now = datetime.now(UTC)
+        found = await asyncio.to_thread(files.load, now)
+        self._use(await asyncio.to_thread(open_plugged_in, self._store, found, now))
+        self._adopted, self._doubts = version, found.warnings
+        log.info(Event.CA_PLUGGED_IN, signer=found.issuer.root_fingerprint, phase=self.state.phase.value)
 
     async def _step(self, holders: Callable[[], Iterable[Holder]]) -> None:
         made = step(self.state, holders() if self.state.next is not None else (), datetime.now(UTC))

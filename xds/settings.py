@@ -39,7 +39,34 @@ class Settings:
     """Watch the cluster that this process runs in, as its pod's service account."""
 
     xds: str = "0.0.0.0:15012"
-    """Where xDS is served over TLS, ``host:port``: istiod's port, which bootstraps in use name. Empty: nowhere."""
+    """Where xDS is served over TLS to who presents a token, ``host:port``: istiod's port, which bootstraps in use name.
+    Empty: nowhere, which it also is by default where ``xds_plaintext`` is given."""
+
+    xds_mtls: str = ""
+    """Where xDS is served over TLS to who presents a certificate of the mesh, ``host:port``. It is an address of its
+    own as gRPC asks either all for a certificate or nobody. Empty, the default: nowhere."""
+
+    xds_names: str = ""
+    """Names and addresses, with spaces between, in the control plane's certificate: what proxies expect it to have.
+    Empty: istiod and plait as services of the root namespace, localhost, and the host's name."""
+
+    ca_dir: Path | None = None
+    """Where the mesh's CA is kept. None: ``plait/ca`` in $XDG_STATE_HOME (~/.local/state) where xDS is served over TLS,
+    else there is no CA and workloads have no certificates."""
+
+    plugged_in_ca: Path | None = None
+    """The files of a CA of yours, as istio (``cacerts``) or Kubernetes name them; others are taken when they change.
+    None: the CA makes its own root."""
+
+    ca_passphrase_file: Path | None = None
+    """Holds the passphrase that the CA's keys are encrypted with on disk. None: they are not."""
+
+    token_issuer: str = ""
+    """Whose service-account tokens prove who a proxy is: their ``iss``. Empty: no tokens are taken."""
+
+    token_keys: str = ""
+    """The public keys of ``token_issuer``: the path of a JWK set, read anew when it changes, or its URL, read anew as
+    ``jwks_refresh`` says."""
 
     xds_plaintext: str = ""
     """Where xDS is served without TLS, ``host:port`` or ``unix:/path``. Empty, the default, is nowhere: who reaches it
@@ -82,15 +109,18 @@ class Settings:
         """SettingError when sources rule each other out, or an address is none."""
         if len([source for source in (self.manifests, self.kubeconfig, self.in_cluster) if source]) > 1:
             raise SettingError("manifests, kubeconfig and in_cluster rule each other out: name one source")
-        for name in ("xds", "xds_plaintext", "http", "webhook"):
+        for name in ("xds", "xds_mtls", "xds_plaintext", "http", "webhook"):
             _check_address(name, getattr(self, name))
+        if bool(self.token_issuer) != bool(self.token_keys):
+            raise SettingError("token_issuer and token_keys go together: whose tokens, and the keys that prove them")
         _check_networks("jwks_blocked", self.jwks_blocked)
 
     @classmethod
     def resolve(cls, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
         """The settings, from ``flags`` by field name where not None, else the environment, else the defaults.
 
-        A source named by a flag takes the place of one in the environment. Errors: SettingError.
+        A source named by a flag takes the place of one in the environment; where ``xds_plaintext`` is given and ``xds``
+        is not, nothing is served over TLS. Errors: SettingError.
         """
         sources = ("manifests", "kubeconfig", "in_cluster")
         given = {name: value for name, value in flags.items() if value is not None}
@@ -102,6 +132,8 @@ class Settings:
             if field.name in given or text is None or (named and field.name in sources):
                 continue
             given[field.name] = _read(variable, text, hints[field.name])
+        if given.get("xds_plaintext"):
+            given.setdefault("xds", "")
         return cls(**given)
 
 

@@ -6,17 +6,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from ca.store import Store
-from xds.callers.authenticate import Authenticator
+from xds.callers.authenticate import Authenticator, Certificates
+from xds.plugged_in import PluggedInFiles
+from xds.token_issuer import TokenIssuer
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
     """``authenticator``: who tells callers apart; without one nobody can prove anything. ``store``: the CA's state;
-    without one nobody is given a certificate.
+    without one nobody is given a certificate. ``plugged_in``: the CA's files, where it is the operator's.
+
+    Among the authenticator's ways, ``certificates`` are to follow the mesh's trust domains, ``issuer`` its new keys.
     """
 
     authenticator: Authenticator | None = None
     store: Store | None = None
+    plugged_in: PluggedInFiles | None = None
+    certificates: Certificates | None = None
+    issuer: TokenIssuer | None = None
 
 
 NOBODY: Final = Trust()

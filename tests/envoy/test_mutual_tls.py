@@ -1,4 +1,4 @@
-"""Mutual TLS between real sidecars: who is let in under which PeerAuthentication, and that changing it cuts nobody else."""
+"""Mutual TLS between real sidecars: who is let in under which policy, and that changing it cuts nobody else."""
 
 from __future__ import annotations
 

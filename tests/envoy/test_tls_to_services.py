@@ -1,4 +1,4 @@
-"""TLS that callers originate by a DestinationRule: files, Secrets by name, bounds of the mesh, with a real TLS server."""
+"""TLS that callers originate by a DestinationRule: files, Secrets by name, bounds of the mesh; to a real TLS server."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ def test_the_environment_is_read_by_type() -> None:
     settings = Settings.resolve(environment, {})
     assert settings == Settings(
         manifests=(Path("/a"), Path("/b")),
+        xds="",
         xds_plaintext="unix:/run/x",
         debounce=timedelta(seconds=0.5),
         manifest_size_limit=100,

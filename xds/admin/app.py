@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from starlette.applications import Starlette
@@ -37,6 +38,7 @@ def app(status: Status) -> Starlette:
         "/debug/audit": pages.audit,
         "/debug/refusals": pages.refusals,
         "/debug/workloads": pages.workloads,
+        "/debug/ca": pages.ca,
     }
     return Starlette(routes=[Route(path, page) for path, page in routes.items()])
 
@@ -73,7 +75,7 @@ class _Pages:
     async def debug(self, request: Request) -> Response:
         """The pages below."""
         own = ["/debug/syncz", "/debug/config_dump?proxy=", "/debug/problems", "/debug/registryz"]
-        return _Json([*own, "/debug/audit", "/debug/refusals", "/debug/workloads"])
+        return _Json([*own, "/debug/audit", "/debug/refusals", "/debug/workloads", "/debug/ca"])
 
     async def syncz(self, request: Request) -> Response:
         """Every connected proxy, type by type."""
@@ -118,6 +120,14 @@ class _Pages:
         only = request.query_params.get("namespace", "")
         found = (each for each in self._status.workloads() if only in {"", each.pod.namespace})
         return _Json([refusals.workload(each) for each in found])
+
+    async def ca(self, request: Request) -> Response:
+        """Where the certificate authority stands; 404 where there is none."""
+        found = self._status.ca()
+        if found is None:
+            return _Json({"error": "there is no certificate authority here"}, 404)
+        times = {"since": found.since.isoformat(), "not_after": found.not_after.isoformat()}
+        return _Json({**asdict(found), **times})
 
 
 def _proxy(proxy: ProxySync) -> Json:

@@ -81,6 +81,22 @@ class KnownObject:
     generation: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class CaReport:
+    """What people are told of the CA: fingerprints of roots, the phase and what holds it, and what is about to end.
+
+    ``signer`` is the root of who signs now, ``not_after`` when that one's certificate ends.
+    """
+
+    phase: str
+    since: datetime
+    signer: str
+    roots: tuple[str, ...]
+    not_after: datetime
+    blocked_by: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 class Status(Protocol):
     """Who can tell the state of a control plane. All methods are called in its event loop and return at once."""
 
@@ -110,6 +126,10 @@ class Status(Protocol):
 
     def workloads(self) -> Iterable[WorkloadSecurity]:
         """All workloads, and what each takes from its callers."""
+        ...
+
+    def ca(self) -> CaReport | None:
+        """The mesh's certificate authority; None where there is none."""
         ...
 
     def metrics(self) -> Iterable[Metric]:

@@ -43,9 +43,27 @@ class From:
 class At:
     """Where it is served."""
 
-    xds: Annotated[str | None, typer.Option("--xds", metavar="ADDR", help="xDS over TLS. Default: 0.0.0.0:15012.")] = (
-        None
-    )
+    xds: Annotated[
+        str | None,
+        typer.Option(
+            "--xds",
+            metavar="ADDR",
+            help="xDS over TLS, for who has a token. Default: 0.0.0.0:15012; off where --xds-plaintext is given.",
+        ),
+    ] = None
+    xds_mtls: Annotated[
+        str | None,
+        typer.Option("--xds-mtls", metavar="ADDR", help="xDS over TLS, for who has a certificate. Default: off."),
+    ] = None
+    xds_names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--xds-name",
+            metavar="NAME",
+            help="A name of the control plane, in its certificate; may be repeated. Default: istiod.<root-ns>.svc, "
+            "plait.<root-ns>.svc, localhost, the host's.",
+        ),
+    ] = None
     xds_plaintext: Annotated[
         str | None, typer.Option("--xds-plaintext", metavar="ADDR", help="xDS without TLS. Default: off.")
     ] = None
@@ -58,9 +76,36 @@ class At:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class By:
+    """The CA, and whose word is taken."""
+
+    ca_dir: Annotated[
+        Path | None,
+        typer.Option("--ca-dir", metavar="DIR", help="Where the CA is kept. Default: ~/.local/state/plait/ca."),
+    ] = None
+    plugged_in_ca: Annotated[
+        Path | None,
+        typer.Option("--plugged-in-ca", metavar="DIR", help="A CA of yours: ca-cert.pem, ca-key.pem, root-cert.pem."),
+    ] = None
+    ca_passphrase_file: Annotated[
+        Path | None,
+        typer.Option("--ca-passphrase-file", metavar="FILE", help="Holds the passphrase of the CA's keys."),
+    ] = None
+    token_issuer: Annotated[
+        str | None,
+        typer.Option("--token-issuer", metavar="ISSUER", help="Take service-account tokens of this issuer."),
+    ] = None
+    token_keys: Annotated[
+        str | None,
+        typer.Option("--token-keys", metavar="FILE|URL", help="The issuer's public keys, a JWK set."),
+    ] = None
+
+
 def command(
     read: From,
     at: At,
+    by: By,
     log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the control plane: read manifests or a cluster, serve xDS. SIGTERM and Ctrl-C end it in order.
@@ -70,26 +115,20 @@ def command(
     from xds.events import set_up
     from xds.settings import SettingError, Settings
 
-    flags = {**asdict(read), **asdict(at)}
+    flags = {**asdict(read), **asdict(at), **asdict(by)}
     flags["manifests"] = tuple(read.manifests) if read.manifests else None
+    flags["xds_names"] = " ".join(at.xds_names) if at.xds_names else None
     try:
         settings = Settings.resolve(os.environ, flags)
     except SettingError as error:
         raise Failure(str(error)) from None
     sources = _sources(settings)
-    _check_addresses(at, settings)
+    if settings.webhook:
+        raise Failure("--webhook: this version has no webhooks")
     if log_level not in {"debug", "info", "warning", "error"}:
         raise Failure(f"--log-level {log_level}: must be debug, info, warning or error")
     set_up(log_level)
     run_until_signalled(_serve(settings, sources))
-
-
-def _check_addresses(at: At, settings: Settings) -> None:
-    """Errors: Failure for what this version cannot serve, rather than silence."""
-    if settings.webhook:
-        raise Failure("--webhook: this version has no webhooks")
-    if at.xds or not settings.xds_plaintext:
-        raise Failure("this version serves xDS without TLS only: --xds-plaintext ADDR")
 
 
 def _sources(settings: Settings) -> Sequence[Source]:
@@ -107,12 +146,13 @@ def _sources(settings: Settings) -> Sequence[Source]:
 
 async def _serve(settings: Settings, sources: Sequence[Source]) -> None:
     """Serve for ever."""
-    from xds.app import ControlPlane
+    from xds.serving import CannotServe, serve
 
     collector.relax()
-    async with ControlPlane(settings, sources) as control_plane:
-        collector.settle()
-        await control_plane.wait()
+    try:
+        await serve(settings, sources, collector.settle)
+    except CannotServe as error:
+        raise Failure(str(error)) from None
 
 
 app.command()(grouped(command))

@@ -18,8 +18,8 @@ class LocalSettings:
     ClusterIPs are from; ``egress`` False cuts pods off from everything outside the mesh;
     ``loopback`` runs pods without namespaces (see ``loopback``), for who is not root;
     ``app_uid`` is who containers run as (any but 0 and 1337); ``envoy`` None takes the installed package's;
-    ``ca_dir`` is where the mesh's CA is kept; None makes one that is gone with the mesh; ``certificate_lifetime`` is how
-    long what it signs for sidecars is valid;
+    ``ca_dir`` is where the mesh's CA is kept; None makes one that is gone with the mesh; ``certificate_lifetime`` is
+    how long what it signs for sidecars is valid;
     ``jwks_refresh`` is how often token issuers' keys are fetched where their server does not say;
     ``proxy_ready`` bounds how long a container waits for its Envoy before it is reported (it goes on waiting).
     """

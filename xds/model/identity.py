@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 SCHEME = "spiffe://"
 
@@ -49,3 +50,7 @@ class TrustDomains:
     def spiffe_ids(self, path: str) -> tuple[str, ...]:
         """The ids of a path (``ns/shop/sa/web``) in every trust domain that counts as the mesh's."""
         return tuple(f"{SCHEME}{domain}/{path}" for domain in self.all)
+
+
+CLUSTER_LOCAL: Final = TrustDomains()
+"""What holds while MeshConfig names no trust domain."""

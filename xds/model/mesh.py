@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
-from xds.model.identity import TrustDomains
+from xds.model.identity import CLUSTER_LOCAL, TrustDomains
 from xds.model.policy import NO_POLICIES, Policies
 from xds.model.provider import ExternalAuthorizer
 from xds.model.refs import ObjectRef
-from xds.model.security import Authorities, TlsBounds
+from xds.model.security import USUAL_TLS, Authorities, TlsBounds
 
 
 class OutboundMode(Enum):
@@ -26,10 +26,10 @@ class Mesh:
 
     ref: ObjectRef | None = None
     root_namespace: str = "istio-system"
-    trust: TrustDomains = TrustDomains()
+    trust: TrustDomains = CLUSTER_LOCAL
     auto_mtls: bool = True
-    mesh_tls: TlsBounds = TlsBounds()
-    tls_defaults: TlsBounds = TlsBounds()
+    mesh_tls: TlsBounds = USUAL_TLS
+    tls_defaults: TlsBounds = USUAL_TLS
     authorities: tuple[Authorities, ...] = ()
     authorizers: tuple[ExternalAuthorizer, ...] = ()
     domain: str = "cluster.local"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from xds.model.labels import NO_LABELS, Labels
 from xds.model.policy import NO_POLICIES, Policies
@@ -83,6 +83,10 @@ class TlsBounds:
     minimum: str = "TLSv1_2"
     ciphers: tuple[str, ...] = ()
     curves: tuple[str, ...] = ()
+
+
+USUAL_TLS: Final = TlsBounds()
+"""What holds while MeshConfig says nothing of TLS."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,13 @@ _STATUS: Final = {
 async def refuse(context: Any, error: Refusing) -> None:
     """End the call with the status that ``error`` stands for; raises, as gRPC's abort does."""
     status = _status(error)
-    log.warning(Event.STREAM_REFUSED, peer=context.peer(), reason=str(error), status=status.name)
+    log_refusal(context.peer(), str(error), status)
     await context.abort(status, str(error))
+
+
+def log_refusal(peer: str, reason: str, status: grpc.StatusCode) -> None:
+    """Say who was refused and why; ``reason`` has nothing of a credential."""
+    log.warning(Event.STREAM_REFUSED, peer=peer, reason=reason, status=status.name)
 
 
 def _status(error: Refusing) -> grpc.StatusCode:

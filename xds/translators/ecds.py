@@ -8,8 +8,8 @@ from typing import Any
 from google.protobuf.message import Message
 
 from xds.api.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
-from xds.api.envoy.extensions.filters.http.rbac.v3.rbac_pb2 import RBAC as HttpRbac
-from xds.api.envoy.extensions.filters.network.rbac.v3.rbac_pb2 import RBAC as NetworkRbac
+from xds.api.envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as http_rbac
+from xds.api.envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as network_rbac
 from xds.model.filters import FilterSlot
 from xds.translators.feature import Feature, SlotFilter
 from xds.translators.registry import features
@@ -32,7 +32,7 @@ def _content(spec: FilterSpec) -> Message:
 
 def _nothing(spec: FilterSpec) -> Message:
     # An RBAC filter without rules enforces none (rbac.v3.RBAC.rules), and may stand in every slot.
-    return NetworkRbac(stat_prefix=f"{spec.slot.value}.") if spec.tcp else HttpRbac()
+    return network_rbac.RBAC(stat_prefix=f"{spec.slot.value}.") if spec.tcp else http_rbac.RBAC()
 
 
 @cache

@@ -95,8 +95,8 @@ class Feature(Generic[P]):
     carrier above that holds some of them, the function that reads them. ``route`` must not set Route.route: that is
     what ``route_action`` is for, called only where requests are forwarded.
     ``cluster_default`` is the policy of clusters that have none of this type. ``http2_protocol_options`` is asked where
-    a cluster may speak HTTP/2. ``transport_socket`` puts another socket around a cluster's own. ``slots`` are filters of
-    the workload's own proxy whose content changes without its listener (xds.model.filters).
+    a cluster may speak HTTP/2. ``transport_socket`` puts another socket around a cluster's own. ``slots`` are filters
+    of the workload's own proxy whose content changes without its listener (xds.model.filters).
     """
 
     policy: type[P]

@@ -14,11 +14,11 @@ from xds.api.envoy.config.listener.v3.listener_components_pb2 import (
     ListenerFilterChainMatchPredicate,
 )
 from xds.api.envoy.config.listener.v3.listener_pb2 import Listener
+from xds.api.envoy.extensions.filters.common.set_filter_state.v3.value_pb2 import FilterStateValue
 from xds.api.envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from xds.api.envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2 import HttpInspector
 from xds.api.envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2 import OriginalDst
 from xds.api.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
-from xds.api.envoy.extensions.filters.common.set_filter_state.v3.value_pb2 import FilterStateValue
 from xds.api.envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from xds.api.envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
 from xds.api.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from xds.model.proxy import Proxy
 from xds.view.explicit import ExplicitProxy, explicit_listener, explicit_table
-from xds.view.graph import Call, Read, call
 from xds.view.filters import filters
+from xds.view.graph import Call, Read, call
 from xds.view.inbound import Offer, inbound_cluster, inbound_ports
 from xds.view.inbound_listener import virtual_inbound
 from xds.view.outbound import anybody, groups, near_groups

@@ -11,11 +11,11 @@ from enum import Enum
 
 from xds.model.endpoint import Endpoint, Locality
 from xds.model.filters import FilterSlot
-from xds.model.identity import Identity, TrustDomains
+from xds.model.identity import CLUSTER_LOCAL, Identity, TrustDomains
 from xds.model.policy import NO_POLICIES, Policies
 from xds.model.refs import ObjectRef
 from xds.model.route import RequestMatch
-from xds.model.security import TlsBounds
+from xds.model.security import USUAL_TLS, TlsBounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ class MeshTls:
     sni: str
     alpn: tuple[str, ...]
     names: tuple[str, ...] = ()
-    trust: TrustDomains = TrustDomains()
-    bounds: TlsBounds = TlsBounds()
+    trust: TrustDomains = CLUSTER_LOCAL
+    bounds: TlsBounds = USUAL_TLS
     by_endpoint: bool = True
 
 
@@ -78,7 +78,7 @@ class ServerTls:
 
     source: Identity
     trust: TrustDomains
-    bounds: TlsBounds = TlsBounds()
+    bounds: TlsBounds = USUAL_TLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ class FilterSpec:
     slot: FilterSlot
     tcp: bool
     policies: Policies = NO_POLICIES
-    trust: TrustDomains = TrustDomains()
+    trust: TrustDomains = CLUSTER_LOCAL
 
     @property
     def name(self) -> str:

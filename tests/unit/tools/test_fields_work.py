@@ -74,7 +74,8 @@ def cases() -> tuple[Case, ...]:
 
 def _with_version(plain: dict[str, Any]) -> dict[str, Any]:
     groups = {"EndpointSlice": "discovery.k8s.io/v1", "MeshConfig": "mesh.istio.io/v1alpha1"}
-    groups |= dict.fromkeys(("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"), "security.istio.io/v1")
+    security = ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication")
+    groups |= dict.fromkeys(security, "security.istio.io/v1")
     default = "v1" if plain["kind"] in ("Service", "Pod") else "networking.istio.io/v1"
     return {"apiVersion": groups.get(plain["kind"], default), **plain}
 

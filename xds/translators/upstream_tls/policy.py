@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from xds.model.security import TlsBounds
+from xds.model.security import USUAL_TLS, TlsBounds
 
 
 class Mode(Enum):
@@ -34,7 +34,7 @@ class UpstreamTls:
     private_key: str = ""
     verify: bool = True
     credential: str = ""
-    bounds: TlsBounds = TlsBounds()
+    bounds: TlsBounds = USUAL_TLS
 
     @property
     def mesh_identity(self) -> bool:

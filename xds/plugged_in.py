@@ -1,0 +1,32 @@
+"""A CA in files of the operator's (istio's ``cacerts``): what they hold, and whether they are others now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from ca.chain import ISTIO, KUBERNETES, PluggedIn, load_folder
+
+
+class PluggedInFiles:
+    """The files in ``folder``, under istio's names or Kubernetes'. Calls block on the disk."""
+
+    def __init__(self, folder: Path, passphrase: bytes | None = None) -> None:
+        self._folder = folder
+        self._passphrase = passphrase
+
+    def version(self) -> tuple[object, ...]:
+        """Differs from before when one of the files does; cheaper than ``load``."""
+        return tuple(_stamp(self._folder / name) for name in (*ISTIO.all, *KUBERNETES.all))
+
+    def load(self, now: datetime) -> PluggedIn:
+        """The CA. Errors: ca.errors.Unusable, with every fault there is; OSError."""
+        return load_folder(self._folder, now, self._passphrase)
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -1,0 +1,106 @@
+"""Where the control plane is reached: plaintext, TLS with a token, TLS with a certificate; and by whom."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from xds.admission import caller_of
+from xds.callers.caller import Caller
+from xds.certificate_requests import CertificateRequests
+from xds.custody import Custody
+from xds.events import Event
+from xds.model.mesh import Mesh
+from xds.model.snapshot import Snapshot, Table
+from xds.own_certificate import OwnCertificate
+from xds.server import Denied, Peer, Reason, Server
+from xds.settings import Settings
+from xds.trust import Trust
+
+log = structlog.get_logger()
+
+
+class Ports:
+    """The addresses of ``server`` as ``settings`` have them; ``snapshot`` tells the mesh as it is.
+
+    ``bound`` has the port of each that is open, by the setting's name; 0 for a socket. With a CA (``custody``),
+    certificates can be asked for on all of them.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        settings: Settings,
+        trust: Trust,
+        custody: Custody | None,
+        snapshot: Callable[[], Snapshot],
+    ) -> None:
+        self._server = server
+        self._settings = settings
+        self._trust = trust
+        self._custody = custody
+        self._snapshot = snapshot
+        self.bound: dict[str, int] = {}
+        if custody is not None:
+            requests = CertificateRequests(
+                self._caller, lambda: custody.identities.authority, lambda: custody.identities.holders
+            )
+            server.add_handlers([requests.handlers(settings.certificate_lifetime)])
+
+    def open(self) -> None:
+        """Listen. Errors: OSError when an address cannot be had; ca.errors.CaError when the CA cannot sign for it."""
+        self.follow_mesh()
+        if self._settings.xds_plaintext:
+            self._opened("xds_plaintext", self._settings.xds_plaintext, self._server.add_plaintext)
+        if not self._settings.xds and not self._settings.xds_mtls:
+            return
+        custody = self._custody
+        if custody is None:
+            raise OSError("xDS over TLS needs a CA")
+        own = OwnCertificate(
+            lambda: custody.identities.authority, lambda: self._names, self._settings.certificate_lifetime
+        )
+        for name, address, mutual in (("xds", self._settings.xds, False), ("xds_mtls", self._settings.xds_mtls, True)):
+            if address:
+                credentials = own.credentials(mutual=mutual)
+                self._opened(name, address, lambda at, by=credentials: self._server.add_tls(at, by))
+        if self._settings.xds and self._trust.issuer is None:
+            log.warning(
+                Event.TOKENS_NOT_TAKEN,
+                address=self._settings.xds,
+                advice="nobody can prove who it is there: --token-issuer and --token-keys, or --xds-mtls",
+            )
+
+    def work(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What is to run while they are open, by name."""
+        return {} if self._trust.issuer is None else {"token keys": self._trust.issuer.follow()}
+
+    def follow_mesh(self) -> None:
+        """Take note that the mesh's settings may be others now."""
+        if self._trust.certificates is not None:
+            self._trust.certificates.trust_domains = self._mesh.trust.all
+
+    def _opened(self, name: str, address: str, listen: Callable[[str], int]) -> None:
+        self.bound[name] = listen(address)
+        log.info(Event.ADDRESS_OPENED, setting=name, address=address, port=self.bound[name])
+
+    @property
+    def _mesh(self) -> Mesh:
+        found: Mesh = self._snapshot().rows(Table.MESH, "")[0]
+        return found
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        if self._settings.xds_names:
+            return tuple(self._settings.xds_names.split())
+        root = self._mesh.root_namespace
+        return (f"istiod.{root}.svc", f"plait.{root}.svc", "localhost", socket.gethostname())
+
+    async def _caller(self, peer: Peer) -> Caller:
+        found = await caller_of(peer, self._trust, anonymous=False)
+        if found is None:
+            raise Denied("nothing proves who this is", Reason.UNAUTHENTICATED)
+        return found

@@ -1,0 +1,88 @@
+"""Whose tokens callers may prove themselves with: an issuer's public keys, from a file or a URL, and new ones as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from xds.callers.tokens import TokenKeys, Tokens
+from xds.events import Event
+from xds.sources.key_sets import KeySets, KeySetSettings
+
+log = structlog.get_logger()
+
+_LOOK_AGAIN_S: Final = 1.0
+
+
+class TokenIssuer:
+    """``where`` is the path of a JWK set, or its URL; ``tokens`` is the way for an Authenticator.
+
+    Errors: ValueError when the file holds no keys; OSError. A URL is read later, and no token is taken until then.
+    """
+
+    def __init__(self, issuer: str, where: str, trust_domain: str, refresh: timedelta) -> None:
+        self._issuer = issuer
+        self._where = where
+        self._refresh = refresh
+        remote = where.startswith(("http://", "https://"))
+        self._file = None if remote else Path(where)
+        self._stamp = None if self._file is None else _stamp(self._file)
+        keys = TokenKeys(issuer, {}) if self._file is None else self._keys(self._file.read_bytes())
+        self.tokens: Final = Tokens(trust_domain, keys)
+
+    async def follow(self) -> None:
+        """Take new keys as they come, for ever; those that are there stay while others cannot be read."""
+        async with aclosing(self._remote() if self._file is None else self._local(self._file)) as texts:
+            async for text in texts:
+                try:
+                    keys = self._keys(text)
+                except ValueError as error:
+                    log.error(Event.TOKEN_KEYS_NOT_READ, issuer=self._issuer, reason=str(error))
+                    continue
+                self.tokens.keys = keys
+                log.info(Event.TOKEN_KEYS_TAKEN, issuer=self._issuer, keys=sorted(keys.keys))
+
+    async def _remote(self) -> AsyncGenerator[str | bytes, None]:
+        sets = KeySets(KeySetSettings(refresh=self._refresh, blocked=()))
+        sets.want([self._where])
+        async with aclosing(sets.changes()) as changes:
+            async for _, found in changes:
+                if found.jwks:  # a failure is in the log already
+                    yield found.jwks
+
+    async def _local(self, file: Path) -> AsyncGenerator[str | bytes, None]:
+        while True:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            try:
+                stamp = await asyncio.to_thread(_stamp, file)
+                if stamp == self._stamp:
+                    continue
+                text = await asyncio.to_thread(file.read_bytes)
+            except OSError as error:
+                stamp, text = None, b""
+                if self._stamp is not None:
+                    log.error(Event.TOKEN_KEYS_NOT_READ, issuer=self._issuer, reason=str(error))
+            self._stamp = stamp
+            if text:
+                yield text
+
+    def _keys(self, text: str | bytes) -> TokenKeys:
+        try:
+            read = json.loads(text)
+        except ValueError:
+            raise ValueError(f"{self._where} is no JWK set: it is not JSON") from None
+        if not isinstance(read, dict):
+            raise ValueError(f"{self._where} is no JWK set: it must be an object with `keys`")
+        return TokenKeys.of(self._issuer, read)
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    found = file.stat()
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
