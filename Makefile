@@ -70,3 +70,8 @@ docs: setup ## the generated pages of docs/
 .PHONY: bench
 bench: setup ## the figures to hold, beside a bare broadcast of the same bytes
 	$(BIN)/python -m bench
+
+SOAK ?= 1h
+.PHONY: soak
+soak: setup ## an hour (SOAK=5m for less) of one-minute certificates and new roots under load; needs root
+	$(BIN)/python -m tools.soak --for $(SOAK)

@@ -12,13 +12,18 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import profile, real_envoy, report, scenarios
-from bench.figures import COLD, LIBRARY, MEMORY, Figure
+from bench import profile, real_envoy, report, scenarios, security, signing
+from bench.figures import COLD, LIBRARY, MEMORY, POLICY, RENEWAL, ROOT, ROOT_POLICY, SIGNING, Figure
 from bench.fleet import BenchmarkFailed
 from bench.mesh import Mesh, Size
 from bench.scenarios import Plan
 
-_SHORT: Final = {name.split()[0]: name for name in (*scenarios.CHANGES, COLD, MEMORY, LIBRARY)}
+_SHORT: Final = {
+    **{name.split()[0]: name for name in (*scenarios.CHANGES, COLD, MEMORY, LIBRARY, RENEWAL, SIGNING)},
+    "policy": POLICY,
+    "root-policy": ROOT_POLICY,
+    "root": ROOT,
+}
 _REPORT: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _SECURED: Final = "secured"
 _SECURITY: Final = ("plaintext", _SECURED)
@@ -59,17 +64,29 @@ async def _run(options: argparse.Namespace, console: Console) -> list[Figure]:
         if options.repeats:
             plan = replace(plan, cold_repeats=options.repeats, change_repeats=options.repeats)
         for count in options.sidecars or ([20] if options.quick else [200, 1000]):
-            if only <= {LIBRARY}:
-                break
             for how in options.security:
                 mesh = Mesh(Path(scratch) / f"mesh-{how}-{count}", replace(_size(options), secured=how == _SECURED))
-                mesh.write()
                 with profile.of_server(options.profile, say) as watch:
-                    figures += await scenarios.run(replace(plan, started=watch), mesh, count, say)
+                    figures += await _with(replace(plan, started=watch), mesh, count, say)
+        if SIGNING in only:
+            figures += signing.figures()
         if LIBRARY in only:
             from bench import library  # builds nothing but costs the whole control plane's import
 
             figures += library.figures(Path(scratch), quick=options.quick, say=say)
+    return figures
+
+
+async def _with(plan: Plan, mesh: Mesh, count: int, say: scenarios.Say) -> list[Figure]:
+    """The figures of one mesh; those of security are measured with one number of sidecars, the larger."""
+    figures: list[Figure] = []
+    secured = mesh.size.secured and plan.only & frozenset(security.SECURITY)
+    if plan.only & {*scenarios.CHANGES, COLD, MEMORY} or secured:
+        mesh.write()
+    if plan.only & {*scenarios.CHANGES, COLD, MEMORY}:
+        figures += await scenarios.run(plan, mesh, count, say)
+    if secured:
+        figures += await security.run(plan, mesh, count, say)
     return figures
 
 

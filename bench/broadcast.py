@@ -1,8 +1,8 @@
 """The reference: a bare grpc.aio server that sends the same bytes to every stream. Nothing is decided, nothing is kept.
 
 Run as ``python -m bench.broadcast FILE ADDRESS``: FILE holds the messages of the start, which every stream is sent one
-after each request; prints its port (1 for a unix socket). Each path of such a file on its standard input then goes to all
-streams at once.
+after each request; prints its port (1 for a unix socket). Each path of such a file on its standard input then goes to
+all streams at once.
 """
 
 from __future__ import annotations

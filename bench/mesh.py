@@ -85,6 +85,9 @@ class Mesh:
         self._save("hot-route", _route(0, "/bench/"))
         if self.size.secured:
             self._save_many("pods", (each for number in services if number for each in self._manifests_of(number)))
+            for namespace in (_namespace_of(1), ROOT_NAMESPACE):
+                self.edit_policy(namespace)
+                self.publish()
 
     def pods(self, count: int) -> list[Pod]:
         """``count`` pods, spread over the services and so over the namespaces; never one of the hot service."""

@@ -7,12 +7,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.objects import applied, made
+from tests.security_histories import mesh_settings, pod_marks, policies, tls_settings
 from xds.decoders.build import Builder, Change
-from xds.kinds.authored import Authored
+from xds.model.identity import Identity
 from xds.model.labels import labels
 from xds.model.object import Object
 from xds.model.proxy import Proxy
-from xds.model.refs import ObjectRef
+from xds.model.refs import ObjectRef, Origin
+from xds.model.security import KeySet
+from xds.sources.issuer_keys import GROUP, KIND
 
 Event = list[dict[str, Any]] | int
 """Manifests that are applied, or a number that chooses which object goes."""
@@ -20,9 +23,22 @@ Event = list[dict[str, Any]] | int
 NAMESPACES = ("a", "b")
 NAMES = ("web", "db", "old")
 PROXIES = tuple(
-    Proxy(f"p{number}", namespace=namespace, name=name, labels=labels({"app": app, "version": "v1"}), vhds=vhds)
-    for number, (namespace, name, app, vhds) in enumerate(
-        [("a", "pod-0", "web", True), ("a", "pod-1", "db", True), ("b", "pod-0", "web", False), ("c", "x", "x", True)]
+    Proxy(
+        f"p{number}",
+        namespace=namespace,
+        name=name,
+        labels=labels({"app": app, "version": "v1"}),
+        vhds=vhds,
+        identity=identity,
+    )
+    for number, (namespace, name, app, vhds, identity) in enumerate(
+        [
+            ("a", "pod-0", "web", True, Identity.ADS),
+            ("a", "pod-1", "db", True, Identity.SOCKET),
+            ("a", "pod-1", "web", False, Identity.NONE),
+            ("b", "pod-0", "web", False, Identity.ADS),
+            ("c", "x", "x", True, Identity.ADS),
+        ]
     )
 )
 
@@ -97,16 +113,19 @@ def slices(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def pods(draw: st.DrawFn) -> dict[str, Any]:
     number = draw(st.integers(1, 5))
+    marks, annotations = draw(pod_marks)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": meta(
             draw(namespaces),
             f"pod-{number % 2}",
-            labels={"app": draw(names), "version": draw(st.sampled_from(["v1", "v2"]))},
+            labels={"app": draw(names), "version": draw(st.sampled_from(["v1", "v2"])), **marks},
+            annotations=annotations,
         ),
         "spec": {
-            "containers": [{"name": "c", "ports": [{"name": "named", "containerPort": draw(st.integers(1000, 1002))}]}]
+            "serviceAccountName": draw(st.sampled_from(["default", "other"])),
+            "containers": [{"name": "c", "ports": [{"name": "named", "containerPort": draw(st.integers(1000, 1002))}]}],
         },
         "status": {"podIP": f"10.1.0.{number}", "phase": "Running"},
     }
@@ -122,15 +141,16 @@ def destination_rules(draw: st.DrawFn) -> dict[str, Any]:
             {"connectionPool": {"tcp": {"maxConnections": 7}}},
         ]
     )
-    of_port: dict[str, Any] = {"port": {"number": 80}, "loadBalancer": {"simple": "RANDOM"}}
+    tls = st.one_of(st.just(dict[str, Any]()), st.builds(lambda settings: {"tls": settings}, tls_settings))
+    of_port: dict[str, Any] = {"port": {"number": 80}, "loadBalancer": {"simple": "RANDOM"}, **draw(tls)}
     of_ports = st.sampled_from([dict[str, Any](), {"portLevelSettings": [of_port]}])
     spec: dict[str, Any] = {
         "host": draw(hosts),
         "subsets": [{"name": v, "labels": {"version": v}} for v in draw(st.sets(st.sampled_from(["v1", "v2"])))],
         "exportTo": draw(exports),
-        "trafficPolicy": draw(policy) | draw(of_ports),
+        "trafficPolicy": draw(policy) | draw(of_ports) | draw(tls),
     }
-    if draw(st.booleans()):
+    if draw(st.booleans()) or "credentialName" in str(spec):
         spec["workloadSelector"] = {"matchLabels": {"app": draw(names)}}
     metadata = meta(draw(namespaces), draw(names))
     return {"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": metadata, "spec": spec}
@@ -188,20 +208,29 @@ def service_entries(draw: st.DrawFn) -> dict[str, Any]:
 
 
 mesh_configs = st.builds(
-    lambda mode, seconds: {
+    lambda mode, seconds, more: {
         "apiVersion": "mesh.istio.io/v1alpha1",
         "kind": "MeshConfig",
         "metadata": meta("istio-system", "istio"),
-        "spec": {"outboundTrafficPolicy": {"mode": mode}, "connectTimeout": f"{seconds}s"},
+        "spec": {"outboundTrafficPolicy": {"mode": mode}, "connectTimeout": f"{seconds}s", **more},
     },
     st.sampled_from(["ALLOW_ANY", "REGISTRY_ONLY"]),
     st.integers(1, 2),
+    mesh_settings,
 )
 
 manifests = st.one_of(
-    services(), slices(), pods(), destination_rules(), virtual_services(), service_entries(), mesh_configs
+    services(), slices(), pods(), destination_rules(), virtual_services(), service_entries(), mesh_configs, policies
 )
-upserts = st.lists(manifests, min_size=1, max_size=4)
+upserts = st.lists(manifests, min_size=1, max_size=5)
+
+# Mostly policies, and enough of services and pods to have something to say it about.
+_about_identity = st.lists(
+    st.one_of(policies, policies, pods(), slices(), services(), destination_rules(), mesh_configs),
+    min_size=2,
+    max_size=8,
+)
+secured = st.lists(st.one_of(_about_identity, _about_identity, st.integers(0, 30)), min_size=2, max_size=10)
 histories = st.lists(st.one_of(upserts, st.integers(0, 30)), min_size=1, max_size=12)
 
 
@@ -210,7 +239,7 @@ class World:
 
     def __init__(self) -> None:
         self.builder = Builder()
-        self._objects: dict[ObjectRef, Object[Authored]] = {}
+        self._objects: dict[ObjectRef, Object[Any]] = {}
 
     def happen(self, event: Event) -> Change:
         """The change that an event makes."""
@@ -220,6 +249,13 @@ class World:
                 return applied(self.builder, ())
             del self._objects[gone]
             return applied(self.builder, (), [gone])
-        new = {each.ref: each for each in map(made, event)}
+        new = {each.ref: each for each in map(_object, event)}
         self._objects |= new
         return applied(self.builder, new.values())
+
+
+def _object(plain: dict[str, Any]) -> Object[Any]:
+    if plain["kind"] != KIND:
+        return made(plain)
+    uri = plain["uri"]
+    return Object(ObjectRef(GROUP, KIND, "", uri), KeySet(uri, plain["jwks"], plain["problem"]), Origin(uri))

@@ -29,6 +29,6 @@ def written(text: str) -> list[Object[Authored]]:
     return [made(plain) for plain in yaml.safe_load_all(text) if plain]
 
 
-def applied(builder: Builder, objects: Iterable[Object[Authored]], deletes: Iterable[ObjectRef] = ()) -> Change:
+def applied(builder: Builder, objects: Iterable[Object[Any]], deletes: Iterable[ObjectRef] = ()) -> Change:
     """The change that these objects make."""
     return at_once(builder.apply([(each.ref, each.struct) for each in objects], deletes))

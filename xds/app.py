@@ -88,10 +88,10 @@ class ControlPlane:
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._cache = SnapshotCache()
-        self._server = Server(self._cache, admit=self._admit, released=self._released)
-        self.findings = Findings(self._store, self._builder, self._pipeline.graph, sources)
         self.audit = Audit(self._snapshot, self._origin)
-        self._server.add_access_logs(self.audit.take, self._reporter)
+        self._server = Server(self._cache, admit=self.audit.watching(self._admit), released=self._released)
+        self.findings = Findings(self._store, self._builder, self._pipeline.graph, sources)
+        self._server.add_access_logs(self.audit.take, self.audit.watching(self._reporter))
         self.ports = Ports(self._server, settings, trust, self._custody, self._snapshot)
         report = self._custody.report if self._custody is not None else None
         self.convergence = Convergence(self._cache, self._store, self.findings, self._serving, self.audit, report)

@@ -1,4 +1,4 @@
-"""Certificates for who keeps its key at home: the CSR service of istio's agents, for callers that have proven who they are."""
+"""Certificates for who keeps its key at home: the CSR service of istio's agents, for callers that are proven."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ca.service import Answer, Caller, Context, Denied, Limits, handlers
 from xds.callers import caller as proven
 from xds.events import Event
 from xds.model.identity import TrustDomains
-from xds.server import Peer, Reason
 from xds.server import Denied as Unproven
+from xds.server import Peer, Reason
 from xds.server.auth import peer
 from xds.server.refuse import log_refusal
 
@@ -46,7 +46,7 @@ class CertificateRequests:
         except Unproven as denied:
             raise Denied(str(denied), later=denied.reason is Reason.UNAVAILABLE) from None
         own = TrustDomains(self._authority().trust_domain)  # whichever of its names the caller has been called by
-        name = f"{caller.pod}.{caller.namespace}" if caller.pod else ""
+        name = f"{caller.namespace}/{caller.pod}" if caller.pod else ""
         return Caller(own.spiffe_id(caller.namespace, caller.service_account), name)
 
     def _answered(self, answer: Answer) -> None:
@@ -63,7 +63,7 @@ class CertificateRequests:
         self._note(caller, signed)
 
     def _note(self, caller: Caller, signed: Signed) -> None:
-        """What an answer holds is in force at the caller's when it arrives; one whose answer is lost asks again at once.
+        """What an answer holds is in force at the caller's when it arrives; who misses an answer asks again at once.
 
         A caller without a name may be any of several: each of its certificates counts until its end.
         """

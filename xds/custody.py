@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -28,6 +28,9 @@ from xds.wire import resource
 from xds.wire.type_urls import SECRET
 
 log = structlog.get_logger()
+
+# A proxy asks for secrets when the first cluster or listener that names one arrives.
+_TIME_TO_ASK: Final = timedelta(seconds=10)
 
 Secrets = tuple[resource.Table, ...]
 
@@ -122,19 +125,23 @@ class Custody:
 
     def _holders(self, cache: SnapshotCache, proxy_of: Callable[[str], Proxy | None]) -> list[Holder]:
         """Who may have a certificate, also those that this process has not seen since it started."""
-        connected = set()
+        connected, content, now = set[str](), set[str](), datetime.now(UTC)
         for status in cache.statuses():
             proxy = proxy_of(status.group)
             if proxy is None:
                 continue
             connected.add(proxy.label)
-            if any(each.type_url == SECRET and each.state is State.SYNCED for each in status.types):
+            state = next((each.state for each in status.types if each.type_url == SECRET), State.NOT_SENT)
+            if state is State.SYNCED:
                 self.identities.confirmed(proxy)
+            if state is State.NOT_SENT and now - status.since > _TIME_TO_ASK:
+                content.add(proxy.label)  # it has its certificates from elsewhere
         snapshot, ledger = self._snapshot(), self.identities.holders
         pods = [snapshot.rows(Table.WORKLOAD, key)[0] for key in snapshot.keys(Table.WORKLOAD)]
         self._pods.tidy(ledger, connected | {pod.label for pod in pods})
         until = self._started + self._lifetime
-        return [*ledger.valid(datetime.now(UTC)), *unseen(pods, ledger, self._ca.state, until)]
+        held = [holder for holder in ledger.valid(now) if holder.name not in content]
+        return [*held, *unseen(pods, ledger, self._ca.state, until)]
 
 
 def custody(

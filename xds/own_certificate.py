@@ -51,7 +51,7 @@ class OwnCertificate:
 
         Errors: CaError when the CA cannot sign.
         """
-        return grpc.dynamic_ssl_server_credentials(self.current(), self._refreshed, mutual)
+        return grpc.dynamic_ssl_server_credentials(self.current(), self.current, mutual)
 
     def current(self) -> grpc.ServerCertificateConfiguration:
         """What connections are met with now. Errors: CaError when there is none, and none can be had."""
@@ -61,13 +61,6 @@ class OwnCertificate:
             if made is None or now >= made.until or made.authority is not authority or made.names != names:
                 made = self._made = self._make(authority, names, now)
             return made.configuration
-
-    def _refreshed(self) -> grpc.ServerCertificateConfiguration | None:
-        try:
-            return self.current()
-        except Exception as error:  # raised into gRPC it would be lost, and the connection with it
-            log.error(Event.CERTIFICATE_REFUSED, identity="the control plane", reason=str(error))
-            return None
 
     def _make(self, authority: Authority, names: tuple[str, ...], now: datetime) -> _Made:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -66,7 +67,7 @@ class Ports:
         for name, address, mutual in (("xds", self._settings.xds, False), ("xds_mtls", self._settings.xds_mtls, True)):
             if address:
                 credentials = own.credentials(mutual=mutual)
-                self._opened(name, address, lambda at, by=credentials: self._server.add_tls(at, by))
+                self._opened(name, address, partial(self._server.add_tls, credentials=credentials))
         if self._settings.xds and self._trust.issuer is None:
             log.warning(
                 Event.TOKENS_NOT_TAKEN,

@@ -1,4 +1,4 @@
-"""Whose tokens callers may prove themselves with: an issuer's public keys, from a file or a URL, and new ones as they come."""
+"""Whose tokens prove who a caller is: an issuer's public keys, from a file or a URL, and new ones as they come."""
 
 from __future__ import annotations
 

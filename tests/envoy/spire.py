@@ -23,6 +23,7 @@ server {{
     log_level = "WARN"
     ca_ttl = "24h"
     default_x509_svid_ttl = "1h"
+    experimental {{ cache_reload_interval = "1s" }}
 }}
 plugins {{
     DataStore "sql" {{

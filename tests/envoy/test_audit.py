@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 
+import grpc
+import grpc.aio
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.envoy.manifests import documents, namespace, pod, security, service
+from xds.api.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
+from xds.api.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
 from xds.audit.record import Wanted
 from xds.audit.refusal import Kind, Refusal, Stage
+from xds.local import state
+from xds.server.access_logs import METHOD, SERVICE
 from xds.testing.mesh import Mesh
+from xds.translators.request_authentication.envoy import NOBODY
+from xds.wire.type_urls import CLUSTER
 
+KEY = {**NOBODY, "kid": "ours"}
 pytestmark = [pytest.mark.envoy, pytest.mark.netns]
 
 
@@ -124,6 +137,24 @@ async def test_a_refused_connection(mesh: Mesh, before: int) -> None:
     assert refusal.policies[0].object.name == "no-tcp"
 
 
+async def test_an_audited_connection(mesh: Mesh, before: int) -> None:
+    rules = [{"to": [{"operation": {"ports": ["9000"]}}]}]
+    await mesh.apply(documents(security("AuthorizationPolicy", "watch-tcp", action="AUDIT", rules=rules)))
+    assert [reply.error for reply in await mesh.tcp("client", "web", 9000, ["hello"])] == [""]
+    [refusal] = await told(mesh, Kind.AUDITED, before)
+    assert (refusal.policies[0].object.name, refusal.protocol) == ("watch-tcp", "TCP")
+
+
+async def test_a_token_that_is_not_accepted(mesh: Mesh, before: int) -> None:
+    jwt_rules = [{"issuer": "issuer.example", "jwks": json.dumps({"keys": [KEY]})}]
+    await mesh.apply(documents(security("RequestAuthentication", "jwt", jwtRules=jwt_rules)), "jwt.yaml")
+    answer = await mesh.get("client", "http://web/", headers={"authorization": "Bearer a.b.c"})
+    assert answer.status == 401
+    [refusal] = await told(mesh, Kind.REFUSED, before)
+    assert (refusal.stage, refusal.status) == (Stage.TOKEN, 401)
+    assert [blame.origin.rpartition("/")[2] for blame in refusal.policies] == ["jwt.yaml:1"]
+
+
 async def test_a_caller_without_a_certificate(mesh: Mesh, before: int) -> None:
     await mesh.apply(documents(security("PeerAuthentication", "default", mtls={"mode": "STRICT"})), "strict.yaml")
     assert (await mesh.get("outsider", f"http://{mesh.ip('web-v1')}:8080/")).status == 0
@@ -134,6 +165,26 @@ async def test_a_caller_without_a_certificate(mesh: Mesh, before: int) -> None:
     )
     assert (refusal.source.label, refusal.source.principal, refusal.port) == ("plain/outsider", "", 8080)
     assert refusal.policies[0].origin.endswith("strict.yaml:1")
+
+
+async def test_who_follows_is_told_at_once(mesh: Mesh) -> None:
+    await mesh.apply(policy("no-admin", "DENY", "/admin*"), "deny.yaml")
+    [ours] = [each for each in state.running(state.state_folder()) if each.pid == os.getpid()]
+    plait = (sys.executable, "-c", "from xds.cli import main; main()")
+    process = await asyncio.create_subprocess_exec(
+        *plait, "audit", "-f", "--to", "shop/web-v1", "--last", "1", "--mesh", ours.name, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        assert (await mesh.get("client", "http://web/admin/followed")).status == 403
+        async with asyncio.timeout(30):
+            while b"GET web/admin/followed" not in (line := await process.stdout.readline()):
+                assert line
+        assert b"403  a DENY policy matches: AuthorizationPolicy shop/no-admin rules[0] at" in line
+        assert b"deny.yaml:1" in line
+    finally:
+        process.kill()
+        await process.wait()
 
 
 # -- intruders: TLS from a pod without a sidecar
@@ -200,3 +251,41 @@ async def test_tls_that_is_not_the_meshs(mesh: Mesh, before: int) -> None:
     await talk(mesh, "http/1.1", self_made(CLIENT))
     [refusal] = await told(mesh, Kind.REFUSED, before)
     assert (refusal.stage, refusal.source.label, refusal.port) == (Stage.MTLS, "plain/outsider", 8080)
+
+
+# -- intruders: another's token
+
+TAKEN = "sidecar~10.0.0.1~web-0.bank~bank.svc.cluster.local"
+ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+
+
+async def status_of(mesh: Mesh, method: str, message: bytes) -> grpc.StatusCode:
+    """What the control plane answers to who has the token of ``shop/client``."""
+    socket = mesh.local.socket_path("xds")
+    token = await asyncio.to_thread((socket.parent / "pods/shop.client/token/token").read_text)
+    async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
+        stub: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(method)
+        call = stub(metadata=(("authorization", f"Bearer {token}"),))
+        await call.write(message)
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await call.read()
+        return await call.code()
+
+
+async def test_a_stolen_token_of_another_namespace(mesh: Mesh, before: int) -> None:
+    request = DeltaDiscoveryRequest(node={"id": TAKEN}, type_url=CLUSTER)
+    assert await status_of(mesh, ADS, request.SerializeToString()) is grpc.StatusCode.PERMISSION_DENIED
+    [refusal] = await told(mesh, Kind.REFUSED, before)
+    assert (refusal.stage, refusal.destination.label) == (Stage.XDS, "control plane")
+    assert (refusal.source.principal, refusal.source.proven) == (TAKEN, False)
+    assert "'bank'" in refusal.why
+    assert "'shop'" in refusal.why
+
+
+async def test_refusals_are_not_taken_from_who_is_another(mesh: Mesh, before: int) -> None:
+    message = StreamAccessLogsMessage()
+    message.identifier.node.id = TAKEN
+    message.http_logs.log_entry.add().response.response_code_details = "rbac_access_denied_matched_policy[none]"
+    method = f"/{SERVICE}/{METHOD}"
+    assert await status_of(mesh, method, message.SerializeToString()) is grpc.StatusCode.PERMISSION_DENIED
+    assert [each.stage for each in await told(mesh, Kind.REFUSED, before)] == [Stage.XDS]

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from xds.admin.status import KnownObject, ProxySync, SentResource, Status, TypeS
 from xds.explain.analyze.report import listed
 
 Json = dict[str, Any]
+_SLICE: Final = 100
 
 
 def app(status: Status) -> Starlette:
@@ -104,7 +105,7 @@ class _Pages:
         return _Json([_object(known) for known in self._status.objects()])
 
     async def audit(self, request: Request) -> Response:
-        """The latest refusals: ``?from=``, ``to=``, ``kind=``, ``since=`` (ISO time), ``after=`` (a number)."""
+        """The latest refusals: ``?from=``, ``to=``, ``kind=``, ``since=`` (ISO 8601), ``after=``, ``last=``."""
         try:
             wanted = refusals.wanted(request.query_params)
         except ValueError as error:
@@ -118,8 +119,13 @@ class _Pages:
     async def workloads(self, request: Request) -> Response:
         """All workloads, or those of ``?namespace=``, and what each takes from its callers."""
         only = request.query_params.get("namespace", "")
-        found = (each for each in self._status.workloads() if only in {"", each.pod.namespace})
-        return _Json([refusals.workload(each) for each in found])
+        found = []
+        for number, each in enumerate(self._status.workloads()):
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)  # streams must not wait for thousands of pods
+            if only in {"", each.pod.namespace}:
+                found.append(refusals.workload(each))
+        return _Json(found)
 
     async def ca(self, request: Request) -> Response:
         """Where the certificate authority stands; 404 where there is none."""

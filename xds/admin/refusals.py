@@ -19,18 +19,30 @@ _LABELS: Final = ("source", "destination", "policy", "kind")
 
 def wanted(query: Mapping[str, str]) -> Wanted:
     """Which refusals a query asks for. ValueError, which says what is wrong with it."""
-    kind, since, after = query.get("kind", ""), query.get("since", ""), query.get("after", "0")
+    kind, since = query.get("kind", ""), query.get("since", "")
     if kind and kind not in set(Kind):
         raise ValueError(f"kind must be one of {', '.join(Kind)}, is {kind!r}")
-    if not after.isdecimal():
-        raise ValueError(f"after must be a number, is {after!r}")
     try:
         moment = datetime.fromisoformat(since) if since else None
     except ValueError:
         raise ValueError(f"since must be a time as ISO 8601 has it, is {since!r}") from None
     if moment is not None and moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return Wanted(query.get("from", ""), query.get("to", ""), Kind(kind) if kind else None, moment, int(after))
+    return Wanted(
+        source=query.get("from", ""),
+        destination=query.get("to", ""),
+        kind=Kind(kind) if kind else None,
+        since=moment,
+        after=_number(query, "after", 0),
+        last=_number(query, "last", Wanted().last),
+    )
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name, str(default))
+    if not text.isdecimal() or len(text) > 18:
+        raise ValueError(f"{name} must be a number, is {text!r}")
+    return int(text)
 
 
 def latest(record: Record, asked: Wanted) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from xds.audit.refusal import Blame, Kind, Party, PolicyId, Refusal, Sighting, Stage
@@ -18,6 +19,7 @@ from xds.view.filters import attached
 from xds.view.graph import Graph, call
 from xds.view.mutual_tls import mtls
 
+CONTROL_PLANE: Final = "control plane"
 _GROUP: Final = "security.istio.io"
 _ACTIONS: Final = {Stage.ALLOW: Action.ALLOW, Stage.AUDIT: Action.AUDIT, Stage.CUSTOM: Action.CUSTOM}
 _KINDS: Final = {Stage.TOKEN: "RequestAuthentication", Stage.MTLS: "PeerAuthentication"}
@@ -65,6 +67,15 @@ class Naming:
             path=seen.path,
             status=seen.status,
         )
+
+    def refused_stream(self, who: str, address: str, why: str, now: datetime) -> Refusal:
+        """A stream to the control plane that was refused, of a node that says that it is ``who``."""
+        found: Workload | None = self._first(Table.ADDRESS, address)
+        source = Party(address=address, principal=who)
+        if found is not None:
+            source = _party(found, address, who, proven=False)
+        control_plane = Party(workload=CONTROL_PLANE)
+        return Refusal(now, Kind.REFUSED, Stage.XDS, why, source, control_plane, protocol="xDS")
 
     def workloads(self) -> Iterator[WorkloadSecurity]:
         """All workloads, by namespace and name."""

@@ -47,13 +47,14 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which refusals are asked for; an empty text, None and ``after`` 0 mean all."""
+    """Which refusals are asked for; an empty text, None and ``after`` 0 mean all. Of these the ``last`` so many."""
 
     source: str = ""
     destination: str = ""
     kind: Kind | None = None
     since: datetime | None = None
     after: int = 0
+    last: int = 1000
 
     def has(self, each: Refusal) -> bool:
         """Whether that is one of them."""
@@ -94,9 +95,9 @@ class Record:
 
     def latest(self, wanted: Wanted) -> list[Numbered]:
         """Those that are asked for, the oldest first."""
-        found = []
+        found: list[Numbered] = []
         for each in reversed(self._latest):
-            if each.number <= wanted.after:
+            if each.number <= wanted.after or len(found) == wanted.last:
                 break
             if wanted.has(each.refusal):
                 found.append(each)

@@ -26,6 +26,7 @@ class Kind(StrEnum):
 class Stage(StrEnum):
     """What decided, in the order in which sidecars ask."""
 
+    XDS = "xDS"  # the control plane itself: who asks for configuration is not who it says it is
     MTLS = "mTLS"
     CUSTOM = "CUSTOM"
     TOKEN = "RequestAuthentication"
@@ -85,7 +86,7 @@ class Party:
     def label(self) -> str:
         """What people call it: ``shop/web``; its id or its address where it is no workload of the mesh."""
         if self.workload:
-            return f"{self.namespace}/{self.workload}"
+            return f"{self.namespace}/{self.workload}" if self.namespace else self.workload
         if self.principal and self.proven:
             return self.principal.removeprefix(SCHEME)
         return self.address or "unknown"
@@ -129,9 +130,9 @@ class Refusal:
 
     @property
     def request(self) -> str:
-        """What was asked for: ``GET web.shop/cart:8080``, ``TCP :9000``."""
+        """What was asked for: ``GET web.shop/cart``, ``TCP :9000``, ``xDS``."""
         if not self.method:
-            return f"{self.protocol} :{self.port}"
+            return f"{self.protocol} :{self.port}" if self.port else self.protocol
         return f"{self.method} {self.host}{self.path}"
 
     @property

@@ -40,6 +40,7 @@ _SHADOW_COLUMNS: Final = {
 }
 _FOLLOWED: Final = "{when}  {caller}  ->  {destination}  {request}  {answer}  {by}"
 _POLL_S: Final = 0.5
+_AT_ONCE: Final = "1000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Asked:
     ] = ""
     destination: Annotated[str, typer.Option("--to", metavar="DST", help="The same of who was called.")] = ""
     since: Annotated[str, typer.Option("--since", metavar="DURATION", help="Not older than this, such as 10m.")] = ""
+    last: Annotated[int, typer.Option("--last", metavar="N", min=1, max=10_000, help="The latest so many.")] = 100
     kind: Annotated[Kind | None, typer.Option("--kind", help="Only what became so.")] = None
     shadow: Annotated[
         bool, typer.Option("--shadow", help="Per dry-run policy: what it would have refused, and how often.")
@@ -65,13 +67,13 @@ class Asked:
         asked = {"from": self.source, "to": self.destination, "kind": self.kind.value if self.kind else ""}
         if self.since:
             asked["since"] = (datetime.now(UTC) - duration(self.since, "--since")).isoformat()
-        return {key: value for key, value in asked.items() if value}
+        return {"last": str(self.last), **{key: value for key, value in asked.items() if value}}
 
 
 @app.command()
 @grouped
 def command(asked: Asked) -> None:
-    """What sidecars have refused, would have refused (dry run) or were told to audit, the oldest first.
+    """What sidecars have refused, would have refused (dry run) or were told to audit; and refused xDS streams.
 
     The control plane keeps the latest 10,000 since it has started. Sidecars tell within about a second.
     """
@@ -105,7 +107,7 @@ def _follow(where: str, asked: Asked, told: Json) -> None:
         for each in told["refusals"]:
             console.print(_FOLLOWED.format(**_row(each)), soft_wrap=True)
         time.sleep(_POLL_S)
-        told = _told(where, {**asked.query(), "after": str(told["next"])})
+        told = _told(where, {**asked.query(), "after": str(told["next"]), "last": _AT_ONCE})
 
 
 def _row(each: Json) -> Json:

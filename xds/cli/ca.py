@@ -1,4 +1,4 @@
-"""``plait ca``: the mesh's certificate authority: issue, inspect, rotate-root, bundle."""
+"""``plait ca``: the mesh's certificate authority: issue, inspect, rotate-root, bundle, status."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from xds.cli.ca_status import status
 from xds.cli.failure import Failure
 from xds.cli.lazy import show_help, typer_app
 from xds.cli.options import grouped
@@ -291,6 +292,7 @@ def _app() -> typer.Typer:
     group.callback(invoke_without_command=True)(show_help)
     for name, command in (("issue", issue), ("inspect", inspect), ("rotate-root", rotate_root), ("bundle", bundle)):
         group.command(name)(grouped(command))
+    group.command("status")(status)
     return group
 
 

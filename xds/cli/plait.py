@@ -23,7 +23,7 @@ class Plait(LazyGroup):
         "echo": Lazy("xds.cli.echo", "The test application: tells who it is and what it was asked."),
         "serve": Lazy("xds.cli.serve", "Run the control plane."),
         "bootstrap": Lazy("xds.cli.bootstrap", "Print an Envoy bootstrap that connects to the control plane."),
-        "ca": Lazy("xds.cli.ca", "The mesh's certificate authority: issue, inspect, rotate-root, bundle."),
+        "ca": Lazy("xds.cli.ca", "The mesh's certificate authority: issue, inspect, rotate-root, bundle, status."),
         "explain": Lazy("xds.cli.explain", "Whether one workload may call another, and what decides it."),
         "analyze": Lazy("xds.cli.analyze", "What is wrong with the configuration."),
         "audit": Lazy("xds.cli.audit", "Who was refused what, and by which policy; what dry runs would have refused."),

@@ -14,6 +14,7 @@ HTTP_PROXY: Final = "http_proxy"
 CERTIFICATE: Final = "default"
 AUTHORITIES: Final = "ROOTCA"
 CONTROL_PLANE: Final = "xds-grpc"  # the bootstrap's cluster of the control plane
+OF_AUTHORITIES: Final = "-cacert"  # ends the name of a Secret that holds authorities alone, and of what is sent of them
 WORKLOAD_SOCKET: Final = "sds-grpc"  # the bootstrap's cluster of a SPIFFE workload API, where there is one
 
 OUTBOUND_PORT: Final = 15001
@@ -64,4 +65,4 @@ def credential(name: str) -> str:
 
 def credential_authorities(name: str) -> str:
     """``kubernetes://web-tls-cacert``: whom that Secret says to believe."""
-    return f"kubernetes://{name}-cacert"
+    return f"kubernetes://{name}{OF_AUTHORITIES}"

@@ -38,7 +38,7 @@ from xds.view.routes import (
     whole_table,
 )
 from xds.view.scope import Scope, resolved_service, service_key, visible_services
-from xds.view.secrets import named_secrets
+from xds.view.secrets import named, secret
 from xds.view.specs import Discovery
 
 
@@ -111,7 +111,8 @@ def service_leaves(read: Read, key: ServiceKey, scope: Scope) -> tuple[Call, ...
     leaves = [call(service_clusters, key, at, scope.identity)]
     leaves += _endpoint_leaves(read, service, at)
     if at is not None and at.labels and scope.identity is Identity.ADS:
-        leaves.append(call(named_secrets, at))
+        # One leaf a Secret: several rules may name it, and it stays while one of them does.
+        leaves += [call(secret, at.namespace, name) for name in read.get(named, at)]
     for port in service.ports:
         if port.protocol.is_http:
             if scope.vhds:

@@ -16,21 +16,27 @@ from xds.view.graph import Read
 from xds.view.specs import SecretSpec
 
 
-def named_secrets(read: Read, at: RuleAt) -> tuple[SecretSpec, ...]:
-    """The Secrets that the rule at ``at`` names, as certificates and as authorities."""
-    found = read.get(rule, at)
+def named(read: Read, at: RuleAt) -> tuple[str, ...]:
+    """The names of the Secrets that the rule at ``at`` may give those it selects, sorted."""
+    found: DestinationRule | None = read.get(rule, at)
     if found is None or not found.workload_selector or at.home != at.namespace:
         return ()
+    every = {stated.credential for policies in found.every for stated in policies.that(Encrypting)}
+    return tuple(sorted(every - {""}))
+
+
+def secret(read: Read, namespace: str, name: str) -> tuple[SecretSpec, ...]:
+    """A Secret as a certificate and as authorities, as far as it has them.
+
+    Authorities may stand in a Secret of their own beside it, NAME-cacert, which then wins, as in Istio.
+    """
+    held: Credential | None = read.first(Table.CREDENTIAL, (namespace, name))
+    beside: Credential | None = read.first(Table.CREDENTIAL, (namespace, f"{name}{names.OF_AUTHORITIES}"))
     specs: list[SecretSpec] = []
-    for name in sorted(_named(found)):
-        held: Credential | None = read.first(Table.CREDENTIAL, (at.namespace, name))
-        if held is not None and held.private_key:
-            specs.append(SecretSpec(names.credential(name), held.certificate, held.private_key))
-        if held is not None and held.authorities:
-            authorities = names.credential_authorities(name)
-            specs.append(SecretSpec(authorities, authorities=held.authorities, revoked=held.revoked))
+    if held is not None and held.private_key:
+        specs.append(SecretSpec(names.credential(name), held.certificate, held.private_key))
+    believed = beside if beside is not None and beside.authorities else held
+    if believed is not None and believed.authorities:
+        authorities = names.credential_authorities(name)
+        specs.append(SecretSpec(authorities, authorities=believed.authorities, revoked=believed.revoked))
     return tuple(specs)
-
-
-def _named(found: DestinationRule) -> set[str]:
-    return {stated.credential for policies in found.every for stated in policies.that(Encrypting)} - {""}

@@ -8,13 +8,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from xds.admin import refusals
 from xds.admin.app import app
 from xds.admin.exposition import Metric, Sample, render
 from xds.admin.status import KnownObject, ProxySync, SentResource, Sync, TypeSync
+from xds.audit.naming import WorkloadSecurity
+from xds.audit.record import Record
+from xds.audit.refusal import Blame, Kind, Party, Refusal, Stage
+from xds.audit.seen import KnownWorkload
+from xds.model.labels import labels
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef, Origin
+from xds.model.security import Mtls, MtlsMode
 
 THEN = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 REVIEWS = ObjectRef("networking.istio.io", "VirtualService", "shop", "reviews")
@@ -31,6 +39,7 @@ class FakeStatus:
 
     is_ready: bool = True
     found: list[Problem] = field(default_factory=list)
+    record: Record = field(default_factory=Record)
 
     def ready(self) -> bool:
         return self.is_ready
@@ -55,6 +64,14 @@ class FakeStatus:
 
     def objects(self) -> Iterable[KnownObject]:
         return [KnownObject(REVIEWS, Origin("a.yaml", 7), 2)]
+
+    def refusals(self) -> Record:
+        return self.record
+
+    def workloads(self) -> Iterable[WorkloadSecurity]:
+        mtls = Mtls(MtlsMode.STRICT, ((9000, MtlsMode.DISABLE),))
+        pod = ObjectRef("", "Pod", "shop", "web-0")
+        return [WorkloadSecurity(pod, "web", "default", labels({"app": "web"}), ("10.0.0.1",), True, mtls)]
 
     def metrics(self) -> Iterable[Metric]:
         return [Metric("pilot_xds_pushes", "counter", "Pushes.", (Sample(4, (("type", "cds"),)),))]
@@ -155,3 +172,71 @@ def test_labels_are_escaped_and_fractions_kept() -> None:
         "# TYPE x_seconds histogram",
         'x_seconds_sum{why="a \\"b\\"\\n\\\\"} 0.5',
     ]
+
+
+# -- refusals and workloads
+
+DENY = ObjectRef("security.istio.io", "AuthorizationPolicy", "shop", "no")
+
+
+def refused(source: str = "client", origin: str = "a.yaml:1", kind: Kind = Kind.REFUSED) -> Refusal:
+    return Refusal(
+        when=THEN,
+        kind=kind,
+        stage=Stage.DENY,
+        why="a DENY policy matches",
+        source=Party("c", source, source, "10.0.0.2", f"spiffe://td/ns/c/sa/{source}", proven=True),
+        destination=Party("shop", "web", "web-0", "10.0.0.1"),
+        policies=(Blame(DENY, 0, origin),),
+        port=8080,
+        protocol="HTTP/1.1",
+        method="GET",
+        host="web",
+        path="/a",
+        status=403,
+    )
+
+
+def status_with(*found: Refusal) -> FakeStatus:
+    status = FakeStatus()
+    for each in found:
+        status.record.add(each)
+    return status
+
+
+async def test_refusals() -> None:
+    status = status_with(refused(), refused("other"))
+    told = (await get("/debug/audit?from=c/client", status)).json()
+    assert (told["next"], told["lost"], told["dropped"]) == (2, 0, 0)
+    [one] = told["refusals"]
+    assert (one["number"], one["kind"], one["request"], one["answer"]) == (1, "refused", "GET web/a", "403")
+    assert one["from"]["principal"] == "spiffe://td/ns/c/sa/client"
+    [policy] = one["policies"]
+    assert (policy["object"], policy["rule"], policy["origin"]) == ("AuthorizationPolicy shop/no", 0, "a.yaml:1")
+    assert [each["number"] for each in (await get("/debug/audit?after=1", status)).json()["refusals"]] == [2]
+
+
+@pytest.mark.parametrize("query", ["kind=x", "after=-1", "after=x", "since=yesterday"])
+async def test_a_question_for_refusals_that_makes_no_sense(query: str) -> None:
+    assert (await get(f"/debug/audit?{query}")).status_code == 400
+
+
+async def test_counts_of_refusals() -> None:
+    [one] = (await get("/debug/refusals", status_with(refused(), refused()))).json()
+    assert (one["from"], one["to"], one["times"], one["kind"]) == ("c/client", "shop/web", 2, "refused")
+    assert one["policies"][0]["origin"] == "a.yaml:1"
+
+
+def test_counters_of_a_policy_that_has_moved_are_one() -> None:
+    record = status_with(refused(), refused(origin="a.yaml:9"), refused(kind=Kind.AUDITED)).record
+    text = render(refusals.metrics(record))
+    same = 'plait_refusals_total{source="c/client",destination="shop/web",policy="shop/no",kind="%s"} %d'
+    assert same % ("refused", 2) in text
+    assert same % ("audited", 1) in text
+
+
+async def test_workloads_are_told_as_commands_read_them() -> None:
+    answer = (await get("/debug/workloads?namespace=shop")).json()
+    [known] = msgspec.convert(answer, list[KnownWorkload])
+    assert (known.label, known.mode, known.port_modes) == ("shop/web", "STRICT", {"9000": "DISABLE"})
+    assert (await get("/debug/workloads?namespace=other")).json() == []

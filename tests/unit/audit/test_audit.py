@@ -18,6 +18,7 @@ from xds.decoders.build import Builder
 from xds.model.labels import labels
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
+from xds.server import Denied, Node, Peer, Reason
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 MESH = """
@@ -27,7 +28,8 @@ MESH = """
 {apiVersion: v1, kind: Pod, metadata: {name: client, namespace: c, labels: {app: client}},
  status: {podIP: 127.0.0.1}, spec: {containers: [{name: c}]}}
 ---
-{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: ok, namespace: shop}, spec: {rules: [{}]}}
+{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: ok, namespace: shop},
+ spec: {rules: [{}]}}
 ---
 {apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: tight, namespace: shop,
  annotations: {istio.io/dry-run: "true"}}, spec: {rules: [{}]}}
@@ -36,10 +38,10 @@ MESH = """
  spec: {mtls: {mode: STRICT}}}
 ---
 {apiVersion: security.istio.io/v1, kind: RequestAuthentication, metadata: {name: jwt, namespace: shop},
- spec: {selector: {matchLabels: {app: web}}, jwtRules: [{issuer: i, jwks: '{"keys": []}'}]}}
+ spec: {selector: {matchLabels: {app: web}}, jwtRules: [{issuer: i, jwksUri: "https://i/keys"}]}}
 ---
 {apiVersion: security.istio.io/v1, kind: RequestAuthentication, metadata: {name: others, namespace: shop},
- spec: {selector: {matchLabels: {app: other}}, jwtRules: [{issuer: o, jwks: '{"keys": []}'}]}}
+ spec: {selector: {matchLabels: {app: other}}, jwtRules: [{issuer: o, jwksUri: "https://o/keys"}]}}
 """
 PROXY = Proxy("p", namespace="shop", name="web-0", labels=labels({"app": "web"}), addresses=("10.0.0.2",))
 
@@ -109,6 +111,30 @@ def test_what_was_dropped_is_counted(audit: Audit) -> None:
     assert audit.record.dropped == 7
 
 
+@pytest.mark.parametrize(
+    "address, label", [("ipv4:127.0.0.1:4242", "c/client"), ("ipv6:%5B::9%5D:1", "::9"), ("unix:", "unix")]
+)
+async def test_who_is_denied_a_stream_is_told(audit: Audit, address: str, label: str) -> None:
+    async def admit(node: Node, peer: Peer) -> str:
+        raise Denied("the proxy says that its namespace is 'shop'")
+
+    with pytest.raises(Denied):
+        await audit.watching(admit)(Node("sidecar~x"), Peer(address))
+    [(_, one)] = audit.record.latest(Wanted())
+    assert (one.stage, one.request, one.source.label) == (Stage.XDS, "xDS", label)
+    assert (one.source.principal, one.source.proven) == ("sidecar~x", False)
+    assert (one.destination.label, one.why) == ("control plane", "the proxy says that its namespace is 'shop'")
+
+
+async def test_a_stream_that_shall_come_again_is_no_refusal(audit: Audit) -> None:
+    async def admit(node: Node, peer: Peer) -> str:
+        raise Denied("not now", Reason.UNAVAILABLE)
+
+    with pytest.raises(Denied):
+        await audit.watching(admit)(Node("p"), Peer(""))
+    assert not audit.record.latest(Wanted())
+
+
 # -- the record
 
 POLICY = ObjectRef("security.istio.io", "AuthorizationPolicy", "shop", "no")
@@ -127,8 +153,9 @@ def test_the_latest_are_kept_and_the_lost_are_counted() -> None:
     record = Record()
     for _ in range(LATEST + 5):
         record.add(REFUSAL)
-    found = record.latest(Wanted())
+    found = record.latest(Wanted(last=LATEST * 2))
     assert (len(found), found[0].number, found[-1].number) == (LATEST, 6, LATEST + 5)
+    assert [each.number for each in record.latest(Wanted(last=2))] == [LATEST + 4, LATEST + 5]
     assert (record.lost(2), record.lost(5), record.lost(LATEST)) == (3, 0, 0)
     assert [each.number for each in record.latest(Wanted(after=LATEST + 3))] == [LATEST + 4, LATEST + 5]
 

@@ -125,7 +125,7 @@ def test_what_callers_choose_is_cut_and_cleaned() -> None:
     message = request()
     message.request.path = "/\x1b[2Jx\n" + "y" * 1000
     message.request.authority = "a\r\nb"
-    message.request.request_method = 99
+    message.request.request_method = 99  # type: ignore[assignment]  # what a newer Envoy may know
     [one] = sightings(message, NOW)
     assert one.path.startswith("/?[2Jx?y")
     assert len(one.path) == 300

@@ -101,7 +101,7 @@ def test_a_policy_for_what_was_seen() -> None:
 
 def test_comments_say_how_often_and_what_cannot_be_said() -> None:
     text = suggested().text()
-    assert "# seen: 1 POST on port 8080, 3 connections on port 9000, 5 GET on port 8080\n" in text
+    assert "# seen: 5 GET on port 8080, 1 POST on port 8080, 3 connections on port 9000\n" in text
     assert "# plaintext, which no principal can name: plain/outsider (no sidecar), 4 times on port 9000" in text
     assert "# 3 more times from callers in plaintext that were too many to be told apart" in text
 

@@ -60,7 +60,7 @@ def test_version() -> None:
         (("serve",), "say what to serve: --manifests DIR"),
         (("serve", "--manifests", "/no/such/folder"), "/no/such/folder: there is no such file or directory"),
         (("serve", "--manifests", "/tmp", "--in-cluster"), "rule each other out"),
-        (("serve", "--manifests", "/tmp"), "without TLS only: --xds-plaintext ADDR"),
+        (("serve", "--manifests", "/tmp", "--token-issuer", "x"), "token_issuer and token_keys go together"),
         (("serve", "--manifests", "/tmp", "--http", "here"), "http must be host:port or unix:/path, is 'here'"),
         (("up", "/no/such/folder"), "/no/such/folder: there is no such file or directory"),
         (("proxy-status", "--http", "127.0.0.1:1"), "no control plane answers at 127.0.0.1:1"),

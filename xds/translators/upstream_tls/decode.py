@@ -8,6 +8,7 @@ from xds.kinds.traffic_policy import ClientTLSSettings, PortTrafficPolicy, Traff
 from xds.model.refs import FieldRef
 from xds.translators.feature import Reading
 from xds.translators.upstream_tls.policy import Mode, UpstreamTls
+from xds.view.names import OF_AUTHORITIES
 
 _MODE: Final = {
     "DISABLE": Mode.DISABLE,
@@ -20,7 +21,7 @@ _MODE: Final = {
 def upstream_tls(struct: TrafficPolicy | PortTrafficPolicy, at: FieldRef, reading: Reading) -> UpstreamTls | None:
     """The policy in ``trafficPolicy.tls``; None when the block is absent.
 
-    Problems: tls.certificate-missing, tls.field-excluded, tls.verify-none.
+    Problems: tls.certificate-missing, tls.field-excluded, tls.credential-name, tls.verify-none.
     Source: istio networking/v1 ClientTLSSettings.
     """
     spec = struct.tls
@@ -32,6 +33,9 @@ def upstream_tls(struct: TrafficPolicy | PortTrafficPolicy, at: FieldRef, readin
     if spec.credential_name and mode in (Mode.DISABLE, Mode.MESH):
         message = f"has no effect with mode {spec.mode}; it is for SIMPLE and MUTUAL"
         reading.warning(at / "credentialName", "tls.field-excluded", message)
+    if spec.credential_name.endswith(OF_AUTHORITIES):
+        message = f"must not end in {OF_AUTHORITIES}, is {spec.credential_name!r}: name the Secret beside it"
+        reading.error(at / "credentialName", "tls.credential-name", message)
     if spec.insecure_skip_verify and (spec.ca_certificates or spec.subject_alt_names):
         message = "must not stand beside caCertificates or subjectAltNames, which it would ignore"
         reading.error(at / "insecureSkipVerify", "tls.verify-none", message)
