@@ -23,6 +23,7 @@ from ca import keys
 from ca.authority import Authority, Issued
 from ca.directory_store import DirectoryStore
 from ca.issuer import Issuer, self_signed
+from ca.state import CaState
 from tests.envoy.manifests import documents, namespace, service
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
 from xds.app import ControlPlane
@@ -69,7 +70,9 @@ class Serving:
         return issued(self.issuer, account, trust_domain)
 
 
-def issued(issuer: Issuer, account: str = "web", trust_domain: str = "cluster.local", ago: timedelta = HOUR * 0) -> Issued:
+def issued(
+    issuer: Issuer, account: str = "web", trust_domain: str = "cluster.local", ago: timedelta = HOUR * 0
+) -> Issued:
     """A certificate of an hour, made some time ago, for an account in shop."""
     identity = f"spiffe://{trust_domain}/ns/shop/sa/{account}"
     return Authority(issuer, trust_domain).issue(identity, HOUR, datetime.now(UTC) - ago)
@@ -97,8 +100,6 @@ async def serving(folder: Path, *, issuer: Issuer | None = None, **settings: Any
     (manifests / "mesh.yaml").write_text(MANIFESTS)
     keys_file.write_text(jwks(tokens))
     if issuer is not None:
-        from ca.state import CaState
-
         DirectoryStore(folder / "ca").save(CaState(issuer, datetime.now(UTC)))
     wanted = {
         "xds": "127.0.0.1:0",

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import httpx
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -29,6 +30,7 @@ from xds.wire.resource import Resource, ResourceSet, Table
 from xds.wire.type_urls import SECRET
 
 LIMIT_S = 30.0
+MANY = 20  # a few for each slot
 OWN = labels({"app": "web", "version": "v1"})
 
 
@@ -74,6 +76,13 @@ class Sidecar:
             for resources in at_once(pipeline.advance(world.happen(event))).values():
                 self._run(self._offer(resources))
 
+    def counted(self, pattern: str) -> dict[str, int]:
+        """Envoy's counters whose names match the regular expression."""
+        transport = httpx.HTTPTransport(uds=str(self._folder / "admin"))
+        with httpx.Client(transport=transport, timeout=LIMIT_S) as client:
+            found = client.get("http://envoy/stats", params={"format": "json", "filter": pattern}).json()
+        return {each["name"]: each["value"] for each in found["stats"] if "value" in each}
+
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(LIMIT_S)
 
@@ -109,6 +118,11 @@ class Sidecar:
 def sidecar(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
     with Sidecar(tmp_path_factory.mktemp("random"), delta=request.param == "delta") as running:
         yield running
+        # What comes after the last ACK that a history waits for is refused as loudly.
+        refused = running.counted(r"(update_rejected|config_fail|config_conflict)$")
+        assert not {name: count for name, count in refused.items() if count}
+        assert sum(running.counted(r"extension_config_discovery.*config_reload$").values()) > MANY
+        assert sum(running.counted(r"^sds\..*update_success$").values()) > 0
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
