@@ -100,6 +100,11 @@ class Mesh:
         found = (self._pod(service, replica) for service in services for replica in range(self.size.endpoints))
         return list(islice(found, count))
 
+    def all_pods(self) -> list[Pod]:
+        """Every pod there is, the hot service's too."""
+        each = range(self.size.endpoints)
+        return [self._pod(service, replica) for service in range(self.size.services) for replica in each]
+
     def edit_endpoint(self) -> str:
         """Make ready: one endpoint of the hot service with another address, which is returned."""
         address = str(IPv4Address("10.250.0.1") + self._next())

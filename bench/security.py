@@ -15,7 +15,7 @@ from bench import control_plane
 from bench.control_plane import Server
 from bench.figures import BYTES, CPU, HELD, LAST, POLICY, RENEWAL, ROOT, ROOT_POLICY, WALL, Figure
 from bench.fleet import BenchmarkFailed, Fleet, Traffic
-from bench.mesh import ROOT_NAMESPACE, Mesh
+from bench.mesh import ROOT_NAMESPACE, Mesh, Pod, Size
 from bench.scenarios import Plan, Say
 from xds.wire import type_urls as t
 
@@ -60,25 +60,40 @@ class Security:
         """Run those that the plan names; the lines of the table. BenchmarkFailed when one sends what it need not."""
         found: list[Measured] = []
         async with Fleet() as fleet:
-            if self._plan.only & {POLICY, ROOT_POLICY, ROOT}:
-                found += await self._changes(fleet)
+            if self._plan.only & {POLICY, ROOT_POLICY}:
+                found += await self._policies(fleet)
+            if ROOT in self._plan.only:
+                found.append(await self._roots(fleet))
             if RENEWAL in self._plan.only:
                 found.append(await self._renewal(fleet))
         return [line for each in found for line in self._lines(each)]
 
-    async def _changes(self, fleet: Fleet) -> list[Measured]:
-        found = [Measured(name) for name in (POLICY, ROOT_POLICY, ROOT) if name in self._plan.only]
+    async def _policies(self, fleet: Fleet) -> list[Measured]:
+        found = [Measured(name) for name in (POLICY, ROOT_POLICY) if name in self._plan.only]
         async with control_plane.secured(self._mesh.folder, self._log) as server:
             self._plan.started(server.pid)
-            await self._connect(fleet, server)
+            await self._connect(fleet, server, self._pods)
             for each in found:
-                for _ in range(self._plan.change_repeats if each.name != ROOT else self._plan.cold_repeats):
-                    await (self._new_root if each.name == ROOT else self._policy)(fleet, server, each)
+                for _ in range(self._plan.change_repeats):
+                    await self._policy(fleet, server, each)
             await fleet.close()
         return found
 
-    async def _connect(self, fleet: Fleet, server: Server) -> None:
-        await fleet.connect(server.target, await control_plane.proven(server, self._pods), "delta")
+    @staticmethod
+    async def _connect(fleet: Fleet, server: Server, pods: list[Pod]) -> None:
+        await fleet.connect(server.target, await control_plane.proven(server, pods), "delta")
+
+    async def _roots(self, fleet: Fleet) -> Measured:
+        """A mesh of as many pods as there are sidecars: one that is not connected would hold the old root."""
+        into, count = Measured(ROOT), len(self._pods)
+        mesh = Mesh(self._plan.folder / f"mesh-roots-{count}", Size(count, 1, secured=True))
+        mesh.write()
+        async with control_plane.secured(mesh.folder, self._log) as server:
+            await self._connect(fleet, server, mesh.all_pods())
+            for _ in range(self._plan.cold_repeats):
+                await self._new_root(fleet, server, into)
+            await fleet.close()
+        return into
 
     async def _policy(self, fleet: Fleet, server: Server, into: Measured) -> None:
         namespace, affected = self._together, self._here
@@ -113,7 +128,7 @@ class Security:
         """All have certificates of a minute, made within a second or two: each is renewed once."""
         into = Measured(RENEWAL)
         async with control_plane.secured(self._mesh.folder, self._log, _SHORT) as server:
-            await self._connect(fleet, server)
+            await self._connect(fleet, server, self._pods)
             await fleet.settled()
             before, _ = await self._begin(server)
             traffic, began = Traffic(), 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -43,7 +43,7 @@ from xds.server import (
     SnapshotCache,
 )
 from xds.settings import Settings
-from xds.slices import in_slices
+from xds.slices import Slices, in_slices
 from xds.sources.changes import Source
 from xds.sources.issuer_keys import IssuerKeys
 from xds.sources.key_sets import KeySetSettings, networks
@@ -240,9 +240,7 @@ class ControlPlane:
         if any(each.table is Tables.POLICY for each in change.inputs):
             self._keys.want(wanted_keys(change.snapshot))
         async with self._changing:
-            changed = await in_slices(self._pipeline.advance(change))
-            for proxy, resources in changed.items():
-                self._publish(proxy, resources)
+            await in_slices(self._publish_all(await in_slices(self._pipeline.advance(change))))
             self.ports.follow_mesh()
             if self._custody is not None:
                 self._custody.follow_mesh()
@@ -279,6 +277,11 @@ class ControlPlane:
 
     async def _caller(self, peer: Peer) -> Caller | None:
         return await caller_of(peer, self._trust, anonymous=self._settings.anonymous)
+
+    def _publish_all(self, changed: Mapping[Proxy, ResourceSet]) -> Slices[None]:
+        for proxy, resources in changed.items():
+            self._publish(proxy, resources)
+            yield
 
     def _publish(self, proxy: Proxy, resources: ResourceSet) -> None:
         """Serve a proxy its resources and its own secrets."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -79,6 +79,7 @@ class Identities:
         self._due: list[tuple[datetime, int, Proxy]] = []
         self._count = 0
         self._stale: dict[Proxy, None] = {}
+        self._untold: dict[Proxy, None] = {}  # of the roots that are to be believed now
         self._wake = asyncio.Event()
         self._authorities = _authorities(believed)
         self._told: dict[Proxy, tuple[Table, int]] = {}  # the roots it was sent, and their mark
@@ -124,7 +125,7 @@ class Identities:
     def use(self, believed: Believed) -> None:
         """Sign with another authority from now on, or tell of others to believe.
 
-        Who has a certificate of another issuer or trust domain gets a new one; all are told at once of other roots.
+        Who has a certificate of another issuer or trust domain gets a new one; all are told of other roots.
         """
         before, authority = self._believed, believed.authority
         self._believed, self._authority = believed, authority
@@ -136,16 +137,19 @@ class Identities:
             self._wake.set()
         if believed.fingerprints != before.fingerprints:
             self._authorities = _authorities(believed)
-            self._renewed(list(self._held))
+            self._untold.update(dict.fromkeys(self._held))
+            self._wake.set()
 
     async def renew(self) -> None:
-        """Renew certificates when they are due, for ever; ends only when cancelled."""
+        """Renew certificates when they are due and tell of other roots, for ever; ends only when cancelled."""
         while True:
-            now = datetime.now(UTC)
-            due = self._take_due(now)
-            for start in range(0, len(due), _A_SLICE):
-                part = [proxy for proxy in due[start : start + _A_SLICE] if self._reissue(proxy, now)]
+            untold, self._untold = self._untold, {}
+            for part in _slices(list(untold)):
                 self._renewed(part)
+                await asyncio.sleep(0)
+            now = datetime.now(UTC)
+            for part in _slices(self._take_due(now)):
+                self._renewed([proxy for proxy in part if self._reissue(proxy, now)])
                 await asyncio.sleep(0)
             await self._sleep()
 
@@ -197,6 +201,11 @@ class Identities:
         heapq.heappush(self._due, (when, self._count, proxy))
         if self._due[0][2] is proxy:
             self._wake.set()
+
+
+def _slices(proxies: Sequence[Proxy]) -> Iterator[Sequence[Proxy]]:
+    for start in range(0, len(proxies), _A_SLICE):
+        yield proxies[start : start + _A_SLICE]
 
 
 def _certificate(issued: Issued) -> Resource:

@@ -122,7 +122,7 @@ def sidecar(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         refused = running.counted(r"(update_rejected|config_fail|config_conflict)$")
         assert not {name: count for name, count in refused.items() if count}
         assert sum(running.counted(r"extension_config_discovery.*config_reload$").values()) > MANY
-        assert sum(running.counted(r"^sds\..*update_success$").values()) > 0
+        assert sum(running.counted(r"ssl_context_update_by_sds$").values()) > 0
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))

@@ -60,3 +60,10 @@ def test_what_cannot_be_read(environment: dict[str, str], message: str) -> None:
     with pytest.raises(SettingError) as caught:
         Settings.resolve(environment, {})
     assert message in str(caught.value)
+
+
+def test_tls_is_the_default_until_plaintext_is_wanted() -> None:
+    assert Settings.resolve({}, {}).xds == "0.0.0.0:15012"
+    assert Settings.resolve({}, {"xds_plaintext": "127.0.0.1:1"}).xds == ""
+    assert Settings.resolve({}, {"xds_plaintext": "127.0.0.1:1", "xds": "127.0.0.1:2"}).xds == "127.0.0.1:2"
+    assert Settings.resolve({"PLAIT_XDS": "127.0.0.1:2"}, {"xds_plaintext": "127.0.0.1:1"}).xds == "127.0.0.1:2"

@@ -19,7 +19,7 @@ app = typer_app()
 
 Proxy = Mapping[str, Any]
 
-_TYPES: Final = ("cds", "lds", "eds", "rds", "vhds", "ecds")
+_TYPES: Final = ("cds", "lds", "eds", "rds", "vhds", "ecds", "sds")
 _COLUMNS: Final = {
     "NAME": "name",
     "CLUSTER": "cluster",

@@ -14,7 +14,7 @@ import pytest
 from xds.admin import refusals
 from xds.admin.app import app
 from xds.admin.exposition import Metric, Sample, render
-from xds.admin.status import KnownObject, ProxySync, SentResource, Sync, TypeSync
+from xds.admin.status import CaReport, KnownObject, ProxySync, SentResource, Sync, TypeSync
 from xds.audit.naming import WorkloadSecurity
 from xds.audit.record import Record
 from xds.audit.refusal import Blame, Kind, Party, Refusal, Stage
@@ -38,6 +38,7 @@ class FakeStatus:
     """A control plane with one proxy that refused a route."""
 
     is_ready: bool = True
+    authority: CaReport | None = CaReport("stable", THEN, "ab12", ("ab12",), THEN, ("a/b holds it",))
     found: list[Problem] = field(default_factory=list)
     record: Record = field(default_factory=Record)
 
@@ -72,6 +73,9 @@ class FakeStatus:
         mtls = Mtls(MtlsMode.STRICT, ((9000, MtlsMode.DISABLE),))
         pod = ObjectRef("", "Pod", "shop", "web-0")
         return [WorkloadSecurity(pod, "web", "default", labels({"app": "web"}), ("10.0.0.1",), True, mtls)]
+
+    def ca(self) -> CaReport | None:
+        return self.authority
 
     def metrics(self) -> Iterable[Metric]:
         return [Metric("pilot_xds_pushes", "counter", "Pushes.", (Sample(4, (("type", "cds"),)),))]
@@ -154,6 +158,14 @@ async def test_registryz_and_the_list_of_pages() -> None:
     for page in (await get("/debug")).json():
         answer = await get(page + ID if page.endswith("=") else page)
         assert answer.status_code == 200
+
+
+async def test_where_the_ca_stands() -> None:
+    page = (await get("/debug/ca")).json()
+    assert (page["phase"], page["signer"], page["roots"]) == ("stable", "ab12", ["ab12"])
+    assert (page["blocked_by"], page["warnings"]) == (["a/b holds it"], [])
+    assert page["since"] == page["not_after"] == THEN.isoformat()
+    assert (await get("/debug/ca", FakeStatus(authority=None))).status_code == 404
 
 
 async def test_metrics() -> None:
