@@ -28,6 +28,7 @@ from xds.model.snapshot import Snapshot
 from xds.model.snapshot import Table as Tables
 from xds.pipeline import Pipeline
 from xds.ports import Ports
+from xds.presence import Presence, group_of
 from xds.server import (
     Admission,
     Denied,
@@ -36,7 +37,6 @@ from xds.server import (
     Peer,
     Reason,
     Rejected,
-    Rejection,
     Reporter,
     ResourceSet,
     Server,
@@ -56,7 +56,6 @@ log = structlog.get_logger()
 
 ENDPOINTS = "EndpointSlice"
 PODS = "Pod"
-LINGER_S = 30.0
 
 
 class ControlPlane:
@@ -82,9 +81,7 @@ class ControlPlane:
         self._custody = custody(trust, settings.certificate_lifetime, self._snapshot, self._renewed)
         self._sent: dict[Proxy, tuple[ResourceSet, Secrets, ResourceSet]] = {}
         self._groups: dict[str, Proxy] = {}
-        self._streams: dict[Proxy, int] = {}
-        self._lingering: dict[Proxy, asyncio.TimerHandle] = {}
-        self._leaving: set[Proxy] = set()
+        self._present = Presence(self._wake.set)
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._cache = SnapshotCache()
@@ -93,8 +90,9 @@ class ControlPlane:
         self.findings = Findings(self._store, self._builder, self._pipeline.graph, sources)
         self._server.add_access_logs(self.audit.take, self.audit.watching(self._reporter))
         self.ports = Ports(self._server, settings, trust, self._custody, self._snapshot)
-        report = self._custody.report if self._custody is not None else None
-        self.convergence = Convergence(self._cache, self._store, self.findings, self._serving, self.audit, report)
+        self.convergence = Convergence(
+            self._cache, self._store, self.findings, self._serving, self.audit, self._custody
+        )
 
     async def __aenter__(self) -> Self:
         try:
@@ -134,13 +132,9 @@ class ControlPlane:
     async def _synced(self) -> None:
         while True:
             await self._idle.wait()
-            looked_at, refused = (self._rounds, set(self._streams)), list[Rejection]()
-            for proxy in list(self._streams):
-                try:
-                    await self._cache.acked(_group(proxy))
-                except Rejected as rejected:
-                    refused += rejected.rejections
-            if self._idle.is_set() and looked_at == (self._rounds, set(self._streams)):
+            looked_at = (self._rounds, set(self._present))
+            refused = await self.convergence.refused(map(group_of, self._present))
+            if self._idle.is_set() and looked_at == (self._rounds, set(self._present)):
                 break
         if refused:
             raise Rejected(refused)
@@ -162,16 +156,14 @@ class ControlPlane:
         if not serving.done():
             serving.cancel()
             await self.wait()
-        self.ports.open()
-        for name, work in self.ports.work().items():
+        for name, work in self.ports.open().items():
             self._spawn(work, name)
         await self._server.start()
 
     async def _end(self) -> None:
         await self._server.stop()
         self._stop.set()
-        for timer in self._lingering.values():
-            timer.cancel()
+        self._present.close()
         for task in self._tasks:
             if task.get_name() != "admin":
                 task.cancel()
@@ -242,8 +234,6 @@ class ControlPlane:
         async with self._changing:
             await in_slices(self._publish_all(await in_slices(self._pipeline.advance(change))))
             self.ports.follow_mesh()
-            if self._custody is not None:
-                self._custody.follow_mesh()
         self.findings.changed()
 
     # -- to the proxies
@@ -251,11 +241,8 @@ class ControlPlane:
     async def _admit(self, node: Node, peer: Peer) -> Admission:
         caller = await self._caller(peer)
         proxy = proxy_of(node, peer, caller)
-        if (timer := self._lingering.pop(proxy, None)) is not None:
-            timer.cancel()
-        self._leaving.discard(proxy)
-        self._streams[proxy] = self._streams.get(proxy, 0) + 1
-        admission = Admission(_group(proxy), seconds_left(caller))
+        self._present.arrived(proxy)
+        admission = Admission(group_of(proxy), seconds_left(caller))
         self._groups[admission.group] = proxy
         try:
             async with self._changing:
@@ -290,8 +277,8 @@ class ControlPlane:
         if known is None or known[0] is not resources or known[1] != secrets:
             layers = {**resources.layers, SECRET: (*resources.of(SECRET), *secrets)} if secrets else resources.layers
             known = self._sent[proxy] = (resources, secrets, ResourceSet(layers) if secrets else resources)
-        if self._cache.get(_group(proxy)) is not known[2]:
-            self._cache.set(_group(proxy), known[2])
+        if self._cache.get(group_of(proxy)) is not known[2]:
+            self._cache.set(group_of(proxy), known[2])
 
     def _renewed(self, proxies: Iterable[Proxy]) -> None:
         for proxy in proxies:
@@ -299,30 +286,15 @@ class ControlPlane:
                 self._publish(proxy, self._sent[proxy][0])
 
     def _released(self, node: Node, peer: Peer, admission: Admission) -> None:
-        proxy = self._groups[admission.group]
-        self._streams[proxy] -= 1
-        if not self._streams[proxy]:
-            del self._streams[proxy]
-            # Most come back in a moment; what was made for them is kept until then.
-            loop = asyncio.get_running_loop()
-            self._lingering[proxy] = loop.call_later(LINGER_S, self._forget, proxy)
-
-    def _forget(self, proxy: Proxy) -> None:
-        del self._lingering[proxy]
-        self._leaving.add(proxy)
-        self._wake.set()
+        self._present.left(self._groups[admission.group])
 
     async def _see_off(self) -> None:
         async with self._changing:
-            leaving, self._leaving = self._leaving, set()
+            leaving = self._present.take_leaving()
             self._pipeline.disconnect(*leaving)
             for proxy in leaving:
-                self._cache.remove(_group(proxy))
+                self._cache.remove(group_of(proxy))
                 self._sent.pop(proxy, None)
-                self._groups.pop(_group(proxy), None)
+                self._groups.pop(group_of(proxy), None)
                 if self._custody is not None:
                     self._custody.forget(proxy)
-
-
-def _group(proxy: Proxy) -> str:
-    return f"{proxy.id}#{hash(proxy) & 0xFFFFFFFF:08x}"

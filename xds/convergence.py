@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -13,10 +13,11 @@ from xds.admin.status import CaReport, KnownObject, ProxySync, SentResource, Syn
 from xds.audit.audit import Audit
 from xds.audit.naming import WorkloadSecurity
 from xds.audit.record import Record
+from xds.custody import Custody
 from xds.findings import Findings
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef
-from xds.server import SnapshotCache, State, StreamStatus, TypeStatus
+from xds.server import Rejected, Rejection, SnapshotCache, State, StreamStatus, TypeStatus
 from xds.sources.store import ObjectStore
 from xds.wire.codec import to_plain
 from xds.wire.resource import Resource
@@ -43,9 +44,9 @@ class Convergence:
         findings: Findings,
         serving: asyncio.Event,
         audit: Audit,
-        ca: Callable[[], CaReport] | None = None,
+        custody: Custody | None,
     ) -> None:
-        self._ca = ca
+        self._custody = custody
         self._audit = audit
         self._cache = cache
         self._store = store
@@ -79,7 +80,17 @@ class Convergence:
 
     def ca(self) -> CaReport | None:
         """The mesh's certificate authority; None where there is none."""
-        return self._ca() if self._ca is not None else None
+        return self._custody.report() if self._custody is not None else None
+
+    async def refused(self, groups: Iterable[str]) -> list[Rejection]:
+        """What the proxies of these groups have refused, when each has answered what it was sent."""
+        found = list[Rejection]()
+        for group in groups:
+            try:
+                await self._cache.acked(group)
+            except Rejected as rejected:
+                found += rejected.rejections
+        return found
 
     def metrics(self) -> Iterable[Metric]:
         """Counters beside those that the pages count themselves."""

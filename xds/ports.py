@@ -51,13 +51,19 @@ class Ports:
             )
             server.add_handlers([requests.handlers(settings.certificate_lifetime)])
 
-    def open(self) -> None:
-        """Listen. Errors: OSError when an address cannot be had; ca.errors.CaError when the CA cannot sign for it."""
+    def open(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """Listen; what comes back is to run while they are open, by name.
+
+        Errors: OSError when an address cannot be had; ca.errors.CaError when the CA cannot sign for it.
+        """
         self.follow_mesh()
         if self._settings.xds_plaintext:
             self._opened("xds_plaintext", self._settings.xds_plaintext, self._server.add_plaintext)
-        if not self._settings.xds and not self._settings.xds_mtls:
-            return
+        if self._settings.xds or self._settings.xds_mtls:
+            self._open_tls()
+        return {} if self._trust.issuer is None else {"token keys": self._trust.issuer.follow()}
+
+    def _open_tls(self) -> None:
         custody = self._custody
         if custody is None:
             raise OSError("xDS over TLS needs a CA")
@@ -75,14 +81,12 @@ class Ports:
                 advice="nobody can prove who it is there: --token-issuer and --token-keys, or --xds-mtls",
             )
 
-    def work(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """What is to run while they are open, by name."""
-        return {} if self._trust.issuer is None else {"token keys": self._trust.issuer.follow()}
-
     def follow_mesh(self) -> None:
         """Take note that the mesh's settings may be others now."""
         if self._trust.certificates is not None:
             self._trust.certificates.trust_domains = self._mesh.trust.all
+        if self._custody is not None:
+            self._custody.follow_mesh()
 
     def _opened(self, name: str, address: str, listen: Callable[[str], int]) -> None:
         self.bound[name] = listen(address)

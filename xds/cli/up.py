@@ -36,6 +36,16 @@ class Run:
     loopback: Annotated[
         bool, typer.Option("--loopback", help="Run pods on loopback even where they could have namespaces.")
     ] = False
+    ca_dir: Annotated[
+        Path | None,
+        typer.Option("--ca-dir", metavar="DIR", help="Keep the mesh's CA here. Default: it goes with the mesh."),
+    ] = None
+    workload_socket: Annotated[
+        Path | None,
+        typer.Option(
+            "--workload-socket", metavar="PATH", help="Sidecars have their certificates from this SDS socket (SPIRE's)."
+        ),
+    ] = None
     timeout_s: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="How long it may take to be READY.")
     ] = 60.0
@@ -106,6 +116,8 @@ def _settings(manifests: Path, run: Run) -> LocalSettings:
         loopback=bool(reason),
         envoy=run.envoy,
         envoy_log_level=run.envoy_log_level,
+        ca_dir=run.ca_dir,
+        workload_socket=run.workload_socket,
     )
 
 

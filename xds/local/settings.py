@@ -18,6 +18,8 @@ class LocalSettings:
     ClusterIPs are from; ``egress`` False cuts pods off from everything outside the mesh;
     ``loopback`` runs pods without namespaces (see ``loopback``), for who is not root;
     ``app_uid`` is who containers run as (any but 0 and 1337); ``envoy`` None takes the installed package's;
+    ``workload_socket`` is that of a SPIFFE workload API (SPIRE's agent) which sidecars have their certificates from;
+    None: from the control plane;
     ``ca_dir`` is where the mesh's CA is kept; None makes one that is gone with the mesh; ``certificate_lifetime`` is
     how long what it signs for sidecars is valid;
     ``jwks_refresh`` is how often token issuers' keys are fetched where their server does not say;
@@ -36,6 +38,7 @@ class LocalSettings:
     envoy_concurrency: int = 1
     envoy_log_level: str = "warning"
     envoy_flags: tuple[str, ...] = ("--drain-time-s", "5")
+    workload_socket: Path | None = None
     ca_dir: Path | None = None
     certificate_lifetime: timedelta = timedelta(hours=24)
     jwks_refresh: timedelta = timedelta(minutes=20)

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,21 +37,25 @@ def bootstraps(settings: LocalSettings, socket: str, *, tokens: bool = False) ->
     """
     folder = files_folder(settings.name) if settings.loopback else RUN_DIR
     control_plane = ControlPlane(f"unix:{folder / socket}")
+    bound = partial(bootstrap_for, loopback=settings.loopback, workload_socket=settings.workload_socket)
     if not tokens:
-        return bootstrap_for(control_plane, loopback=settings.loopback)
+        return bound(control_plane)
 
     def make(spec: PodSpec, addresses: tuple[str, ...]) -> dict[str, Any]:
         own = replace(control_plane, token=pod_tokens.watched(folder, spec.key))
-        return bootstrap_for(own, loopback=settings.loopback)(spec, addresses)
+        return bound(own)(spec, addresses)
 
     return make
 
 
-def bootstrap_for(control_plane: ControlPlane, *, loopback: bool = False) -> BootstrapFor:
+def bootstrap_for(
+    control_plane: ControlPlane, *, loopback: bool = False, workload_socket: Path | None = None
+) -> BootstrapFor:
     """What makes the bootstrap of a pod's sidecar, given the pod and its addresses.
 
     With ``loopback`` Envoy's own ports are at the pod's address, and the node metadata say that nothing is intercepted
-    (INTERCEPTION_MODE NONE) and where the explicit proxy is wanted (HTTP_PROXY_PORT).
+    (INTERCEPTION_MODE NONE) and where the explicit proxy is wanted (HTTP_PROXY_PORT). ``workload_socket``: see
+    ``bootstrap``.
     """
 
     def make(spec: PodSpec, addresses: tuple[str, ...]) -> dict[str, Any]:
@@ -67,7 +72,7 @@ def bootstrap_for(control_plane: ControlPlane, *, loopback: bool = False) -> Boo
             metadata={"HTTP_PROXY_PORT": str(PROXY_PORT)} if loopback else {},
         )
         ports = OwnPorts(admin_address=addresses[0], address=addresses[0]) if loopback else OwnPorts()
-        return bootstrap(node, control_plane, ports)
+        return bootstrap(node, control_plane, ports, workload_socket=workload_socket)
 
     return make
 

@@ -29,6 +29,9 @@ REVIEWS = ObjectRef("networking.istio.io", "VirtualService", "shop", "reviews")
 ID = "sidecar~10.0.0.1~web-0.shop~shop.svc.cluster.local"
 
 
+STABLE = CaReport("stable", THEN, "ab12", ("ab12",), THEN, ("a/b holds it",))
+
+
 def _plain() -> Mapping[str, Any]:
     return {"name": "80"}
 
@@ -38,7 +41,7 @@ class FakeStatus:
     """A control plane with one proxy that refused a route."""
 
     is_ready: bool = True
-    authority: CaReport | None = CaReport("stable", THEN, "ab12", ("ab12",), THEN, ("a/b holds it",))
+    authority: CaReport | None = STABLE
     found: list[Problem] = field(default_factory=list)
     record: Record = field(default_factory=Record)
 

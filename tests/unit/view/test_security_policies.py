@@ -18,7 +18,7 @@ from xds.slices import at_once
 from xds.view.graph import Graph, call
 from xds.view.mutual_tls import mtls
 from xds.wire.resource import Resource, ResourceSet
-from xds.wire.type_urls import EXTENSION_CONFIG
+from xds.wire.type_urls import EXTENSION
 
 WEB = labels({"app": "web", "version": "v1"})
 PROXY = replace(CALLER, namespace="shop", labels=WEB)
@@ -74,9 +74,9 @@ def test_the_oldest_decides_even_where_it_says_unset() -> None:
     assert taken(OF_MESH, old, young) == Mtls(MtlsMode.STRICT)
 
 
-def test_a_selector_in_the_root_namespace_is_for_the_workloads_there_at_most() -> None:
+def test_a_selector_in_the_root_namespace_selects_nobody() -> None:
     selecting = peer_authentication("STRICT", {70: "STRICT"}, namespace=ROOT, app="web")
-    assert taken(selecting) == Mtls(MtlsMode.PERMISSIVE)
+    assert taken(selecting) == taken(selecting, namespace=ROOT) == Mtls(MtlsMode.PERMISSIVE)
 
 
 def test_the_root_namespace_can_be_another() -> None:
@@ -105,7 +105,7 @@ def authorization(name: str, app: str = "", namespace: str = "shop", **spec: Any
 def sent(*objects: dict[str, Any]) -> dict[str, Resource]:
     """The filter configurations of the proxy, by name."""
     served: ResourceSet = at_once(Pipeline(applied(Builder(), written(text(*objects))).snapshot).connect(PROXY))
-    return {name: table[name] for table in served.of(EXTENSION_CONFIG) for name in table}
+    return {name: table[name] for table in served.of(EXTENSION) for name in table}
 
 
 def versions(*objects: dict[str, Any]) -> dict[str, str]:
@@ -159,7 +159,7 @@ def test_one_policy_is_one_slot(action: str, slot: str) -> None:
 
 def test_a_rule_of_http_alone_denies_no_plain_connection_less() -> None:
     """An ALLOW of HTTP fields matches nothing on TCP, so that all is refused; a DENY leaves them out, and is wider."""
-    http_only = {"rules": [{"to": [{"operation": {"methods": ["GET"]}}]}]}
+    http_only: dict[str, Any] = {"rules": [{"to": [{"operation": {"methods": ["GET"]}}]}]}
     for action in ("ALLOW", "DENY"):
         found = versions(service(), authorization("x", action=action, **http_only))
         assert (

@@ -1,0 +1,58 @@
+"""Which proxies are there: by their streams, and for a while after the last has ended, as most come back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from xds.model.proxy import Proxy
+
+LINGER_S: Final = 30.0
+
+
+def group_of(proxy: Proxy) -> str:
+    """The name of the set that a proxy is served, its own."""
+    return f"{proxy.id}#{hash(proxy) & 0xFFFFFFFF:08x}"
+
+
+class Presence:
+    """The proxies that have streams. ``gone`` is told when some may be seen off: what was made for them can go."""
+
+    def __init__(self, gone: Callable[[], None]) -> None:
+        self._gone = gone
+        self._streams: dict[Proxy, int] = {}
+        self._lingering: dict[Proxy, asyncio.TimerHandle] = {}
+        self._leaving: set[Proxy] = set()
+
+    def __iter__(self) -> Iterator[Proxy]:
+        return iter(list(self._streams))
+
+    def arrived(self, proxy: Proxy) -> None:
+        """A stream of the proxy has begun."""
+        if (timer := self._lingering.pop(proxy, None)) is not None:
+            timer.cancel()
+        self._leaving.discard(proxy)
+        self._streams[proxy] = self._streams.get(proxy, 0) + 1
+
+    def left(self, proxy: Proxy) -> None:
+        """A stream of the proxy has ended."""
+        self._streams[proxy] -= 1
+        if not self._streams[proxy]:
+            del self._streams[proxy]
+            self._lingering[proxy] = asyncio.get_running_loop().call_later(LINGER_S, self._forget, proxy)
+
+    def take_leaving(self) -> set[Proxy]:
+        """Those that have been away for long enough; each is told once."""
+        leaving, self._leaving = self._leaving, set()
+        return leaving
+
+    def close(self) -> None:
+        """Nobody is seen off any more."""
+        for timer in self._lingering.values():
+            timer.cancel()
+
+    def _forget(self, proxy: Proxy) -> None:
+        del self._lingering[proxy]
+        self._leaving.add(proxy)
+        self._gone()
