@@ -12,7 +12,8 @@ from typing import Final
 
 import yaml
 
-from xds.bootstrap import ControlPlane, Json, ProxyNode, bootstrap
+from xds.bootstrap import ControlPlane, ProxyNode, bootstrap
+from xds.bootstrap_credentials import Json
 from xds.local.interception import Interception, rules
 
 FOLDER: Final = Path(__file__).parents[1] / "envoy-bootstrap"

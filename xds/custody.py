@@ -23,6 +23,7 @@ from xds.model.proxy import Proxy
 from xds.model.snapshot import Snapshot, Table
 from xds.plugged_in import PluggedInFiles
 from xds.server import SnapshotCache, State
+from xds.slices import Slices, in_slices
 from xds.trust import Trust
 from xds.wire import resource
 from xds.wire.type_urls import SECRET
@@ -123,25 +124,30 @@ class Custody:
                 own |= bundle
         return Believed(self._ca.authority(settings.trust.own, own), settings.trust.all, federated)
 
-    def _holders(self, cache: SnapshotCache, proxy_of: Callable[[str], Proxy | None]) -> list[Holder]:
+    async def _holders(self, cache: SnapshotCache, proxy_of: Callable[[str], Proxy | None]) -> list[Holder]:
         """Who may have a certificate, also those that this process has not seen since it started."""
-        connected, content, now = set[str](), set[str](), datetime.now(UTC)
-        for status in cache.statuses():
-            proxy = proxy_of(status.group)
-            if proxy is None:
-                continue
-            connected.add(proxy.label)
-            state = next((each.state for each in status.types if each.type_url == SECRET), State.NOT_SENT)
-            if state is State.SYNCED:
-                self.identities.confirmed(proxy)
-            if state is State.NOT_SENT and now - status.since > _TIME_TO_ASK:
-                content.add(proxy.label)  # it has its certificates from elsewhere
+        content = await in_slices(self._confirm_all(cache, proxy_of))
         snapshot, ledger = self._snapshot(), self.identities.holders
+        connected = {proxy.label for group in cache.connected() if (proxy := proxy_of(group)) is not None}
         pods = [snapshot.rows(Table.WORKLOAD, key)[0] for key in snapshot.keys(Table.WORKLOAD)]
         self._pods.tidy(ledger, connected | {pod.label for pod in pods})
         until = self._started + self._lifetime
-        held = [holder for holder in ledger.valid(now) if holder.name not in content]
+        held = [holder for holder in ledger.valid(datetime.now(UTC)) if holder.name not in content]
         return [*held, *unseen(pods, ledger, self._ca.state, until)]
+
+    def _confirm_all(self, cache: SnapshotCache, proxy_of: Callable[[str], Proxy | None]) -> Slices[set[str]]:
+        """Note who has acknowledged its secrets; answers those that have certificates from elsewhere."""
+        content, now = set[str](), datetime.now(UTC)
+        for group, since, state in cache.states(SECRET):
+            proxy = proxy_of(group)
+            if proxy is None:
+                continue
+            if state is State.SYNCED:
+                self.identities.confirmed(proxy)
+            if state is State.NOT_SENT and now - since > _TIME_TO_ASK:
+                content.add(proxy.label)
+            yield
+        return content
 
 
 def custody(

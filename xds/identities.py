@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -24,6 +24,7 @@ from xds.api.envoy.extensions.transport_sockets.tls.v3.tls_spiffe_validator_conf
 from xds.events import Event
 from xds.model.identity import Identity, TrustDomains
 from xds.model.proxy import Proxy
+from xds.slices import Slices, in_slices
 from xds.view.names import AUTHORITIES, CERTIFICATE
 from xds.wire.codec import encode, pack
 from xds.wire.resource import Resource, Table
@@ -31,8 +32,6 @@ from xds.wire.type_urls import SECRET
 
 log = structlog.get_logger()
 
-# A certificate takes 0.3 ms: so many leave the loop free after 5 ms.
-_A_SLICE: Final = 16
 # Where the CA cannot sign, old certificates go on being used, and it is asked again after this.
 _AGAIN: Final = timedelta(seconds=5)
 
@@ -143,15 +142,22 @@ class Identities:
     async def renew(self) -> None:
         """Renew certificates when they are due and tell of other roots, for ever; ends only when cancelled."""
         while True:
-            untold, self._untold = self._untold, {}
-            for part in _slices(list(untold)):
-                self._renewed(part)
-                await asyncio.sleep(0)
-            now = datetime.now(UTC)
-            for part in _slices(self._take_due(now)):
-                self._renewed([proxy for proxy in part if self._reissue(proxy, now)])
-                await asyncio.sleep(0)
+            await in_slices(self._tell_all())
+            await in_slices(self._renew_all())
             await self._sleep()
+
+    def _tell_all(self) -> Slices[None]:
+        untold, self._untold = self._untold, {}
+        for proxy in untold:
+            self._renewed((proxy,))
+            yield
+
+    def _renew_all(self) -> Slices[None]:
+        now = datetime.now(UTC)
+        for proxy in self._take_due(now):
+            if self._reissue(proxy, now):
+                self._renewed((proxy,))
+            yield
 
     def _take_due(self, now: datetime) -> list[Proxy]:
         stale, self._stale = self._stale, {}
@@ -201,11 +207,6 @@ class Identities:
         heapq.heappush(self._due, (when, self._count, proxy))
         if self._due[0][2] is proxy:
             self._wake.set()
-
-
-def _slices(proxies: Sequence[Proxy]) -> Iterator[Sequence[Proxy]]:
-    for start in range(0, len(proxies), _A_SLICE):
-        yield proxies[start : start + _A_SLICE]
 
 
 def _certificate(issued: Issued) -> Resource:

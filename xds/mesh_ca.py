@@ -7,7 +7,7 @@ out; of several control planes the one whose step is saved first has made it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -70,7 +70,7 @@ class MeshCa:
         """Who signs for that trust domain now, and whom it says to believe: its own roots, and ``more``."""
         return Authority(self.state.signer, trust_domain, self.state.roots | more)
 
-    async def follow(self, holders: Callable[[], Iterable[Holder]]) -> None:
+    async def follow(self, holders: Callable[[], Awaitable[Iterable[Holder]]]) -> None:
         """Keep up with the store, and carry a rotation on as far as ``holders`` allow, for ever."""
         while True:
             try:
@@ -117,8 +117,8 @@ class MeshCa:
         self._adopted, self._doubts = version, found.warnings
         log.info(Event.CA_PLUGGED_IN, signer=found.issuer.root_fingerprint, phase=self.state.phase.value)
 
-    async def _step(self, holders: Callable[[], Iterable[Holder]]) -> None:
-        made = step(self.state, holders() if self.state.next is not None else (), datetime.now(UTC))
+    async def _step(self, holders: Callable[[], Awaitable[Iterable[Holder]]]) -> None:
+        made = step(self.state, await holders() if self.state.next is not None else (), datetime.now(UTC))
         if made.blocked_by != self._blocked_by:
             self._blocked_by = made.blocked_by
             if made.blocked_by:

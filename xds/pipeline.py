@@ -67,11 +67,13 @@ class Pipeline:
         stale = {view for view in self._sets if not different.isdisjoint(view)}
         for view in stale:
             del self._sets[view]
+        yield
         moved = {proxy for proxy in self._proxies if call(proxy_view, proxy) in suspects and self._moved(proxy)}
         changed: dict[Proxy, ResourceSet] = {}
         for proxy, view in self._proxies.items():
             if view in stale or proxy in moved:
                 changed[proxy] = yield from self._set_of(view)
+            yield
         if moved:
             self._sweep()
         return changed

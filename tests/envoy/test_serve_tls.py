@@ -25,6 +25,7 @@ from ca.state import CaState, Phase
 from tests.envoy.conftest import Launch
 from tests.envoy.control_planes import NODE, Client, csr, jwks, new_key, serving
 from tests.envoy.loopback import LoopbackEnvoy, until
+from tests.envoy.manifests import documents, mesh_config
 from xds.bootstrap import ControlPlane, OwnPorts, bootstrap
 from xds.bootstrap_credentials import Tls, WatchedToken
 from xds.callers.join_tokens import JoinTokens
@@ -206,12 +207,49 @@ async def test_where_the_ca_stands(tmp_path: Path) -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://plait") as client:
             page = (await client.get("/debug/ca")).json()
         assert (page["phase"], page["signer"]) == ("stable", running.issuer.root_fingerprint)
-        plait = str(Path(sys.executable).with_name("plait"))
-        command = (plait, "ca", "status", "--http", f"unix:{tmp_path / 'http'}", "-o", "json")
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*command, stdout=pipe)
-        told, _ = await process.communicate()
-        assert json.loads(told) == page
+        told, status = await plait("ca", "status", "--http", f"unix:{tmp_path / 'http'}", "-o", "json")
+        assert (json.loads(told), status) == (page, 0)
+        rotate(tmp_path / "ca", self_signed(datetime.now(UTC)))
+        told, status = await plait("ca", "status", "--http", f"unix:{tmp_path / 'http'}")
+        assert "phase:  " in told
+
+
+async def test_the_trust_domains_are_those_of_the_mesh(tmp_path: Path) -> None:
+    settings = tmp_path / "manifests" / "settings.yaml"
+    async with serving(tmp_path) as running:
+        roots = running.issuer.root.public_bytes(Encoding.PEM)
+        mine = Client(roots, certificate=running.certificate())
+        settings.write_text(documents(mesh_config(trustDomain="new.example", trustDomainAliases=["cluster.local"])))
+
+        async def renamed() -> bool:
+            return bool(
+                (
+                    await Client(roots, certificate=running.certificate("web", "new.example")).clusters(
+                        running.mtls_port
+                    )
+                ).names
+            )
+
+        await until(renamed, "the new trust domain")
+        certificate, chain = await asked(mine, running.mtls_port)
+        names = x509.load_pem_x509_certificate(chain[0].encode()).extensions
+        found = names.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert [name.value for name in found] == ["spiffe://new.example/ns/shop/sa/web"]
+        settings.write_text(documents(mesh_config(trustDomain="new.example")))
+
+        async def refused() -> bool:
+            return (await mine.clusters(running.mtls_port)).code is grpc.StatusCode.UNAUTHENTICATED
+
+        await until(refused, "who was called by the old name")
+        assert (await Client(roots, certificate=certificate).clusters(running.mtls_port)).names
+
+
+async def plait(*arguments: str) -> tuple[str, int | None]:
+    """What the command prints, and its exit status."""
+    program = str(Path(sys.executable).with_name("plait"))
+    process = await asyncio.create_subprocess_exec(program, *arguments, stdout=asyncio.subprocess.PIPE)
+    told, _ = await process.communicate()
+    return told.decode(), process.returncode
 
 
 def state(folder: Path) -> CaState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -54,26 +54,30 @@ class WorkloadApi:
         return node.id
 
 
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    found = Path(tempfile.mkdtemp(prefix="workload"))  # pytest's own are too long for a socket's path
+    found.chmod(0o755)
+    yield found
+    shutil.rmtree(found)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api() -> AsyncIterator[tuple[WorkloadApi, Path]]:
-    folder = Path(tempfile.mkdtemp(prefix="workload"))  # pytest's own are too long for a socket's path
-    folder.chmod(0o755)
-    socket = folder / "socket"
-    found = WorkloadApi()
+async def api(folder: Path) -> AsyncIterator[tuple[WorkloadApi, Path]]:
+    socket, found = folder / "socket", WorkloadApi()
     found.server.add_plaintext(f"unix:{socket}")
     await found.server.start()
-    socket.chmod(0o777)
+    socket.chmod(0o777)  # noqa: ASYNC240
     yield found, socket
     await found.server.stop()
-    shutil.rmtree(folder)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def mesh(api: tuple[WorkloadApi, Path], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
     settings = LocalSettings(workload_socket=api[1])
-    async with running_mesh(MANIFESTS, tmp_path_factory.mktemp("mesh"), settings=settings) as running:
-        async with running.one_test():
-            yield running
+    folder = tmp_path_factory.mktemp("mesh")
+    async with running_mesh(MANIFESTS, folder, settings=settings) as running, running.one_test():
+        yield running
 
 
 async def test_identities_are_the_sockets(mesh: Mesh, api: tuple[WorkloadApi, Path]) -> None:

@@ -1,4 +1,4 @@
-"""Policies, modes and certificates on the streams of a mesh: a change reaches whom it is for, and nothing else moves."""
+"""Policies, modes and certificates on the streams of a mesh: a change reaches whom it is for; nothing else moves."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from xds.kinds.service import ServicePort as PortStruct
 from xds.kinds.service import ServiceSpec
 from xds.model.labels import labels
 from xds.model.problem import Severity
-from xds.model.service import Protocol, Resolution, Service, ServiceKey, ServicePort
+from xds.model.service import Leading, Protocol, Resolution, Service, ServiceKey, ServicePort
 from xds.model.snapshot import Input, Table
 
 EXPORT_TO = "networking.istio.io/exportTo"
@@ -58,6 +58,8 @@ def service_rows(service: Service) -> Iterator[Row]:
         yield Row(Input(Table.VIRTUAL_ADDRESS, address), service)
     if service.selector:
         yield Row(Input(Table.SELECTING, service.namespace), service)
+        targets = tuple(port.target for port in service.ports)
+        yield Row(Input(Table.LEADING, service.namespace), Leading(service.ref, service.selector, targets))
     for namespace in service.export_to:
         home = service.namespace if namespace == "." else namespace
         if home not in ("*", "~"):

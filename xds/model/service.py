@@ -109,6 +109,17 @@ class Service:
         return next((port for port in self.ports if port.number == number), None)
 
 
+class Leading(NamedTuple):
+    """Which ports, by number or name, of which pods of its namespace a service leads to.
+
+    Light, so that who only asks whether any does depends on none of them.
+    """
+
+    of: ObjectRef
+    selector: Labels
+    targets: tuple[int | str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Subset:
     """Some of a host's endpoints by label, with policies of their own."""

@@ -17,6 +17,7 @@ class Table(StrEnum):
     HOST = "host"  # hostname -> Service, of all namespaces
     VIRTUAL_ADDRESS = "virtual-address"  # address -> Service that has it
     SELECTING = "selecting"  # namespace -> Service with a selector
+    LEADING = "leading"  # namespace -> Leading: which ports of which pods its services lead to
     SLICE = "slice"  # ServiceKey -> EndpointSlice
     WORKLOAD = "workload"  # (namespace, name) -> Workload
     ADDRESS = "address"  # IP -> Workload

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from xds.server.node import Node, Peer
 from xds.server.push import Turnstile
 from xds.server.rejections import Rejection, Rejections
 from xds.server.settings import ServerSettings
-from xds.server.status import StreamStatus, type_statuses
+from xds.server.status import State, StreamStatus, state_of, type_statuses
 from xds.server.stream import Stream
 from xds.wire.resource import Resource, ResourceSet
 
@@ -169,6 +169,21 @@ class SnapshotCache:
             for each in group.connections
         ]
         return sorted(found, key=lambda status: (status.node.id, status.since))
+
+    def states(self, type_url: str) -> Iterator[tuple[str, datetime, State]]:
+        """Of each stream the group, since when it is there, and how it stands with one type; in no order.
+
+        What is served and the stream has not been brought to yet counts as sent and unanswered. Streams that come while
+        this is gone through are left out.
+        """
+        for group, each in [(group, each) for group in self._groups.values() for each in group.connections]:
+            state = state_of(each.stream, type_url)
+            behind = state is State.SYNCED and each.stream.target is not group.resources
+            yield group.name, each.opened, State.STALE if behind else state
+
+    def connected(self) -> list[str]:
+        """The groups that have streams."""
+        return [name for name, group in self._groups.items() if group.connections]
 
     def group(self, name: str) -> Group:
         """The group of that name, made if need be."""

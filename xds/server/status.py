@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from xds.server.node import Node, Peer
+from xds.server.rejections import Rejection
 from xds.server.sotw import version_of
 from xds.server.stream import Stream
 from xds.server.subscription import Subscription
@@ -58,17 +59,31 @@ def type_statuses(stream: Stream, now: float, clock: datetime) -> tuple[TypeStat
 
 
 def _status(sub: Subscription, target: Layers, now: float, clock: datetime) -> TypeStatus:
-    rejected = tuple(
-        (name, rejection.reason)
-        for name, rejection in sorted(sub.refused.items())
-        if rejection.resource.same(find(target, name))
-    )
-    if rejected:
-        state = State.REJECTED
-    elif sub.settled(target):
-        state = State.SYNCED
-    else:
-        state = State.STALE if sub.ever_sent else State.NOT_SENT
+    rejected = tuple((name, rejection.reason) for name, rejection in _rejected(sub, target))
+    state = _state(sub, target)
     parts = [part for table in target if (part := sub.held.concerned(table.everything))]
     since = clock - timedelta(seconds=now - sub.since)
     return TypeStatus(sub.type_url, state, version_of(parts) if parts else "", since, rejected)
+
+
+def state_of(stream: Stream, type_url: str) -> State:
+    """How the proxy at the end of a stream stands with one type: NOT SENT also when it never asked for it."""
+    sub = stream.subscriptions.get(type_url)
+    return State.NOT_SENT if sub is None else _state(sub, stream.of(type_url))
+
+
+def _state(sub: Subscription, target: Layers) -> State:
+    if _rejected(sub, target):
+        return State.REJECTED
+    if sub.settled(target):
+        return State.SYNCED
+    return State.STALE if sub.ever_sent else State.NOT_SENT
+
+
+def _rejected(sub: Subscription, target: Layers) -> list[tuple[str, Rejection]]:
+    """What was refused and is still what the proxy should have, by name."""
+    return [
+        (name, rejection)
+        for name, rejection in sorted(sub.refused.items())
+        if rejection.resource.same(find(target, name))
+    ]

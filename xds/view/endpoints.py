@@ -16,7 +16,7 @@ from xds.model.service import Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.model.workload import NodeLocality, Workload
 from xds.view.graph import Read
-from xds.view.mutual_tls import takes_tls
+from xds.view.mutual_tls import takes_tls, tells_apart
 from xds.view.specs import EndpointGroup, LocalityGroup
 
 
@@ -62,7 +62,7 @@ def _joined(read: Read, service: Service, address: SliceAddress, port: int) -> E
         account=account_path(namespace, service_account) if service_account else "",
         workload=f"{pod.owner or pod.ref.name};{namespace}" if pod is not None else "",
         hostname=address.hostname,
-        tls=(pod is None or pod.captures(port)) and takes_tls(read, namespace, labels, port),
+        tls=takes_tls(read, namespace, labels, port) and (pod is None or tells_apart(read, pod, port)),
     )
 
 

@@ -11,7 +11,9 @@ from typing import Final
 from xds.model.identity import Identity
 from xds.model.labels import Labels
 from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL, Attachment, Mtls, MtlsMode, PeerAuthentication
+from xds.model.service import Leading
 from xds.model.snapshot import Table
+from xds.model.workload import Workload
 from xds.view.graph import Read
 from xds.view.scope import mesh
 from xds.view.specs import ServerTls
@@ -49,6 +51,24 @@ def takes_tls(read: Read, namespace: str, labels: Labels, port: int) -> bool:
     if _TAKES_TLS not in labels:
         return False
     return read.get(mtls, namespace, labels).at(port) is not MtlsMode.DISABLE
+
+
+def tells_apart(read: Read, pod: Workload, port: int) -> bool:
+    """Whether the sidecar of a pod takes mutual TLS at a port, if it takes any, and does not just pass on what comes.
+
+    It looks at connections only where a service leads to, or where nothing else is taken (view/inbound_listener.py).
+    """
+    if not pod.captures(port):
+        return False
+    targets = read.get(_targets, pod.namespace, pod.labels)
+    if any((pod.port(target) if isinstance(target, str) else target) == port for target in targets):
+        return True
+    return read.get(mtls, pod.namespace, pod.labels).at(port) is MtlsMode.STRICT
+
+
+def _targets(read: Read, namespace: str, labels: Labels) -> tuple[int | str, ...]:
+    leading: tuple[Leading, ...] = read.rows(Table.LEADING, namespace)
+    return tuple(dict.fromkeys(target for each in leading if each.selector <= labels for target in each.targets))
 
 
 def server_tls(read: Read, source: Identity) -> ServerTls:

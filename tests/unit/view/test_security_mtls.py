@@ -228,3 +228,29 @@ def test_a_certificate_comes_from_where_the_proxy_has_it() -> None:
 
 def test_auto_mtls_can_be_turned_off() -> None:
     assert Seen(*POD, mesh_config(enableAutoMtls=False)).cluster().mesh_tls is None
+
+
+# -- ports that no service declares
+
+
+def by_hand(**endpoint: Any) -> dict[str, Any]:
+    """A host of the mesh that leads to a pod by its address, not by a selector."""
+    return entry("MESH_INTERNAL", "STATIC", ports={"http": 1234}, **endpoint)
+
+
+def test_a_port_that_no_service_of_the_pod_declares_is_plaintext_since_its_sidecar_passes_all_on() -> None:
+    assert Seen(*POD, by_hand()).takes_tls(host=OUT) == {ONE: False}
+    assert Seen(pod(ONE), by_hand()).takes_tls(host=OUT) == {ONE: False}
+    assert Seen(*POD, by_hand(), peer_authentication("PERMISSIVE", {1234: "STRICT"}, app="web")).takes_tls(
+        host=OUT
+    ) == {ONE: True}
+
+
+@pytest.mark.parametrize("target", [1234, "named"])
+def test_a_port_that_another_service_declares_takes_it(target: int | str) -> None:
+    declaring = service(ports=[{"name": "x", "port": 1, "targetPort": target}])
+    named = pod(ONE)
+    named["spec"]["containers"][0]["ports"] = [{"name": "named", "containerPort": 1234}]
+    assert Seen(declaring, named, by_hand()).takes_tls(host=OUT) == {ONE: True}
+    elsewhere = {**declaring, "metadata": {"name": "web", "namespace": "other"}}
+    assert Seen(elsewhere, named, by_hand()).takes_tls(host=OUT) == {ONE: False}
