@@ -38,13 +38,13 @@ from xds.sources.files import FileSource
 from xds.trust import Trust
 
 Json = dict[str, Any]
-_TICK_S: Final = 0.001
+_TICK_S: Final = 0.002
 _LOOK_AGAIN_S: Final = 0.05
 _LINE_BYTES: Final = 1 << 24
 
 
 class LoopWatch:
-    """How long the event loop is held: between two ticks of a timer that is due every millisecond."""
+    """How long the event loop is held: between two ticks of a timer that is due every two milliseconds."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None

@@ -81,6 +81,7 @@ class Identities:
         self._untold: dict[Proxy, None] = {}  # of the roots that are to be believed now
         self._wake = asyncio.Event()
         self._authorities = _authorities(believed)
+        self._roots = frozenset(believed.authority.roots.fingerprints)
         self._told: dict[Proxy, tuple[Table, int]] = {}  # the roots it was sent, and their mark
         self.holders = Holders()
 
@@ -100,7 +101,7 @@ class Identities:
         if proxy not in self._held:
             self._issue(proxy)
         if proxy not in self._told or self._told[proxy][0] is not self._authorities:
-            mark = self.holders.bundle_sent(proxy.label, self._authority.roots.fingerprints)
+            mark = self.holders.bundle_sent(proxy.label, self._roots)
             self._told[proxy] = (self._authorities, mark)
         return (self._authorities, self._held[proxy].table)
 
@@ -136,6 +137,7 @@ class Identities:
             self._wake.set()
         if believed.fingerprints != before.fingerprints:
             self._authorities = _authorities(believed)
+            self._roots = frozenset(authority.roots.fingerprints)
             self._untold.update(dict.fromkeys(self._held))
             self._wake.set()
 

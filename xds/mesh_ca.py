@@ -118,7 +118,9 @@ class MeshCa:
         log.info(Event.CA_PLUGGED_IN, signer=found.issuer.root_fingerprint, phase=self.state.phase.value)
 
     async def _step(self, holders: Callable[[], Awaitable[Iterable[Holder]]]) -> None:
-        made = step(self.state, await holders() if self.state.next is not None else (), datetime.now(UTC))
+        may_hold = await holders() if self.state.next is not None else ()
+        await asyncio.sleep(0)  # of thousands both parts take a while
+        made = step(self.state, may_hold, datetime.now(UTC))
         if made.blocked_by != self._blocked_by:
             self._blocked_by = made.blocked_by
             if made.blocked_by:

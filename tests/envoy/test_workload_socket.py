@@ -67,7 +67,7 @@ async def api(folder: Path) -> AsyncIterator[tuple[WorkloadApi, Path]]:
     socket, found = folder / "socket", WorkloadApi()
     found.server.add_plaintext(f"unix:{socket}")
     await found.server.start()
-    socket.chmod(0o777)  # noqa: ASYNC240
+    socket.chmod(0o777)
     yield found, socket
     await found.server.stop()
 

@@ -46,7 +46,7 @@ def decode(authored: Authored) -> Iterator[Row]:
 
 
 def _check_credentials(found: DestinationRule, at: FieldRef, reading: Reading) -> None:
-    """Istio gives sidecars a Secret by rules with workloadSelector only, else it speaks plaintext; here that is said."""
+    """Istio gives sidecars a Secret by rules with workloadSelector only, else speaks plaintext; here that is said."""
     if found.workload_selector:
         return
     named = {stated.credential for policies in found.every for stated in policies.that(Encrypting)} - {""}

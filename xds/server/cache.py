@@ -176,10 +176,10 @@ class SnapshotCache:
         What is served and the stream has not been brought to yet counts as sent and unanswered. Streams that come while
         this is gone through are left out.
         """
-        for group, each in [(group, each) for group in self._groups.values() for each in group.connections]:
+        for each in [connection for group in self._groups.values() for connection in group.connections]:
             state = state_of(each.stream, type_url)
-            behind = state is State.SYNCED and each.stream.target is not group.resources
-            yield group.name, each.opened, State.STALE if behind else state
+            behind = state is State.SYNCED and each.stream.target is not each.group.resources
+            yield each.group.name, each.opened, State.STALE if behind else state
 
     def connected(self) -> list[str]:
         """The groups that have streams."""

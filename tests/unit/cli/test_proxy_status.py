@@ -72,9 +72,9 @@ def test_a_line_a_proxy() -> None:
     result = status([GOOD])
     assert result.exit_code == 0, result.output
     heading, line = result.stdout.splitlines()
-    assert heading.split() == ["NAME", "CLUSTER", "CDS", "LDS", "EDS", "RDS", "VHDS", "ECDS", "VERSION", "SINCE"]
+    assert heading.split() == ["NAME", "CLUSTER", "CDS", "LDS", "EDS", "RDS", "VHDS", "ECDS", "SDS", "VERSION", "SINCE"]
     synced = ["SYNCED"] * 5
-    assert line.split() == ["good-0.shop", "Kubernetes", *synced, "NOT", "SENT", "1.40.0", "3d2h"]
+    assert line.split() == ["good-0.shop", "Kubernetes", *synced, *["NOT", "SENT"] * 2, "1.40.0", "3d2h"]
 
 
 def test_stale_and_rejected_are_findings() -> None:
