@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import fields
+from functools import lru_cache
 from typing import Final
 
 from xds.model.proxy import Proxy
@@ -11,9 +14,13 @@ from xds.model.proxy import Proxy
 LINGER_S: Final = 30.0
 
 
+@lru_cache(maxsize=50_000)
 def group_of(proxy: Proxy) -> str:
-    """The name of the set that a proxy is served, its own."""
-    return f"{proxy.id}#{hash(proxy) & 0xFFFFFFFF:08x}"
+    """The name of the set that a proxy is served, its own: two that differ in anything never share one, nor its key."""
+    # Not Python's hash, which others can have too: hash(-1) is hash(-2).
+    parts = [getattr(proxy, field.name) for field in fields(Proxy)]
+    text = repr([sorted(part) if isinstance(part, frozenset) else part for part in parts])
+    return f"{proxy.id}#{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
 class Presence:

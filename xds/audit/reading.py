@@ -81,7 +81,8 @@ def _of_request(entry: HTTPAccessLogEntry, now: datetime) -> Iterator[Sighting]:
         protocol=_VERSIONS.get(entry.protocol_version, "HTTP"),
         method=clean(_method(request.request_method)),
         host=clean(request.authority),
-        path=clean((request.original_path or request.path).partition("?")[0]),
+        # Not original_path: it is a header of the caller's, and policies judge by this one.
+        path=clean(request.path.partition("?")[0]),
         status=response.response_code.value,
     )
     marks = _Marks.of(entry.common_properties.metadata, HTTP_RBAC)
@@ -111,7 +112,10 @@ def _seen(common: AccessLogCommon, now: datetime) -> Sighting:
 def _when(common: AccessLogCommon, now: datetime) -> datetime:
     if not common.HasField("start_time"):
         return now
-    said = datetime.fromtimestamp(common.start_time.seconds + common.start_time.nanos / 1e9, UTC)
+    try:
+        said = datetime.fromtimestamp(common.start_time.seconds + common.start_time.nanos / 1e9, UTC)
+    except (ValueError, OverflowError, OSError):
+        return now
     return said if now - timedelta(days=1) < said <= now else now
 
 
@@ -187,7 +191,7 @@ def _would_refuse(seen: Sighting, marks: _Marks) -> Iterator[Sighting]:
 
 def _policy(text: str) -> PolicyId | None:
     found = _POLICY.search(text)
-    return PolicyId(found[1], found[2], int(found[3])) if found else None
+    return PolicyId(clean(found[1]), clean(found[2]), int(found[3])) if found else None
 
 
 def _handshake(reason: str) -> str:

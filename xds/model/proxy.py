@@ -10,6 +10,7 @@ from xds.model.endpoint import NOWHERE, Locality
 from xds.model.identity import Identity
 from xds.model.labels import NO_LABELS, Labels, labels
 
+_LAST_PORT = 65535
 WORKLOAD_SDS = "WORKLOAD_SDS"  # node metadata: "socket" where the bootstrap has a SPIFFE workload API
 
 
@@ -92,7 +93,8 @@ def _identity(metadata: Mapping[str, Any], *, proven: bool) -> Identity:
 
 def _explicit(metadata: Mapping[str, Any]) -> int:
     port = _text(metadata, "HTTP_PROXY_PORT", "")
-    return int(port) if metadata.get("INTERCEPTION_MODE") == "NONE" and port.isdecimal() else 0
+    known = metadata.get("INTERCEPTION_MODE") == "NONE" and port.isascii() and port.isdecimal() and len(port) <= 5
+    return int(port) if known and int(port) <= _LAST_PORT else 0
 
 
 def _addresses(claimed: object, fallback: str) -> tuple[str, ...]:

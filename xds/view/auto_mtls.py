@@ -66,11 +66,11 @@ def mesh_tls(read: Read, towards: Towards, policies: Policies, identity: Identit
     """The mutual TLS of a cluster; None where none of the mesh's is spoken to it."""
     settings = read.get(mesh)
     stated = next(iter(policies.that(Encrypting)), None)
-    if stated is not None and not stated.mesh_identity:
+    if not (_automatic(read, towards, identity) if stated is None else stated.mesh_identity):
         return None
-    known = read.get(behind, EndpointKey(*towards.service.key, towards.port.number))
-    if stated is None and not _automatic(read, towards, known, identity):
-        return None
+    known = read.aside(behind, EndpointKey(*towards.service.key, towards.port.number))
+    if stated is None and towards.discovery is Discovery.ORIGINAL_DST and not known.every:
+        return None  # an address that the caller picks has no metadata: it is all of them or none
     names = stated.names if stated is not None and stated.names else tuple(_names(read, towards.service, known))
     service, port = towards.service, towards.port
     return MeshTls(
@@ -84,11 +84,8 @@ def mesh_tls(read: Read, towards: Towards, policies: Policies, identity: Identit
     )
 
 
-def _automatic(read: Read, towards: Towards, known: Behind, identity: Identity) -> bool:
-    if identity is Identity.NONE or towards.service.external or not read.get(mesh).auto_mtls:
-        return False
-    # An address that the caller picks has no metadata: it is all of them or none.
-    return known.every if towards.discovery is Discovery.ORIGINAL_DST else True
+def _automatic(read: Read, towards: Towards, identity: Identity) -> bool:
+    return identity is not Identity.NONE and not towards.service.external and read.get(mesh).auto_mtls
 
 
 def _names(read: Read, service: Service, known: Behind) -> Iterator[str]:

@@ -31,13 +31,14 @@ def call(maker: Callable[Concatenate[Read, A], Any], *args: A.args, **_: A.kwarg
 
 
 class _Node:
-    __slots__ = ("call", "children", "failed", "inputs", "parents", "pinned", "suspect", "value")
+    __slots__ = ("aside", "call", "children", "failed", "inputs", "parents", "pinned", "suspect", "value")
 
     def __init__(self, made: Call) -> None:
         self.call = made
         self.value: Any = _NOTHING
         self.inputs: dict[Input, Rows] = {}
         self.children: dict[_Node, Any] = {}
+        self.aside: set[_Node] = set()
         self.parents: set[_Node] = set()
         self.suspect = True
         self.failed = False
@@ -74,6 +75,11 @@ class Read:
         self._node.children[child] = self._graph.fresh(child).value
         value: T = child.value
         return value
+
+    def aside(self, maker: Callable[Concatenate[Read, A], T], *args: A.args, **_: A.kwargs) -> T:
+        """As ``get``, but what that maker looked at is no author of what is made here: facts, not intent."""
+        self._node.aside.add(self._graph.node(Call(maker, args)))
+        return self.get(maker, *args, **_)
 
     def _input(self, wanted: Input) -> Rows:
         node = self._node
@@ -135,7 +141,7 @@ class Graph:
             seen.add(node)
             for rows in node.inputs.values():
                 found.update(ref for row in rows if isinstance(ref := getattr(row, "ref", None), ObjectRef))
-            wave.extend(node.children)
+            wave.extend(child for child in node.children if child not in node.aside)
         return frozenset(found)
 
     def node(self, wanted: Call) -> _Node:
@@ -160,7 +166,7 @@ class Graph:
 
     def _run(self, node: _Node) -> None:
         before, inputs = node.children, node.inputs
-        node.children, node.inputs = {}, {}
+        node.children, node.inputs, node.aside = {}, {}, set()
         self.made += 1
         node.failed = True
         try:

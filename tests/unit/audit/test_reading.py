@@ -138,3 +138,26 @@ def test_a_proxy_whose_clock_is_off_is_not_believed(off: timedelta) -> None:
     message.common_properties.start_time.FromDatetime(NOW + off)
     [one] = sightings(message, NOW)
     assert one.when == NOW
+
+
+def test_the_path_is_the_one_that_was_judged_not_the_one_that_a_header_of_the_caller_says() -> None:
+    told = request()
+    told.request.path, told.request.original_path = "/secret?token=1", "/harmless"
+    [one] = sightings(told, NOW)
+    assert one.path == "/secret"
+
+
+def test_names_of_policies_are_cleaned_and_cut() -> None:
+    told = request()
+    long = "x" * 100_000
+    told.response.response_code_details = f"rbac_access_denied_matched_policy[ns[\x1b[2J]-policy[a\nb{long}]-rule[0]]"
+    [one] = sightings(told, NOW)
+    assert one.policy is not None
+    assert one.policy.namespace == "?[2J" and one.policy.name.startswith("a?b") and len(one.policy.name) == 300
+
+
+def test_a_moment_that_cannot_be_is_now() -> None:
+    told = request()
+    told.common_properties.start_time.seconds = 2**62
+    [one] = sightings(told, NOW)
+    assert one.when == NOW

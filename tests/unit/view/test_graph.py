@@ -128,3 +128,16 @@ def test_provenance_is_every_object_that_was_looked_at() -> None:
     graph, _ = start()
     graph.get(call(both))
     assert {ref.name for ref in graph.provenance(call(both))} == {"a", "b"}
+
+
+def beside(read: Read) -> str:
+    return f"{read.get(age, 'a')} {read.aside(age, 'b')}"
+
+
+def test_what_is_read_aside_decides_but_is_no_author() -> None:
+    graph, snapshot = start()
+    assert graph.get(call(beside)) == "2024 2025"
+    assert {ref.name for ref in graph.provenance(call(beside))} == {"a"}
+    after, inputs = snapshot.changed({B: (service("b", "2030"),)})
+    graph.advance(after, inputs)
+    assert graph.get(call(beside)) == "2024 2030"
