@@ -39,7 +39,7 @@ end of the run: {load:.1f}.
 - *broadcast*: a bare grpc.aio server that sends the very bytes recorded in this run to as many streams, and decides
   nothing; *ratio* is ours by that. It has no file to notice, no change to work in, no subscription to look up.
 - *secured*: sidecars come over a unix socket with a token each, which the control plane verifies; every endpoint is a
-  Pod ({pods} of them) with an account of its service's own and takes mutual TLS, so clusters carry it, endpoints say so,
+  Pod ({pods}) with an account of its service's own and takes mutual TLS, so clusters carry it, endpoints say so,
   each sidecar has its certificate, the authorities and eleven filters of its listener's by themselves; two policies are
   in force. The bare broadcast then sends those bytes over a unix socket.
 - *policy*: an AuthorizationPolicy of a namespace with 200 sidecars is edited, or one of the root namespace, until the

@@ -68,7 +68,7 @@ _CARRIERS: Final[Mapping[str, str]] = {
     "MeshConfig": (
         "connectTimeout protocolDetectionTimeout dnsRefreshRate rootNamespace outboundTrafficPolicy.mode "
         "defaultServiceExportTo[] defaultVirtualServiceExportTo[] defaultDestinationRuleExportTo[] "
-        "trustDomain trustDomainAliases[] enableAutoMtls caCertificates[].trustDomains[]"
+        "trustDomain trustDomainAliases[] enableAutoMtls caCertificates[].trustDomains[] pathNormalization.normalization"
     ),
     "MeshConfig.meshMTLS": "minProtocolVersion cipherSuites[] ecdhCurves[]",
     "MeshConfig.tlsDefaults": "minProtocolVersion cipherSuites[] ecdhCurves[]",
@@ -117,7 +117,7 @@ _NOT_READ: Final[Mapping[str, str]] = {
         "disableEnvoyListenerLog defaultConfig inboundTrafficPolicy configSources "
         "inboundClusterStatName outboundClusterStatName certificates thriftConfig serviceSettings[] "
         "enablePrometheusMerge verifyCertificateAtClient ca defaultProviders "
-        "discoverySelectors[] pathNormalization"
+        "discoverySelectors[]"
     ),
 }
 # Of fields that work, the values that do not.

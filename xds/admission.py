@@ -13,6 +13,8 @@ from xds.server import Denied, Node, Peer, Reason
 from xds.trust import Trust
 
 _AUTHORIZATION = "authorization"
+# Node ids have two names of 253 characters at most, an address and a domain.
+_LONGEST_NAME = 1024
 
 
 async def caller_of(peer: Peer, trust: Trust, *, anonymous: bool) -> Caller | None:
@@ -36,10 +38,19 @@ def proxy_of(node: Node, peer: Peer, caller: Caller | None) -> Proxy:
     place = Locality(node.locality.region, node.locality.zone, node.locality.sub_zone)
     proven = caller is not None
     proxy = Proxy.of(node.id, node.metadata, locality=place, vhds=peer.delta, version=node.version, proven=proven)
+    _check_names(proxy)
     if caller is None:
         return proxy
     authorize(caller, proxy)
     return replace(proxy, namespace=caller.namespace, service_account=caller.service_account)
+
+
+def _check_names(proxy: Proxy) -> None:
+    """Errors: Denied for a name that would be a burden, or a trick, in logs and on terminals."""
+    for name in (proxy.id, proxy.name, proxy.namespace, proxy.service_account, proxy.version, *proxy.addresses):
+        if len(name) > _LONGEST_NAME or not name.isprintable():
+            text = f"a name of the node is too long or has characters that do not print: {name[:80]!r}"
+            raise Denied(text, Reason.PERMISSION_DENIED)
 
 
 def seconds_left(caller: Caller | None) -> float | None:

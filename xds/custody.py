@@ -133,7 +133,10 @@ class Custody:
         self._pods.tidy(ledger, connected | {pod.label for pod in pods})
         until = self._started + self._lifetime
         held = [holder for holder in ledger.valid(datetime.now(UTC)) if holder.name not in content]
-        return [*held, *unseen(pods, ledger, self._ca.state, until)]
+        if self._ca.made_here:
+            return held
+        others = (pod for pod in pods if pod.label not in content)
+        return [*held, *unseen(others, ledger, self._ca.state, until)]
 
     def _confirm_all(self, cache: SnapshotCache, proxy_of: Callable[[str], Proxy | None]) -> Slices[set[str]]:
         """Note who has acknowledged its secrets; answers those that have certificates from elsewhere."""

@@ -25,7 +25,7 @@ from xds.events import Event
 from xds.model.identity import Identity, TrustDomains
 from xds.model.proxy import Proxy
 from xds.slices import Slices, in_slices
-from xds.view.names import AUTHORITIES, CERTIFICATE
+from xds.view.names import AUTHORITIES, CERTIFICATE, OWN_AUTHORITIES
 from xds.wire.codec import encode, pack
 from xds.wire.resource import Resource, Table
 from xds.wire.type_urls import SECRET
@@ -215,23 +215,32 @@ def _certificate(issued: Issued) -> Resource:
     secret = Secret(name=CERTIFICATE)
     secret.tls_certificate.certificate_chain.inline_bytes = issued.certificate_chain
     secret.tls_certificate.private_key.inline_bytes = issued.private_key
-    return Resource(SECRET, CERTIFICATE, encode(secret))
+    return _resource(secret)
 
 
 def _authorities(believed: Believed) -> Table:
+    own = Secret(name=OWN_AUTHORITIES)
+    own.validation_context.trusted_ca.inline_bytes = believed.authority.roots.pem
+    return Table([_resource(_all_authorities(believed)), _resource(own)])
+
+
+def _resource(secret: Secret) -> Resource:
+    return Resource(SECRET, secret.name, encode(secret))
+
+
+def _all_authorities(believed: Believed) -> Secret:
     secret = Secret(name=AUTHORITIES)
     roots = believed.authority.roots.pem
     if not believed.federated:
         secret.validation_context.trusted_ca.inline_bytes = roots
-        return Table([Resource(SECRET, AUTHORITIES, encode(secret))])
-    # Each trust domain by its own roots: those of another mesh must not make identities of ours.
+        return secret
+    # Each trust domain by its own roots: those of another mesh must not make identities of ours. Envoy looks at the
+    # first URI of a certificate for that, and elsewhere at all of them: hence authorization/policy.strangers.
     config = SPIFFECertValidatorConfig()
-    bundles = dict.fromkeys(believed.own, roots) | {
-        domain: bundle.pem for domain, bundle in believed.federated.items()
-    }
+    bundles = dict.fromkeys(believed.own, roots) | {domain: bundle.pem for domain, bundle in believed.federated.items()}
     for domain, pem in sorted(bundles.items()):
         config.trust_domains.add(name=domain).trust_bundle.inline_bytes = pem
     validator = secret.validation_context.custom_validator_config
     validator.name = "envoy.tls.cert_validator.spiffe"
     validator.typed_config.CopyFrom(pack(config))
-    return Table([Resource(SECRET, AUTHORITIES, encode(secret))])
+    return secret

@@ -40,6 +40,7 @@ class MeshCa:
         self._store = store
         self._changed = changed
         self._plugged_in = plugged_in
+        self.made_here = False  # nobody else has ever signed with it
         self._adopted: tuple[object, ...] = ()
         self._doubts: tuple[str, ...] = ()  # about the plugged-in files
         self._trouble = ""
@@ -60,6 +61,7 @@ class MeshCa:
         clock that is off; OSError.
         """
         if self._plugged_in is None:
+            self.made_here = await asyncio.to_thread(self._store.version) is None
             self._use(await asyncio.to_thread(open_or_create, self._store, datetime.now(UTC)))
         else:
             await self._adopt(self._plugged_in)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import lru_cache
 from typing import Final
 
 from xds.model.proxy import Proxy
+from xds.server import Denied, Reason
 
 LINGER_S: Final = 30.0
+MOST_OF_ONE: Final = 16
+"""Proxies that one namespace, account and name may be at once: each other label that it claims makes another."""
 
 
 @lru_cache(maxsize=50_000)
@@ -23,6 +27,10 @@ def group_of(proxy: Proxy) -> str:
     return f"{proxy.id}#{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
+def _one(proxy: Proxy) -> tuple[str, str, str]:
+    return proxy.namespace, proxy.service_account, proxy.name or proxy.id
+
+
 class Presence:
     """The proxies that have streams. ``gone`` is told when some may be seen off: what was made for them can go."""
 
@@ -31,12 +39,14 @@ class Presence:
         self._streams: dict[Proxy, int] = {}
         self._lingering: dict[Proxy, asyncio.TimerHandle] = {}
         self._leaving: set[Proxy] = set()
+        self._of_one: Counter[tuple[str, str, str]] = Counter()
 
     def __iter__(self) -> Iterator[Proxy]:
         return iter(list(self._streams))
 
     def arrived(self, proxy: Proxy) -> None:
-        """A stream of the proxy has begun."""
+        """A stream of the proxy has begun. Errors: Denied where it is one too many of its name."""
+        self._count_in(proxy)
         if (timer := self._lingering.pop(proxy, None)) is not None:
             timer.cancel()
         self._leaving.discard(proxy)
@@ -52,12 +62,24 @@ class Presence:
     def take_leaving(self) -> set[Proxy]:
         """Those that have been away for long enough; each is told once."""
         leaving, self._leaving = self._leaving, set()
+        for proxy in leaving:
+            self._of_one[_one(proxy)] -= 1
+            if not self._of_one[_one(proxy)]:
+                del self._of_one[_one(proxy)]
         return leaving
 
     def close(self) -> None:
         """Nobody is seen off any more."""
         for timer in self._lingering.values():
             timer.cancel()
+
+    def _count_in(self, proxy: Proxy) -> None:
+        if proxy in self._streams or proxy in self._lingering or proxy in self._leaving:
+            return
+        if self._of_one[_one(proxy)] >= MOST_OF_ONE:
+            text = f"{proxy.label} is {MOST_OF_ONE} proxies already; those that have gone count for {LINGER_S:g} s"
+            raise Denied(text, Reason.UNAVAILABLE)
+        self._of_one[_one(proxy)] += 1
 
     def _forget(self, proxy: Proxy) -> None:
         del self._lingering[proxy]

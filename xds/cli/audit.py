@@ -16,7 +16,7 @@ from xds.cli.durations import duration
 from xds.cli.failure import Failure
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
-from xds.cli.output import Output, OutputOption, print_document, print_table, stdout
+from xds.cli.output import Output, OutputOption, print_document, print_next, print_table, stdout
 
 app = typer_app()
 
@@ -47,7 +47,9 @@ _AT_ONCE: Final = "1000"
 class Asked:
     """Which refusals, of which control plane, printed how."""
 
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes, until interrupted.")] = False
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on with what comes, until interrupted; -o json is a line each.")
+    ] = False
     source: Annotated[
         str, typer.Option("--from", metavar="SRC", help="A namespace, workload, pod, address or identity.")
     ] = ""
@@ -82,8 +84,6 @@ def command(asked: Asked) -> None:
         _shadow(where, asked)
         return
     told = _told(where, asked.query())
-    if asked.follow and asked.output is not Output.TABLE:
-        raise Failure("--follow prints lines: leave -o out")
     if asked.follow:
         _follow(where, asked, told)
     elif asked.output is Output.TABLE:
@@ -105,7 +105,10 @@ def _follow(where: str, asked: Asked, told: Json) -> None:
         if told["lost"]:
             typer.echo(f"plait: note: {told['lost']} more came than are kept", err=True)
         for each in told["refusals"]:
-            console.print(_FOLLOWED.format(**_row(each)), soft_wrap=True)
+            if asked.output is Output.TABLE:
+                console.print(_FOLLOWED.format(**_row(each)), soft_wrap=True)
+            else:
+                print_next(each, asked.output)
         time.sleep(_POLL_S)
         told = _told(where, {**asked.query(), "after": str(told["next"]), "last": _AT_ONCE})
 

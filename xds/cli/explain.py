@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ class Place:
 
 
 _DENIED: Final = 1
+_METHOD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 def command(call: Call, details: Details, place: Place, output: OutputOption = Output.TABLE) -> None:
@@ -97,6 +99,8 @@ def command(call: Call, details: Details, place: Place, output: OutputOption = O
 def _request(call: Call, details: Details, host: str) -> HttpRequest:
     from xds.explain.request import HttpRequest
 
+    if not _METHOD.fullmatch(call.method):
+        raise Failure(f"{call.method!r} is no method; METHOD comes before PATH, as in GET /")
     if not call.path.startswith("/") and call.path != "*":
         raise Failure(f"{call.path}: a path begins with /")
     headers = [_header(text) for text in details.header or ()]

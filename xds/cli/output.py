@@ -72,6 +72,16 @@ def print_document(document: object, output: Output) -> None:
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
+def print_next(document: object, output: Output) -> None:
+    """Print one of a stream of documents to stdout at once: JSON as one line, YAML with its mark in front."""
+    if output is Output.YAML:
+        sys.stdout.write("---\n")
+        print_document(document, output)
+    else:
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
 def stdout() -> Console:
     """Where people read: colours on a terminal (not with NO_COLOR), plain text in a pipe, nothing cut or wrapped."""
     from rich.console import Console

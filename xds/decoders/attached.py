@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from xds.decoders.row import Authored, Decoder, Row
-from xds.model.labels import labels
+from xds.kinds.workload_selector import WorkloadSelector
+from xds.model.labels import Labels, labels
+from xds.model.refs import FieldRef
 from xds.model.security import AttachedPolicy, Attachment, Target
 from xds.model.snapshot import Input, Table
 from xds.translators.decode_policies import decode_policies
+from xds.translators.feature import Reading
 
 
 def decoder(carrier: str) -> Decoder:
@@ -17,10 +20,10 @@ def decoder(carrier: str) -> Decoder:
 
     def decode(authored: Authored) -> Iterator[Row]:
         spec = authored.struct.spec
-        _check(authored, carrier)
+        _check(authored)
         policies = decode_policies(carrier, authored.struct, authored.spec, authored.reading)
         targets = tuple(Target(each.group, each.kind, each.name) for each in _targets(spec))
-        selector = labels(spec.selector.match_labels if spec.selector is not None else {})
+        selector = selected(spec.selector, authored.spec / "selector", authored.reading)
         attachment = Attachment(authored.created, authored.ref, selector, targets)
         yield Row(Input(Table.ATTACHMENT, authored.ref.namespace), attachment)
         yield Row(Input(Table.POLICY, authored.ref), AttachedPolicy(authored.ref, policies))
@@ -34,9 +37,21 @@ def _targets(spec: Any) -> tuple[Any, ...]:
     return (one, *many) if one is not None else many
 
 
-def _check(authored: Authored, carrier: str) -> None:
+def selected(struct: WorkloadSelector | None, at: FieldRef, reading: Reading) -> Labels:
+    """The labels that a policy's workloads have; none when it is for all.
+
+    Problems: policy.selector-star.
+    """
+    stated = struct.match_labels if struct is not None else {}
+    for name, value in stated.items():
+        if "*" in name or "*" in value:
+            message = "must be a label as pods have it; `*` is in none, and stands for nothing here"
+            reading.error((at / "matchLabels").key(name), "policy.selector-star", message)
+    return labels(stated)
+
+
+def _check(authored: Authored) -> None:
     spec, at = authored.struct.spec, authored.spec
     if spec.selector is not None and _targets(spec):
-        kind = carrier.partition(".")[0]
-        message = f"excludes targetRefs; a {kind} has one of them"
+        message = "excludes targetRefs; a policy has one of them"
         authored.found.add(at / "selector", "policy.selector-and-target", message)

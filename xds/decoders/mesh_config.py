@@ -14,7 +14,7 @@ from xds.decoders.row import Authored, Row
 from xds.kinds.mesh_config import MeshConfig as Struct
 from xds.kinds.mesh_config import MeshConfigSpec, TLSConfig
 from xds.model.identity import TrustDomains
-from xds.model.mesh import Mesh, OutboundMode
+from xds.model.mesh import Mesh, OutboundMode, Paths
 from xds.model.policy import Policies
 from xds.model.refs import FieldRef
 from xds.model.security import Authorities, TlsBounds
@@ -72,6 +72,7 @@ _READ: Final = frozenset(
         "tcp_keepalive",
         "enable_auto_mtls",
         "mesh_mtls",
+        "path_normalization",
         "tls_defaults",
         "extension_providers",
         "trust_domain",
@@ -98,6 +99,7 @@ def decode(authored: Authored) -> Iterator[Row]:
         root_namespace=spec.root_namespace or DEFAULT.root_namespace,
         trust=_trust(spec, authored),
         authorities=_authorities(spec, authored),
+        paths=_paths(spec),
         auto_mtls=spec.enable_auto_mtls is not False,
         mesh_tls=_bounds(spec.mesh_mtls, at / "meshMTLS", reading),
         tls_defaults=_bounds(spec.tls_defaults, at / "tlsDefaults", reading),
@@ -148,6 +150,11 @@ def _trust(spec: MeshConfigSpec, authored: Authored) -> TrustDomains:
     aliases = tuple(dict.fromkeys(name.replace("@", ".") for name in spec.trust_domain_aliases))
     foreign = {name for each in spec.ca_certificates for name in each.trust_domains} - {own, *aliases}
     return TrustDomains(own, aliases, tuple(sorted(foreign)))
+
+
+def _paths(spec: MeshConfigSpec) -> Paths:
+    stated = spec.path_normalization.normalization if spec.path_normalization is not None else "DEFAULT"
+    return DEFAULT.paths if stated == "DEFAULT" else Paths(stated)
 
 
 def _authorities(spec: MeshConfigSpec, authored: Authored) -> tuple[Authorities, ...]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xds.decoders.attached import selected
 from xds.decoders.row import Authored, Row
 from xds.kinds.peer_authentication import MutualTLS
 from xds.kinds.peer_authentication import PeerAuthentication as Struct
-from xds.model.labels import labels
 from xds.model.refs import FieldRef
 from xds.model.security import Attachment, MtlsMode, PeerAuthentication
 from xds.model.snapshot import Input, Table
@@ -19,11 +19,12 @@ _LAST_PORT = 65_535
 def decode(authored: Authored) -> Iterator[Row]:
     """The rows of a PeerAuthentication: whom it is for under its namespace, and what it says under its name.
 
-    Problems: peer-authentication.selector, peer-authentication.port. Source: istio security/v1 PeerAuthentication.
+    Problems: peer-authentication.selector, peer-authentication.port, policy.selector-star.
+    Source: istio security/v1 PeerAuthentication.
     """
     struct: Struct = authored.struct
     spec, at = struct.spec, authored.spec
-    selector = labels(spec.selector.match_labels if spec.selector is not None else {})
+    selector = selected(spec.selector, at / "selector", authored.reading)
     if spec.port_level_mtls and not selector:
         message = "needs a selector with labels: ports are those of certain pods"
         authored.reading.error(at / "portLevelMtls", "peer-authentication.selector", message)

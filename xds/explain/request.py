@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
 
+from xds.model.mesh import Paths
+
 Claims = Mapping[str, Any]
 
 
@@ -24,7 +26,8 @@ class HttpRequest:
 
     ``path`` may have a query; ``authority`` is the Host header, port included where the client sends one. ``token`` is
     what the workload's RequestAuthentications make of the token: its claims as they come to conditions
-    (``xds.explain.tokens``), or that it is refused; None where there is no token, or nobody asks for one.
+    (``xds.explain.tokens``), or that it is refused; None where there is no token, or nobody asks for one. ``paths`` is
+    how the workload's proxy makes paths uniform, which the verdict fills in.
     """
 
     method: str = "GET"
@@ -32,6 +35,7 @@ class HttpRequest:
     authority: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     token: Claims | Refused | None = None
+    paths: Paths = Paths.BASE
 
     def header(self, name: str) -> str | None:
         """The header's values, joined as Envoy joins them; None when there is none."""

@@ -52,15 +52,15 @@ def _missing(action: Action, stated: Rule, request: Request, trust: TrustDomains
     if rule is None:
         return f"{_unseen(stated)} cannot be seen on a plain connection, so the whole rule is left out"
     for alternatives in (rule.sources, rule.operations, (rule.when,)):
-        missing = [_first_miss(each, request, trust) for each in alternatives]
+        missing = [_first_miss(each, request, trust, narrow=action is Action.ALLOW) for each in alternatives]
         found = [each for each in missing if each is not None]
         if missing and len(found) == len(missing):
             return "; ".join(dict.fromkeys(found))
     return None
 
 
-def _first_miss(conditions: All, request: Request, trust: TrustDomains) -> str | None:
-    failed = next((each for each in conditions if not holds(each, request, trust)), None)
+def _first_miss(conditions: All, request: Request, trust: TrustDomains, *, narrow: bool) -> str | None:
+    failed = next((each for each in conditions if not holds(each, request, trust, narrow=narrow)), None)
     if failed is None:
         return None
     return f"{label(failed)} is {actual(failed, request)}, must be {_wanted(failed)}"

@@ -16,6 +16,7 @@ from xds.explain.request import Refused, Request
 from xds.explain.rules import Considered, consider
 from xds.model.identity import TrustDomains
 from xds.model.labels import Labels
+from xds.model.mesh import Paths
 from xds.model.provider import ExternalAuthorizer
 from xds.model.refs import ObjectRef
 from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL, Mtls, MtlsMode
@@ -56,6 +57,7 @@ class Guard:
     mtls: Mtls
     trust: TrustDomains
     sidecar: bool = True
+    paths: Paths = Paths.BASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def guard(read: Read, namespace: str, labels: Labels) -> Guard:
     )
     authorization = (policies.get(Authorization) or Authorization()).provided(settings.authorizer)
     takes = read.get(mtls, namespace, labels)
-    return Guard(authorization, authentication, takes, settings.trust, has_sidecar(labels))
+    return Guard(authorization, authentication, takes, settings.trust, has_sidecar(labels), settings.paths)
 
 
 def has_sidecar(labels: Labels) -> bool:
@@ -124,6 +126,8 @@ def verdict(guard: Guard, request: Request) -> Verdict:
         return refused
     # Who is taken in plaintext only has proven nothing.
     seen = replace(request, principal="", sni="") if mode is MtlsMode.DISABLE else request
+    if seen.http is not None:
+        seen = replace(seen, http=replace(seen.http, paths=guard.paths))
     found = _authorized(guard, seen, guard.authorization.policies)
     if not any(policy.dry_run for policy in guard.authorization.policies):
         return found
@@ -145,8 +149,9 @@ def _unproven(guard: Guard, mode: MtlsMode, request: Request) -> Verdict | None:
         because = f"port {request.port} takes mutual TLS only (STRICT), and the caller speaks plaintext"
         return Verdict(Outcome.DENIED, Stage.MTLS, 0, because)
     domain = request.principal.partition("/")[0]
-    if mode is not MtlsMode.DISABLE and request.principal and domain not in guard.trust.all:
-        because = f"the caller's trust domain {domain!r} is none of the mesh's: {', '.join(guard.trust.all)}"
+    if mode is not MtlsMode.DISABLE and request.principal and domain not in guard.trust.believed:
+        believed = ", ".join(guard.trust.believed)
+        because = f"the caller's trust domain {domain!r} is none that the mesh believes: {believed}"
         return Verdict(Outcome.DENIED, Stage.MTLS, 0, because)
     return None
 

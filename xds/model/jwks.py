@@ -57,7 +57,8 @@ def public_keys(text: str) -> PublicKeys:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return PublicKeys(problem=f"must be a JWKS in JSON, starts with {text.lstrip()[:20]!r}")
+        # Nothing of the text is shown: it may be the answer of a server that its author could not ask.
+        return PublicKeys(problem=f"must be a JWKS in JSON{', is HTML' if text.lstrip()[:1] == '<' else ''}")
     listed = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(listed, list):
         return PublicKeys(problem='must be a JWKS: a mapping with a list of "keys"')

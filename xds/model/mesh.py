@@ -20,6 +20,15 @@ class OutboundMode(Enum):
     REGISTRY_ONLY = "REGISTRY_ONLY"
 
 
+class Paths(Enum):
+    """How proxies make paths uniform before anything looks at them; each does what the one before it does, and more."""
+
+    NONE = "NONE"
+    BASE = "BASE"  # dots resolved, needless escapes removed
+    MERGE_SLASHES = "MERGE_SLASHES"
+    DECODE_AND_MERGE_SLASHES = "DECODE_AND_MERGE_SLASHES"
+
+
 @dataclass(frozen=True, slots=True)
 class Mesh:
     """The settings of the whole mesh (Istio's MeshConfig); ``ref`` is None while nobody wrote one."""
@@ -27,6 +36,7 @@ class Mesh:
     ref: ObjectRef | None = None
     root_namespace: str = "istio-system"
     trust: TrustDomains = CLUSTER_LOCAL
+    paths: Paths = Paths.BASE
     auto_mtls: bool = True
     mesh_tls: TlsBounds = USUAL_TLS
     tls_defaults: TlsBounds = USUAL_TLS

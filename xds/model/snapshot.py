@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -45,15 +46,17 @@ class Input(NamedTuple):
 
 
 ALL: Final = "*all keys*"
+_FEW: Final = 32  # keys that come or go, beyond which sorting all anew is cheaper than putting each in its place
 
 
 class Snapshot:
     """Tables of rows by key. Never changed in place; see ``changed``."""
 
-    __slots__ = ("_tables",)
+    __slots__ = ("_sorted", "_tables")
 
     def __init__(self, tables: Mapping[Table, Mapping[Hashable, Rows]] | None = None) -> None:
         self._tables: dict[Table, Mapping[Hashable, Rows]] = {table: {} for table in Table} | dict(tables or {})
+        self._sorted: dict[Table, Rows] = {}
 
     def rows(self, table: Table, key: Hashable) -> Rows:
         """The rows under ``key``; empty when there are none."""
@@ -66,16 +69,21 @@ class Snapshot:
     def read(self, wanted: Input) -> Rows:
         """What stands under an input: rows, or for ``ALL`` the sorted keys."""
         if wanted.key == ALL:
-            return tuple(sorted(self._tables[wanted.table]))
+            found = self._sorted.get(wanted.table)
+            if found is None:
+                found = self._sorted[wanted.table] = tuple(sorted(self._tables[wanted.table]))
+            return found
         return self.rows(wanted.table, wanted.key)
 
     def changed(self, changes: Mapping[Input, Rows]) -> tuple[Snapshot, frozenset[Input]]:
         """The snapshot with those rows in place, and every input that now reads differently.
 
-        Cost: a copy of each table touched; rows under other keys keep their identity.
+        Cost: a copy of each table touched; rows under other keys keep their identity. What is known of the order of
+        keys is kept, and put right where keys came or went.
         """
         tables: dict[Table, Any] = dict(self._tables)
         inputs: set[Input] = set()
+        moved: dict[Table, set[Hashable]] = {}
         for wanted, rows in changes.items():
             old = self._tables[wanted.table]
             if old.get(wanted.key, ()) == rows:
@@ -83,6 +91,7 @@ class Snapshot:
             inputs.add(wanted)
             if (wanted.key in old) != bool(rows):
                 inputs.add(Input(wanted.table, ALL))
+                moved.setdefault(wanted.table, set()).add(wanted.key)
             if tables[wanted.table] is old:
                 tables[wanted.table] = dict(old)
             new = tables[wanted.table]
@@ -90,4 +99,20 @@ class Snapshot:
                 new[wanted.key] = rows
             else:
                 del new[wanted.key]
-        return Snapshot(tables), frozenset(inputs)
+        after = Snapshot(tables)
+        for table, keys in self._sorted.items():
+            if len(moved.get(table, ())) <= _FEW:
+                after._sorted[table] = _moved(keys, moved[table], tables[table]) if table in moved else keys
+        return after, frozenset(inputs)
+
+
+def _moved(keys: Rows, moved: set[Hashable], table: Mapping[Hashable, Rows]) -> Rows:
+    """``keys``, sorted, with those that ``moved`` in or out of the table."""
+    found = list(keys)
+    for key in moved:
+        at = bisect_left(found, key)
+        if key in table:
+            found.insert(at, key)
+        else:
+            del found[at]
+    return tuple(found)

@@ -22,6 +22,7 @@ from xds.api.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb
 from xds.api.envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from xds.api.envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
 from xds.api.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+from xds.model.mesh import Paths
 from xds.translators import access_logs, slots
 from xds.translators.merge import merge
 from xds.translators.mesh_tls import server_socket
@@ -171,7 +172,10 @@ def _http_connection_manager(chain: HttpChain, guard: Guard | None) -> HttpConne
     message.http_filters.extend(_http_filters())
     message.upgrade_configs.add(upgrade_type="websocket")
     message.stream_idle_timeout.SetInParent()
-    message.normalize_path.value = True
+    message.normalize_path.value = chain.paths is not Paths.NONE
+    message.merge_slashes = chain.paths in (Paths.MERGE_SLASHES, Paths.DECODE_AND_MERGE_SLASHES)
+    if chain.paths is Paths.DECODE_AND_MERGE_SLASHES:
+        message.path_with_escaped_slashes_action = HttpConnectionManager.UNESCAPE_AND_FORWARD
     message.use_remote_address.value = False
     if not chain.outbound:
         message.server_header_transformation = HttpConnectionManager.PASS_THROUGH

@@ -18,7 +18,7 @@ from xds.api.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
 )
 from xds.model.identity import SCHEME, Identity
 from xds.model.security import TLS_MODE_ISTIO, TlsBounds
-from xds.view.names import AUTHORITIES, CERTIFICATE, WORKLOAD_SOCKET
+from xds.view.names import AUTHORITIES, CERTIFICATE, OWN_AUTHORITIES, WORKLOAD_SOCKET
 from xds.view.specs import MeshTls, ServerTls
 from xds.wire.codec import pack
 
@@ -66,8 +66,20 @@ def _client(tls: MeshTls) -> TransportSocket:
         expected.match_typed_subject_alt_names.add(san_type=kind).matcher.exact = name
     if not tls.names:
         expected.match_typed_subject_alt_names.extend(_of(tls.trust.all))
-    _spell_identity(tls.source, tls.bounds, common)
+    spell_bounds(tls.bounds, common.tls_params)  # of suites the server has the pick
+    _spell_identity(tls.source, common, _believed_by(tls))
     return TransportSocket(name=TLS, typed_config=pack(context))
+
+
+def _believed_by(tls: MeshTls) -> str:
+    """The authorities that may prove a server: other meshes' only where one of theirs is expected.
+
+    A certificate of theirs may hold an id of ours beside one of theirs, and any that is expected is enough for Envoy.
+    """
+    foreign = tuple(f"{SCHEME}{domain}/" for domain in tls.trust.federated)
+    if not foreign or tls.source is Identity.SOCKET or any(name.startswith(foreign) for name in tls.names):
+        return AUTHORITIES
+    return OWN_AUTHORITIES
 
 
 def server_socket(tls: ServerTls) -> TransportSocket:
@@ -78,7 +90,8 @@ def server_socket(tls: ServerTls) -> TransportSocket:
     common.alpn_protocols.extend(_SERVED)
     expected = common.combined_validation_context.default_validation_context
     expected.match_typed_subject_alt_names.extend(_of(tls.trust.believed))
-    _spell_identity(tls.source, tls.bounds, common)
+    spell_bounds(tls.bounds, common.tls_params, _CIPHERS)
+    _spell_identity(tls.source, common)
     return TransportSocket(name=TLS, typed_config=pack(context))
 
 
@@ -89,11 +102,10 @@ def _of(domains: Iterable[str]) -> Iterable[SubjectAltNameMatcher]:
         yield matcher
 
 
-def _spell_identity(source: Identity, bounds: TlsBounds, into: CommonTlsContext) -> None:
-    spell_bounds(bounds, into.tls_params, _CIPHERS)
+def _spell_identity(source: Identity, into: CommonTlsContext, believed: str = AUTHORITIES) -> None:
     into.tls_certificate_sds_secret_configs.append(secret(CERTIFICATE, source))
     authorities = into.combined_validation_context.validation_context_sds_secret_config
-    authorities.CopyFrom(secret(AUTHORITIES, source))
+    authorities.CopyFrom(secret(believed, source))
 
 
 def secret(name: str, source: Identity = Identity.ADS) -> SdsSecretConfig:

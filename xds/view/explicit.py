@@ -10,7 +10,7 @@ from xds.view import names
 from xds.view.graph import Read
 from xds.view.outbound import foreign_hosts, host_routes, port_shapes, seen_by
 from xds.view.routes import FOREIGN_PORT, unknown_hosts, virtual_host
-from xds.view.scope import Scope, visible_services
+from xds.view.scope import Scope, mesh, visible_services
 from xds.view.specs import Chain, ChainMatch, HttpChain, ListenerSpec, RouteTable, VirtualHostSpec
 
 
@@ -24,7 +24,7 @@ class ExplicitProxy(NamedTuple):
 
 def explicit_listener(read: Read, explicit: ExplicitProxy) -> tuple[ListenerSpec, ...]:
     """The listener that applications name in ``http_proxy``."""
-    content = HttpChain(f"outbound_{names.HTTP_PROXY}", names.HTTP_PROXY)
+    content = HttpChain(f"outbound_{names.HTTP_PROXY}", names.HTTP_PROXY, paths=read.get(mesh).paths)
     chain = Chain(names.HTTP_PROXY, ChainMatch(), content)
     return (ListenerSpec(names.HTTP_PROXY, explicit.address, explicit.port, (), fallback=chain, bind=True),)
 

@@ -170,7 +170,7 @@ class _Port(NamedTuple):
     def _http(self) -> HttpChain:
         cluster = names.inbound_cluster(self.port.number)
         table = inbound_table(self.read, self.port.number, cluster)
-        return HttpChain(f"inbound_{self._name};", inline=table, outbound=False)
+        return HttpChain(f"inbound_{self._name};", inline=table, outbound=False, paths=self.read.get(mesh).paths)
 
     def _tcp(self) -> TcpChain:
         cluster = names.inbound_cluster(self.port.number)

@@ -94,7 +94,7 @@ def wildcard_listener(read: Read, claims: PortClaims) -> tuple[ListenerSpec, ...
             chains.append(tcp_chain(f"subnet-{subnet}-{port}", cluster, ChainMatch(prefixes=(subnet,))))
     if claims.http:
         match = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP)
-        content = HttpChain(f"outbound_{ANY}_{port}", names.port_routes(port))
+        content = HttpChain(f"outbound_{ANY}_{port}", names.port_routes(port), paths=read.get(mesh).paths)
         chains.append(Chain(f"http-{port}", match, content))
     fallback = _unknown(read, "PassthroughFilterChain")
     if claims.tcp is not None:
@@ -182,7 +182,8 @@ def _address_listener(read: Read, contents: Contents, where: tuple[str, int]) ->
     cluster = names.outbound_cluster(port.number, "", hostname)
     chains: tuple[Chain, ...] = ()
     if port.protocol is Protocol.AUTO:
-        content = HttpChain(f"outbound_{address}_{number}", names.host_routes(hostname, port.number))
+        table = names.host_routes(hostname, port.number)
+        content = HttpChain(f"outbound_{address}_{number}", table, paths=read.get(mesh).paths)
         sniffed = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP)
         chains = (Chain(f"http-{number}", sniffed, content),)
     # The cluster of a sniffed port says HTTP to its servers: what is none must say so.

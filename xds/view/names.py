@@ -13,6 +13,7 @@ HTTP_PROXY: Final = "http_proxy"
 # Secrets as istio's agents and SPIRE name them: a workload's own certificate, and whom it believes.
 CERTIFICATE: Final = "default"
 AUTHORITIES: Final = "ROOTCA"
+OWN_AUTHORITIES: Final = "ROOTCA-own"  # without those of federated meshes
 CONTROL_PLANE: Final = "xds-grpc"  # the bootstrap's cluster of the control plane
 OF_AUTHORITIES: Final = "-cacert"  # ends the name of a Secret that holds authorities alone, and of what is sent of them
 WORKLOAD_SOCKET: Final = "sds-grpc"  # the bootstrap's cluster of a SPIFFE workload API, where there is one

@@ -110,7 +110,7 @@ def service_leaves(read: Read, key: ServiceKey, scope: Scope) -> tuple[Call, ...
     at = read.get(rule_at, key, scope)
     leaves = [call(service_clusters, key, at, scope.identity)]
     leaves += _endpoint_leaves(read, service, at)
-    if at is not None and at.labels and scope.identity is Identity.ADS:
+    if at is not None and at.labels and scope.identity is Identity.ADS and scope.vouched:
         # One leaf a Secret: several rules may name it, and it stays while one of them does.
         leaves += [call(secret, at.namespace, name) for name in read.get(named, at)]
     for port in service.ports:

@@ -10,6 +10,7 @@ from xds.model.mesh import Mesh
 from xds.model.proxy import Proxy
 from xds.model.service import Resolution, Service, ServiceKey
 from xds.model.snapshot import Table
+from xds.model.workload import Workload
 from xds.view.graph import Read
 
 
@@ -17,7 +18,8 @@ class Scope(NamedTuple):
     """The part of a proxy that decides its outbound configuration; proxies of equal scope share all of it.
 
     ``home`` is the namespace whose own rules apply, ``""`` where it has none, so that most namespaces share;
-    ``labels`` are only those that some rule asks callers for.
+    ``labels`` are only those that some rule asks callers for, and ``vouched`` whether they are its pod's and not only
+    what it says: what is secret is given to no other.
     """
 
     namespace: str
@@ -26,6 +28,7 @@ class Scope(NamedTuple):
     vhds: bool = True
     intercepted: bool = True
     identity: Identity = Identity.NONE
+    vouched: bool = False
 
 
 def mesh(read: Read) -> Mesh:
@@ -38,15 +41,22 @@ def scope(read: Read, proxy: Proxy) -> Scope:
     """The scope of a proxy."""
     apart = read.rows(Table.HOME, proxy.namespace) or _private_by_default(read.get(mesh))
     home = proxy.namespace if apart else ""
-    asked = frozenset(read.keys(Table.SELECTOR_KEY))
+    stated = only(proxy.labels, frozenset(read.keys(Table.SELECTOR_KEY)))
     return Scope(
         proxy.namespace,
         home,
-        only(proxy.labels, asked),
+        stated,
         proxy.vhds,
         not proxy.http_proxy_port,
         proxy.identity,
+        vouched=bool(stated) and _vouched(read, proxy, stated),
     )
+
+
+def _vouched(read: Read, proxy: Proxy, stated: Labels) -> bool:
+    """Whether the proxy's pod is known and has these labels. Its account is proven, its name maybe not."""
+    pod: Workload | None = read.first(Table.WORKLOAD, (proxy.namespace, proxy.name))
+    return pod is not None and (pod.service_account or "default") == proxy.service_account and stated <= pod.labels
 
 
 def _private_by_default(settings: Mesh) -> bool:

@@ -12,6 +12,7 @@ from enum import Enum
 from xds.model.endpoint import Endpoint, Locality
 from xds.model.filters import FilterSlot
 from xds.model.identity import CLUSTER_LOCAL, Identity, TrustDomains
+from xds.model.mesh import Paths
 from xds.model.policy import NO_POLICIES, Policies
 from xds.model.refs import ObjectRef
 from xds.model.route import RequestMatch
@@ -172,6 +173,7 @@ class HttpChain:
     route_table: str = ""
     inline: RouteTable | None = None
     outbound: bool = True
+    paths: Paths = Paths.BASE
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import yaml
 from typer.testing import CliRunner, Result
 
 from xds.admin.refusals import counted, latest, wanted
@@ -48,15 +49,16 @@ RECORD.add(refusal(Party("c", "client", "client-0"), Kind.WOULD_REFUSE))
 
 
 @contextmanager
-def control_plane(record: Record = RECORD) -> Iterator[str]:
-    """The address of a server that tells a record."""
+def control_plane(record: Record = RECORD, answers: int = 1000) -> Iterator[str]:
+    """The address of a server that tells a record so many times."""
+    left = iter(range(answers))
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked = urlsplit(self.path)
             query = {key: values[0] for key, values in parse_qs(asked.query).items()}
             told: Any = latest(record, wanted(query)) if asked.path == "/debug/audit" else counted(record)
-            self.send_response(200)
+            self.send_response(503 if next(left, None) is None else 200)
             self.end_headers()
             self.wfile.write(json.dumps(told).encode())
 
@@ -98,7 +100,17 @@ def test_what_dry_runs_would_have_refused() -> None:
     assert run("--shadow", "--from", "other").stdout.startswith("no dry-run policy")
 
 
+def test_a_stream_of_documents_until_the_control_plane_ends() -> None:
+    with control_plane(answers=1) as where:
+        lines = CliRunner().invoke(app(), ["audit", "--http", where, "-f", "-o", "json"])
+    assert lines.exit_code == 2
+    assert [json.loads(line)["kind"] for line in lines.stdout.splitlines()] == ["refused", "handshake", "would-refuse"]
+    with control_plane(answers=1) as where:
+        documents = CliRunner().invoke(app(), ["audit", "--http", where, "-f", "-o", "yaml"])
+    assert [each["kind"] for each in yaml.safe_load_all(documents.stdout)] == ["refused", "handshake", "would-refuse"]
+
+
 def test_what_makes_no_sense() -> None:
-    for arguments in (["--since", "soon"], ["-f", "-o", "json"], ["-f", "--shadow"]):
+    for arguments in (["--since", "soon"], ["-f", "--shadow"]):
         result = run(*arguments)
         assert result.exit_code == 2, arguments

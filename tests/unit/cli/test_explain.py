@@ -242,6 +242,7 @@ def test_policies_with_faults_are_told(folder: Path) -> None:
         (("shop/client", "shop/lone"), "say which port"),
         (("shop/client", "shop/web"), "say which port"),
         (("shop/client", "web:80", "GET", "read"), "a path begins with /"),
+        (("shop/client", "web:80", "/read"), "is no method; METHOD comes before PATH"),
         (("shop/client", "web:80", "-H", "x"), "must be NAME:VALUE"),
         (("shop/client", "web:80", "--ip", "x"), "must be an IP address"),
         (("shop/client", "web:80", "--jwt", "@/nonexistent"), "cannot be read"),

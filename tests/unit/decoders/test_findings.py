@@ -23,7 +23,7 @@ MESH = "{{apiVersion: mesh.istio.io/v1alpha1, kind: MeshConfig, metadata: {{name
 
 CASES = [
     (MESH, "{accessLogFile: /dev/stdout}", "spec.accessLogFile mesh.not-read"),
-    (MESH, "{pathNormalization: {normalization: NONE}}", "spec.pathNormalization mesh.not-read"),
+    (MESH, "{caCertificates: [{spiffeBundleUrl: https://x}]}", "spec.caCertificates[0].spiffeBundleUrl mesh.not-read"),
     (MESH, "{outboundTrafficPolicy: {egressProxy: {host: e}}}", "spec.outboundTrafficPolicy.egressProxy mesh.not-read"),
     (VS, "{hosts: [a]}", "spec virtual-service.empty"),
     (VS, "{hosts: ['a.*'], http: [{redirect: {uri: /}}]}", "spec.hosts[0] host.wildcard"),

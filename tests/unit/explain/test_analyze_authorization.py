@@ -44,7 +44,8 @@ CASES = {
     "all is well": (
         policy(
             "{selector: {matchLabels: {app: web}}, rules: [{from: [{source: {principals: ["
-            "cluster.local/ns/shop/sa/a, own.example/ns/shop/sa/a, old.example/ns/shop/sa/a, '*/sa/a', '*']}}]}]}"
+            "cluster.local/ns/shop/sa/default, own.example/ns/shop/sa/default, "
+            "old.example/ns/shop/sa/default, '*/sa/a', '*']}}]}]}"
         ),
         [],
     ),
@@ -104,13 +105,39 @@ CASES = {
     ),
     "callers of another mesh": (
         policy(
-            "{rules: [{from: [{source: {namespaces: [a], notPrincipals: [x/ns/a/sa/b]}}]}, "
+            "{rules: [{from: [{source: {namespaces: [shop], notPrincipals: [x/ns/a/sa/b]}}]}, "
             "{when: [{key: source.ip, values: [10.0.0.1]}, {key: source.principal, values: ['*', y/ns/a/sa/b]}]}]}"
         ),
         [
             "warning spec.rules[0].from[0].source.notPrincipals[0] authorization.foreign-trust-domain",
             "warning spec.rules[1].when[1].values[1] authorization.foreign-trust-domain",
         ],
+    ),
+    "callers of no namespace": (
+        policy(
+            "{rules: [{from: [{source: {namespaces: [shopp, 'sh*']}}]}, "
+            "{from: [{source: {serviceAccounts: [shopp/a]}}]}, "
+            "{when: [{key: source.principal, notValues: [cluster.local/ns/shopp/sa/a]}]}]}"
+        ),
+        [
+            "warning spec.rules[0].from[0].source.namespaces[0] authorization.namespace-unknown",
+            "warning spec.rules[1].from[0].source.serviceAccounts[0] authorization.namespace-unknown",
+            "warning spec.rules[2].when[0].notValues[0] authorization.namespace-unknown",
+        ],
+    ),
+    "callers whom nobody is": (
+        policy(
+            "{rules: [{from: [{source: {principals: [own.example/ns/shop/sa/defalt, 'cluster.local/ns/shop/sa/*']}}, "
+            "{source: {serviceAccounts: [defalt, default]}}]}]}"
+        ),
+        [
+            "info spec.rules[0].from[0].source.principals[0] authorization.account-unknown",
+            "info spec.rules[0].from[1].source.serviceAccounts[0] authorization.account-unknown",
+        ],
+    ),
+    "an id as certificates have it": (
+        policy("{rules: [{from: [{source: {principals: ['spiffe://own.example/ns/shop/sa/default']}}]}]}"),
+        ["warning spec.rules[0].from[0].source.principals[0] authorization.principal"],
     ),
 }
 

@@ -251,3 +251,70 @@ def test_the_reasons_name_attribute_value_and_what_would_be_right() -> None:
         "rules[0]: operation.methods is 'POST', must be 'GET' or 'HEAD'",
         "rules[1]: request.headers[x-user] is 'ann,bob', must be not '*'",
     )
+
+
+FEDERATED = TrustDomains("mesh.example", ("old.example",), ("partner.example", "rival.example"))
+OURS, THEIRS = "mesh.example/ns/shop/sa/web", "partner.example/ns/shop/sa/web"
+
+
+@pytest.mark.parametrize(
+    "condition, ours, theirs",
+    [
+        (Condition(A.PRINCIPAL, ("mesh.example/ns/shop/sa/web",)), True, False),
+        (Condition(A.PRINCIPAL, ("*/ns/shop/sa/web",)), True, False),
+        (Condition(A.PRINCIPAL, ("*web",)), True, False),
+        (Condition(A.PRINCIPAL, ("partner.example/*",)), False, True),
+        (Condition(A.PRINCIPAL, ("*",)), True, True),
+        (Condition(A.NAMESPACE, ("shop",)), True, False),
+        (Condition(A.NAMESPACE, ("*",)), True, False),
+        (Condition(A.SERVICE_ACCOUNT, ("shop/web",)), True, False),
+        (Condition(A.TRUST_DOMAIN, ("partner.example",)), False, True),
+        (Condition(A.TRUST_DOMAIN, ("*",)), True, True),
+        # What is excluded is excluded of theirs, too.
+        (Condition(A.PRINCIPAL, ("*",), ("*/ns/shop/sa/web",)), False, False),
+        (Condition(A.PRINCIPAL, ("*",), ("mesh.example/ns/shop/sa/web",)), False, True),
+    ],
+)
+def test_an_allow_policy_means_our_own_callers_unless_it_names_others(
+    condition: Condition, ours: bool, theirs: bool
+) -> None:
+    before = replace(guard(policy(Action.ALLOW, Rule(sources=((condition,),)))), trust=FEDERATED)
+    assert verdict(before, replace(REQUEST, principal=OURS)).allowed is ours
+    assert verdict(before, replace(REQUEST, principal=THEIRS)).allowed is theirs
+
+
+def test_a_deny_policy_means_theirs_with_ours() -> None:
+    shop, others = Condition(A.NAMESPACE, ("shop",)), Condition(A.NAMESPACE, (), ("shop",))
+    for condition, denied in ((shop, True), (others, True)):
+        before = replace(guard(policy(Action.DENY, Rule(sources=((condition,),)))), trust=FEDERATED)
+        assert (verdict(before, replace(REQUEST, principal=THEIRS)).outcome is Outcome.DENIED) is denied
+
+
+def test_a_federated_caller_is_let_in_where_no_policy_says_else() -> None:
+    assert verdict(replace(guard(), trust=FEDERATED), replace(REQUEST, principal=THEIRS)).allowed
+    stranger = replace(REQUEST, principal="unknown.example/ns/shop/sa/web")
+    assert verdict(replace(guard(), trust=FEDERATED), stranger).stage is Stage.MTLS
+
+
+@pytest.mark.parametrize(
+    "sent, matched",
+    [
+        ("/%61dmin", "/admin"),
+        ("/%7Eu", "/~u"),
+        ("/%5F%2D%41%5a%30", "/_-AZ0"),
+        ("/a%2Fb%40%5B%60%7b%7F", "/a%2Fb%40%5B%60%7b%7F"),
+        ("/a%2E/b", "/a./b"),
+        ('/a|b"c<d>^`{}', "/a%7Cb%22c%3Cd%3E%5E%60%7B%7D"),
+        ("/a/..;/admin", "/admin"),
+        ("/a/..;x=1/b", "/b"),
+        ("/a/.;/b", "/a/b"),
+        ("/a/..;", "/"),
+        ("/a/.;", "/a/"),
+        ("/a/%2e%2e;/b", "/a/..;/b"),
+        ("/a/...;/b", "/a/...;/b"),
+        ("/a/%252e%252e/b", "/a/%252e%252e/b"),
+        ("//admin", "//admin"),
+    ],
+)
+def test_paths_are_normalized_as_by_a_real_envoy(sent: str, matched: str) -> None:
+    assert normalized(sent) == matched

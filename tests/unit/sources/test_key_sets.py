@@ -200,7 +200,7 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 BAD = {
-    "html": (200, "<html>Sign in</html>", "must be a JWKS in JSON, starts with '<html>"),
+    "html": (200, "<html>Sign in</html>", "must be a JWKS in JSON, is HTML"),
     "truncated": (200, '{"keys": [{"kty"', "must be a JWKS in JSON"),
     "deep": (200, "[" * 100_000, "must be a JWKS in JSON"),
     "empty": (200, '{"keys": []}', "the list is empty"),

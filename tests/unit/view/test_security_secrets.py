@@ -17,8 +17,11 @@ from xds.slices import at_once
 from xds.wire.resource import ResourceSet
 from xds.wire.type_urls import SECRET
 
-PROXY = Proxy("p", namespace="shop", labels=labels({"app": "web"}), identity=Identity.ADS)
+PROXY = Proxy("p", namespace="shop", name="web-1", labels=labels({"app": "web"}), identity=Identity.ADS)
 SERVICES = """
+{apiVersion: v1, kind: Pod, metadata: {name: web-1, namespace: shop, labels: {app: web}},
+ spec: {containers: [{name: app, image: app}]}}
+---
 {apiVersion: v1, kind: Service, metadata: {name: one, namespace: far},
  spec: {clusterIP: 10.96.0.1, ports: [{name: http, port: 80}]}}
 ---
@@ -78,10 +81,21 @@ def test_who_is_selected_has_certificate_and_authorities() -> None:
         replace(PROXY, identity=Identity.SOCKET),
         replace(PROXY, labels=labels({"app": "db"})),
         replace(PROXY, labels=labels({})),
+        replace(PROXY, name="db-1"),
+        replace(PROXY, service_account="db"),
         replace(PROXY, namespace="far"),
         replace(PROXY, namespace="other"),
     ],
-    ids=["unproven", "socket", "other labels", "no labels", "the service's namespace", "another namespace"],
+    ids=[
+        "unproven",
+        "socket",
+        "other labels",
+        "no labels",
+        "labels of no pod of its own",
+        "another's pod",
+        "the service's namespace",
+        "another namespace",
+    ],
 )
 def test_nobody_else_has_a_byte(proxy: Proxy) -> None:
     assert of(rule("one") + held(), proxy) == {}

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final
 
-from xds.explain.analyze import authorization, destination_rules, request_authentication, services, virtual_services
+from xds.explain.analyze import (
+    authorization,
+    destination_rules,
+    peer_authentication,
+    request_authentication,
+    services,
+    virtual_services,
+)
 from xds.model.problem import Problem, Severity
 from xds.model.snapshot import ALL, Input, Snapshot, Table
 from xds.view.graph import Call, Graph, Read, call
@@ -17,6 +24,7 @@ _CHECKS: Final[tuple[tuple[Table, Callable[[Read, Any], tuple[Problem, ...]]], .
     (Table.SERVICE, services.check),
     (Table.POLICY, authorization.check),
     (Table.POLICY, request_authentication.check),
+    (Table.POLICY, peer_authentication.check),
 )
 
 

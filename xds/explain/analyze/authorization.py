@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from xds.model.labels import Labels
+from xds.explain.analyze import callers
+from xds.explain.analyze.selected import Group, attachment_of, had_by_nobody, of
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
-from xds.model.security import AttachedPolicy, Attachment
+from xds.model.security import AttachedPolicy
 from xds.model.service import Protocol
 from xds.model.snapshot import Table
-from xds.model.workload import Workload
 from xds.translators.authorization.policy import (
     Action,
     Attribute,
@@ -25,18 +25,6 @@ from xds.view.filters import attached
 from xds.view.graph import Read
 from xds.view.inbound import Offer, inbound_ports
 from xds.view.scope import mesh
-
-_MESH: Final = "cluster.local"
-_SOURCE_FIELD: Final = ("principals", "notPrincipals")
-_WHEN_FIELD: Final = ("values", "notValues")
-
-
-class Group(NamedTuple):
-    """Workloads of a namespace that have the same labels, and one of them by name."""
-
-    namespace: str
-    labels: Labels
-    pod: str
 
 
 class Port(NamedTuple):
@@ -56,30 +44,17 @@ def check(read: Read, key: ObjectRef) -> tuple[Problem, ...]:
     return tuple(problem for policy in found for problem in _findings(read, policy))
 
 
-def groups(read: Read, namespace: str) -> tuple[Group, ...]:
-    """The workloads of a namespace by their labels."""
-    found: dict[Labels, Group] = {}
-    for home, name in read.keys(Table.WORKLOAD):
-        if home == namespace:
-            pod: Workload | None = read.first(Table.WORKLOAD, (home, name))
-            if pod is not None:
-                found.setdefault(pod.labels, Group(home, pod.labels, name))
-    return tuple(found.values())
-
-
 def _findings(read: Read, policy: PolicyRules) -> Iterator[Problem]:
     yield from _authorizer(read, policy)
-    yield from _foreign(read, policy)
-    attachment = _attachment(read, policy.ref)
+    yield from callers.findings(read, policy)
+    attachment = attachment_of(read, Table.ATTACHMENT, policy.ref)
     if attachment is None or attachment.targets:
         return
-    candidates = [group for home in _namespaces(read, policy.ref.namespace) for group in read.get(groups, home)]
-    selected = [group for group in candidates if attachment.selector <= group.labels]
-    if candidates and not selected:
+    if wanted := had_by_nobody(read, attachment):
         at = FieldRef(policy.ref, ("spec", "selector"))
-        wanted = ", ".join(f"{key}={value}" for key, value in sorted(attachment.selector))
         message = f"no workload has {wanted}; the policy has no effect"
         yield Problem(at, "authorization.nobody-selected", message, Severity.WARNING)
+    selected = of(read, attachment)
     if policy.action is Action.CUSTOM and not policy.dry_run:
         yield from _rivals(read, policy, selected)
         if _has_no_say_on_tcp(read, policy):
@@ -90,17 +65,6 @@ def _findings(read: Read, policy: PolicyRules) -> Iterator[Problem]:
         ports = _ports(read, selected)
         for index, rule in narrowed:
             yield from _on_tcp(policy, index, rule, ports)
-
-
-def _attachment(read: Read, ref: ObjectRef) -> Attachment | None:
-    rows: tuple[Attachment, ...] = read.rows(Table.ATTACHMENT, ref.namespace)
-    return next((each for each in rows if each.of == ref), None)
-
-
-def _namespaces(read: Read, namespace: str) -> list[str]:
-    if namespace != read.get(mesh).root_namespace:
-        return [namespace]
-    return sorted({home for home, _ in read.keys(Table.WORKLOAD)})
 
 
 def _authorizer(read: Read, policy: PolicyRules) -> Iterator[Problem]:
@@ -189,33 +153,3 @@ def _may_be_at(rule: Rule, port: int) -> bool:
         return wanted and not any(str(port) in each.not_values for each in about)
 
     return permits(rule.when) and (not rule.operations or any(map(permits, rule.operations)))
-
-
-# -- trust domains
-
-
-def _foreign(read: Read, policy: PolicyRules) -> Iterator[Problem]:
-    known = {*read.get(mesh).trust.all, _MESH}
-    for at, principal in _principals(policy):
-        domain, slash, _ = principal.partition("/")
-        if slash and "*" not in domain and domain not in known:
-            message = f"{domain!r} is no trust domain of this mesh; only callers of a federated mesh have such ids"
-            yield Problem(at, "authorization.foreign-trust-domain", message, Severity.WARNING)
-
-
-def _principals(policy: PolicyRules) -> Iterator[tuple[FieldRef, str]]:
-    """Every principal of the policy, and its field."""
-    for number, rule in enumerate(policy.rules):
-        at = FieldRef(policy.ref, ("spec", "rules", number))
-        for index, source in enumerate(rule.sources):
-            yield from _in(source, [at / "from" / index / "source"] * len(source), _SOURCE_FIELD)
-        yield from _in(rule.when, [at / "when" / index for index in range(len(rule.when))], _WHEN_FIELD)
-
-
-def _in(
-    conditions: tuple[Condition, ...], places: list[FieldRef], fields: tuple[str, str]
-) -> Iterator[tuple[FieldRef, str]]:
-    for condition, at in zip(conditions, places, strict=True):
-        if condition.attribute is Attribute.PRINCIPAL:
-            for field, values in zip(fields, (condition.values, condition.not_values), strict=True):
-                yield from ((at / field / index, value) for index, value in enumerate(values))

@@ -1,7 +1,8 @@
-"""RequestAuthentications whose keys cannot be had, or are old."""
+"""RequestAuthentications that are for nobody, or whose keys cannot be had, or are old."""
 
 from __future__ import annotations
 
+from xds.explain.analyze.selected import attachment_of, had_by_nobody
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
 from xds.model.security import AttachedPolicy, KeySet
@@ -11,14 +12,21 @@ from xds.view.graph import Read
 
 
 def check(read: Read, key: ObjectRef) -> tuple[Problem, ...]:
-    """What is wrong with the keys that a policy object names, if it is a RequestAuthentication."""
+    """What is wrong with a policy object's workloads and keys, if it is a RequestAuthentication."""
     if key.kind != "RequestAuthentication":
         return ()
     attached: AttachedPolicy | None = read.first(Table.POLICY, key)
     policy = attached.policies.get(RequestAuthentication) if attached is not None else None
     uris = policy.key_sets() if policy is not None else ()
     known: list[KeySet] = [found for uri in uris if (found := read.first(Table.KEY_SET, uri)) is not None]
-    return tuple(_problem(key, found) for found in known if found.problem)
+    attachment = attachment_of(read, Table.ATTACHMENT, key)
+    problems = tuple(_problem(key, found) for found in known if found.problem)
+    wanted = had_by_nobody(read, attachment) if attachment and not attachment.targets else ""
+    if not wanted:
+        return problems
+    message = f"no workload has {wanted}; the policy has no effect"
+    at = FieldRef(key, ("spec", "selector"))
+    return (Problem(at, "jwt.nobody-selected", message, Severity.WARNING), *problems)
 
 
 def _problem(key: ObjectRef, found: KeySet) -> Problem:

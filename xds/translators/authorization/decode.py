@@ -51,6 +51,9 @@ def authorization(policy: structs.AuthorizationPolicy, at: FieldRef, reading: Re
     _check_targets(spec, at, reading)
     if action is Action.CUSTOM:
         _check_custom(spec, rules, at, reading)
+    elif action is not Action.ALLOW and not rules:
+        message = "has none, so that the policy has no effect; rules: [{}] is every request"
+        reading.warning(at / "rules", "authorization.no-rules", message)
     return Authorization((PolicyRules(at.object, action, rules, dry_run=dry_run, provider=provider),))
 
 

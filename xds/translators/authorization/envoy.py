@@ -14,7 +14,7 @@ from xds.model.filters import FilterSlot
 from xds.model.identity import TrustDomains
 from xds.translators.authorization import authorizer
 from xds.translators.authorization.matchers import is_asked_for, permission, principal
-from xds.translators.authorization.policy import Authorization, PolicyRules, Rule, seen_on_tcp
+from xds.translators.authorization.policy import Action, Authorization, PolicyRules, Rule, seen_on_tcp
 
 DRY_RUN_DENY: Final = "istio_dry_run_deny_"
 DRY_RUN_ALLOW: Final = "istio_dry_run_allow_"
@@ -134,17 +134,19 @@ def _rbac(
         for index, rule in enumerate(policy.rules):
             seen = seen_on_tcp(rule, policy.action) if tcp else rule
             if seen is not None:
-                found[f"{before}{policy_key(policy, index)}{after}"] = _policy(seen, trust)
+                found[f"{before}{policy_key(policy, index)}{after}"] = _policy(
+                    seen, trust, narrow=policy.action is Action.ALLOW
+                )
     return RBAC(action=action, policies=found)
 
 
-def _policy(rule: Rule, trust: TrustDomains) -> Policy:
+def _policy(rule: Rule, trust: TrustDomains, *, narrow: bool) -> Policy:
     """One of the sources and one of the operations, each together with its part of ``when``."""
     asked = tuple(condition for condition in rule.when if is_asked_for(condition))
     asking = tuple(condition for condition in rule.when if not is_asked_for(condition))
     return Policy(
         permissions=[permission((*each, *asked)) for each in rule.operations or ((),)],
-        principals=[principal((*each, *asking), trust) for each in rule.sources or ((),)],
+        principals=[principal((*each, *asking), trust, narrow=narrow) for each in rule.sources or ((),)],
     )
 
 

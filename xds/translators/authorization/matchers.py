@@ -15,8 +15,8 @@ from xds.api.envoy.type.matcher.v3.metadata_pb2 import MetadataMatcher
 from xds.api.envoy.type.matcher.v3.path_pb2 import PathMatcher
 from xds.api.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from xds.api.envoy.type.matcher.v3.value_pb2 import ListMatcher, OrMatcher, ValueMatcher
-from xds.model.identity import TrustDomains
-from xds.translators.authorization.policy import Attribute, Condition, request_principal
+from xds.model.identity import SCHEME, TrustDomains
+from xds.translators.authorization.policy import Attribute, Condition, request_principal, strangers
 from xds.translators.authorization.texts import caller, text
 from xds.wire.codec import pack, u32
 
@@ -55,14 +55,18 @@ def permission(conditions: Iterable[Condition]) -> Permission:
     return parts[0] if len(parts) == 1 else Permission(and_rules=Permission.Set(rules=parts))
 
 
-def principal(conditions: Iterable[Condition], trust: TrustDomains) -> Principal:
-    """That all of these conditions hold, which must be a principal's; no condition is anybody."""
+def principal(conditions: Iterable[Condition], trust: TrustDomains, *, narrow: bool) -> Principal:
+    """That all of these conditions hold, which must be a principal's; no condition is anybody.
+
+    ``narrow``: callers of federated meshes count only where they are meant (ALLOW); else they count with ours, too.
+    """
     parts: list[Principal] = []
     for condition in conditions:
         if condition.values:
-            parts.append(_any_principal(condition, condition.values, trust))
+            parts.append(_any_principal(condition, condition.values, trust, narrow=narrow))
         if condition.not_values:
-            parts.append(Principal(not_id=_any_principal(condition, condition.not_values, trust)))
+            unwanted = _any_principal(condition, condition.not_values, trust, narrow=not narrow)
+            parts.append(Principal(not_id=unwanted))
     if not parts:
         return Principal(any=True)
     return parts[0] if len(parts) == 1 else Principal(and_ids=Principal.Set(ids=parts))
@@ -76,11 +80,11 @@ def _any_permission(condition: Condition, values: Sequence[str]) -> Permission:
     return each[0] if len(each) == 1 else Permission(or_rules=Permission.Set(rules=each))
 
 
-def _any_principal(condition: Condition, values: Sequence[str], trust: TrustDomains) -> Principal:
+def _any_principal(condition: Condition, values: Sequence[str], trust: TrustDomains, *, narrow: bool) -> Principal:
     attribute = condition.attribute
     if attribute in _CLAIMS or attribute is Attribute.CLAIM:
         return _claim(_CLAIMS.get(attribute, condition.key), list(map(text, values)))
-    each = [found for value in values for found in _principals(condition, value, trust)]
+    each = [found for value in values for found in _principals(condition, value, trust, narrow=narrow)]
     return each[0] if len(each) == 1 else Principal(or_ids=Principal.Set(ids=each))
 
 
@@ -137,7 +141,7 @@ def _written_by_filter(key: tuple[str, ...], values: Iterable[str]) -> MetadataM
 # -- who asks
 
 
-def _principals(condition: Condition, value: str, trust: TrustDomains) -> list[Principal]:
+def _principals(condition: Condition, value: str, trust: TrustDomains, *, narrow: bool) -> list[Principal]:
     match condition.attribute:
         case Attribute.PEER_ADDRESS:
             return [Principal(direct_remote_ip=_block(value))]
@@ -150,10 +154,21 @@ def _principals(condition: Condition, value: str, trust: TrustDomains) -> list[P
             both = [_claim(("iss",), [text(issuer)], listed=False), _claim(("sub",), [text(subject)], listed=False)]
             return [Principal(and_ids=Principal.Set(ids=both))]
         case _:
-            return [
-                Principal(authenticated=Principal.Authenticated(principal_name=each))
-                for each in caller(condition.attribute, value, trust)
-            ]
+            found = [_authenticated(each) for each in caller(condition.attribute, value, trust)]
+            foreign = strangers(condition.attribute, value, trust) if narrow else ()
+            return (
+                [Principal(and_ids=Principal.Set(ids=[each, *map(_not_of, foreign)])) for each in found]
+                if foreign
+                else found
+            )
+
+
+def _authenticated(wanted: StringMatcher) -> Principal:
+    return Principal(authenticated=Principal.Authenticated(principal_name=wanted))
+
+
+def _not_of(trust_domain: str) -> Principal:
+    return Principal(not_id=_authenticated(StringMatcher(prefix=f"{SCHEME}{trust_domain}/")))
 
 
 _CLAIMS: Final = {Attribute.AUDIENCES: ("aud",), Attribute.PRESENTER: ("azp",)}

@@ -5,12 +5,14 @@ Source: istio security/v1 AuthorizationPolicy; the order of evaluation is CUSTOM
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from xds.model.filters import FilterSlot
+from xds.model.identity import TrustDomains
 from xds.model.provider import ExternalAuthorizer
 from xds.model.refs import ObjectRef
 from xds.model.route import Destination
@@ -131,6 +133,24 @@ def seen_on_tcp(rule: Rule, action: Action) -> Rule | None:
 
 def _on_tcp(conditions: All) -> All:
     return tuple(condition for condition in conditions if condition.attribute.on_tcp)
+
+
+def strangers(attribute: Attribute, pattern: str, trust: TrustDomains) -> tuple[str, ...]:
+    """The federated trust domains whose callers a pattern of a caller's id does not mean.
+
+    Only ``*``, and a pattern that names a trust domain, mean callers of other meshes; a namespace or an account is the
+    mesh's own. These are to be excluded by name: who owns another mesh's authority can put several ids into one
+    certificate, of which Envoy verifies the first and compares all.
+    """
+    if attribute is Attribute.TRUST_DOMAIN:
+        named = re.compile(".*".join(map(re.escape, pattern.split("*"))))
+        return tuple(each for each in trust.federated if not named.fullmatch(each))
+    if attribute is not Attribute.PRINCIPAL:
+        return trust.federated
+    if pattern == "*":
+        return ()
+    domain, slash, _ = pattern.partition("/")
+    return tuple(each for each in trust.federated if not slash or each != domain)
 
 
 def request_principal(pattern: str) -> tuple[str, str]:

@@ -21,6 +21,7 @@ _NAMESPACE: Final = re.compile(r"[a-z0-9*-]+")  # `*` may stand anywhere
 _LONGEST_NAMESPACE: Final = 63
 _LONGEST_ACCOUNT: Final = 320
 _LARGEST_PORT: Final = 65_535
+_ACCOUNT_ID: Final = re.compile(r"[^/]+/ns/[^/]+/sa/[^/]+")
 
 Check = Callable[[str, FieldRef, Reading], str | None]
 
@@ -64,6 +65,9 @@ def _port(text: str, at: FieldRef, reading: Reading) -> str | None:
 
 def _path(text: str, at: FieldRef, reading: Reading) -> str | None:
     if "{" not in text and "}" not in text:
+        if text[0] not in "/*":
+            message = f"must begin with `/`, as paths do, or with `*`; {text!r} never matches"
+            reading.warning(at, "authorization.path", message)
         return _pattern(text, at, reading)
     why = _template_fault(text)
     if why:
@@ -80,6 +84,13 @@ def _template_fault(text: str) -> str:
     if "{" in text.partition("{**}")[2]:
         return "must have nothing in braces after {**}"
     return "" if len(text) <= _LONGEST_TEMPLATE else f"must be no longer than {_LONGEST_TEMPLATE} characters"
+
+
+def _host(text: str, at: FieldRef, reading: Reading) -> str:
+    if "/" in text:
+        message = f"must be a host, maybe with a port, as in a.example or a.example:8080; {text!r} never matches"
+        reading.warning(at, "authorization.host", message)
+    return _pattern(text, at, reading)
 
 
 def _method(text: str, at: FieldRef, reading: Reading) -> str:
@@ -123,7 +134,7 @@ def _principal(text: str, at: FieldRef, reading: Reading) -> str:
         reading.warning(
             at, "authorization.principal", f"must be written without spiffe://, as {plain!r}; it never matches"
         )
-    elif not text.startswith("*") and not text.endswith("*") and "/ns/" not in text:
+    elif not text.startswith("*") and not text.endswith("*") and not _ACCOUNT_ID.fullmatch(text):
         message = f"is no id of a workload, which is like cluster.local/ns/shop/sa/web; {text!r} never matches"
         reading.warning(at, "authorization.principal", message)
     return _pattern(text, at, reading)
@@ -152,6 +163,7 @@ _CHECKS: Final[Mapping[Attribute, Check]] = MappingProxyType(
         Attribute.DESTINATION_ADDRESS: _address,
         Attribute.PORT: _port,
         Attribute.PATH: _path,
+        Attribute.HOST: _host,
         Attribute.METHOD: _method,
         # The name that a client's TLS asks for comes in lower case, however it was sent.
         Attribute.SNI: lambda text, at, reading: _pattern(text.lower(), at, reading),

@@ -162,3 +162,21 @@ def test_garbage_is_a_finding(spec: object, dry_run: str | None) -> None:
     graph, problems = build(MESH, policy(spec, dry_run=dry_run))
     assert not [problem for problem in problems if problem.code.startswith("internal.")]
     assert len(translated(graph)) == 11
+
+
+@pytest.mark.parametrize(
+    ("spec", "codes"),
+    [
+        ({"action": "DENY"}, ["authorization.no-rules"]),
+        ({"action": "AUDIT", "rules": []}, ["authorization.no-rules"]),
+        ({"rules": [{"to": [{"operation": {"paths": ["pkg.Service/Do"]}}]}]}, ["authorization.path"]),
+        ({"rules": [{"to": [{"operation": {"paths": ["*", "/", "*.js", "/a*"]}}]}]}, []),
+        ({"rules": [{"to": [{"operation": {"hosts": ["http://a.example"]}}]}]}, ["authorization.host"]),
+        ({"rules": [{"to": [{"operation": {"hosts": ["a.example:*", "[::1]:80"]}}]}]}, []),
+        ({"rules": [{"from": [{"source": {"principals": ["a/ns/b/serviceaccount/c"]}}]}]}, ["authorization.principal"]),
+    ],
+)
+def test_what_never_matches_is_a_warning(spec: dict[str, Any], codes: list[str]) -> None:
+    found, problems = read(spec)
+    assert found is not None
+    assert [each.rpartition("[")[2].rstrip("]").rpartition(" ")[2] for each in problems] == codes
