@@ -68,7 +68,8 @@ _CARRIERS: Final[Mapping[str, str]] = {
     "MeshConfig": (
         "connectTimeout protocolDetectionTimeout dnsRefreshRate rootNamespace outboundTrafficPolicy.mode "
         "defaultServiceExportTo[] defaultVirtualServiceExportTo[] defaultDestinationRuleExportTo[] "
-        "trustDomain trustDomainAliases[] enableAutoMtls caCertificates[].trustDomains[] pathNormalization.normalization"
+        "trustDomain trustDomainAliases[] enableAutoMtls caCertificates[].trustDomains[] "
+        "pathNormalization.normalization"
     ),
     "MeshConfig.meshMTLS": "minProtocolVersion cipherSuites[] ecdhCurves[]",
     "MeshConfig.tlsDefaults": "minProtocolVersion cipherSuites[] ecdhCurves[]",

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 
 from ca.authority import Authority
-from ca.errors import CaError, Conflict
+from ca.errors import CaError, Conflict, Unusable
 from ca.rotation import Holder, step
 from ca.state import CaState, findings
 from ca.store import Store, open_or_create, open_plugged_in
@@ -26,6 +26,7 @@ from xds.plugged_in import PluggedInFiles
 log = structlog.get_logger()
 
 _LOOK_AGAIN_S: Final = 1.0
+_PATIENCE: Final = timedelta(minutes=1)
 
 
 class MeshCa:
@@ -46,6 +47,7 @@ class MeshCa:
         self._trouble = ""
         self._state: CaState | None = None
         self._blocked_by: tuple[str, ...] = ()
+        self._told: CaState | None = None
 
     @property
     def state(self) -> CaState:
@@ -105,8 +107,12 @@ class MeshCa:
         if await asyncio.to_thread(self._store.version) == self.state.version:
             return
         stored = await asyncio.to_thread(self._store.load)
-        if stored is not None:
-            self._use(stored)
+        if stored is None:
+            raise Unusable(
+                "what was stored of the CA is gone; it goes on with what it has read, but a restart would make a new "
+                "one: put it back"
+            )
+        self._use(stored)
 
     async def _adopt(self, files: PluggedInFiles) -> None:
         """Take what the files hold where that is new. Errors: those of ``open``; what holds stays."""
@@ -123,17 +129,22 @@ class MeshCa:
         may_hold = await holders() if self.state.next is not None else ()
         await asyncio.sleep(0)  # of thousands both parts take a while
         made = step(self.state, may_hold, datetime.now(UTC))
-        if made.blocked_by != self._blocked_by:
-            self._blocked_by = made.blocked_by
-            if made.blocked_by:
-                held = made.blocked_by[:10]
-                log.info(Event.ROOT_ROTATION_HELD, phase=self.state.phase.value, by=held, holders=len(made.blocked_by))
+        self._blocked_by = made.blocked_by
+        self._tell_holders()
         if made.next is None:
             return
         try:
             self._use(await asyncio.to_thread(self._store.save, made.next))
         except Conflict:  # another control plane has made it, or an operator something else: it is loaded next
             return
+
+    def _tell_holders(self) -> None:
+        """Say who holds the rotation up, once a phase, when that is no longer what a rotation takes anyway."""
+        long_ago = datetime.now(UTC) - self.state.since > _PATIENCE
+        if self._blocked_by and long_ago and self._told is not self.state:
+            self._told = self.state
+            held = self._blocked_by[:10]
+            log.warning(Event.ROOT_ROTATION_HELD, phase=self.state.phase.value, by=held, holders=len(self._blocked_by))
 
     def _use(self, state: CaState) -> None:
         before, self._state = self._state, state

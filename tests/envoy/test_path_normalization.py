@@ -9,8 +9,10 @@ from xds.explain.matching import normalized
 from xds.model.mesh import Paths
 from xds.testing.mesh import Mesh
 
-SPELLINGS = ("/admin", "//admin", "/x/../admin", "/x%2f..%2fadmin", "/%2fadmin", "/x//..//admin", "/%61dmin", "/x\\..\\admin",
-             "/x%5c..%5cadmin", "/admin//", "/adm%69n", "/other")  # fmt: skip
+SPELLINGS = (
+    *("/admin", "//admin", "/admin//", "/%2fadmin", "/%61dmin", "/adm%69n", "/x/../admin", "/x//..//admin"),
+    *("/x%2f..%2fadmin", "/x\\..\\admin", "/x%5c..%5cadmin", "/other"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -88,6 +88,9 @@ def strict(
         raise Failure(f"no workload is in namespace {namespace}")
     callers, known = _watched(mesh, namespace, workloads, length)
     _report(callers, known, length)
+    if not known:
+        typer.echo(f"{namespace} is not made STRICT: it has no sidecar that could take mutual TLS", err=True)
+        raise typer.Exit(1)
     if any(each.stands_in_the_way for each in callers):
         typer.echo(f"{namespace} is not made STRICT: the callers above would be refused", err=True)
         raise typer.Exit(1)

@@ -153,7 +153,9 @@ def test_names_of_policies_are_cleaned_and_cut() -> None:
     told.response.response_code_details = f"rbac_access_denied_matched_policy[ns[\x1b[2J]-policy[a\nb{long}]-rule[0]]"
     [one] = sightings(told, NOW)
     assert one.policy is not None
-    assert one.policy.namespace == "?[2J" and one.policy.name.startswith("a?b") and len(one.policy.name) == 300
+    assert one.policy.namespace == "?[2J"
+    assert one.policy.name.startswith("a?b")
+    assert len(one.policy.name) == 300
 
 
 def test_a_moment_that_cannot_be_is_now() -> None:
