@@ -38,8 +38,12 @@ xds/api/.stamp:
 demo: setup ## the example mesh on this machine, with real Envoy sidecars
 	$(BIN)/python examples/shop/demo.py
 
+.PHONY: spire
+spire: ## SPIRE's server and agent, built once on a machine (some minutes)
+	@timeout 25m tools/spire >/dev/null || echo "SPIRE cannot be built here: the tests with it will be skipped" >&2
+
 .PHONY: test
-test: setup ## all tests: unit, golden, protocol, then those with the real Envoy
+test: setup spire ## all tests: unit, golden, protocol, then those with the real Envoy
 	$(PYTEST) tests/unit tests/golden tests/protocol
 	$(PYTEST) tests/envoy
 
