@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
 
 from ca.rotation import Holder
-from ca.state import CaState
 
 T = TypeVar("T")
 
@@ -33,6 +32,12 @@ class _Workload:
     bundles: _Sent[frozenset[str]] = field(default_factory=_Sent)
     certificates: _Sent[tuple[str, datetime]] = field(default_factory=_Sent)
     connected: bool = True
+
+    @property
+    def expires_at(self) -> datetime:
+        """When the last of the certificates ends that it may have."""
+        known, pending = self.certificates.known, self.certificates.unknown.values()
+        return max((expires_at for _, expires_at in (*([known] if known else []), *pending)), default=_NEVER)
 
 
 class Holders:
@@ -61,7 +66,7 @@ class Holders:
             self._workloads[name].certificates.acknowledged(mark)
 
     def disconnected(self, name: str) -> None:
-        """Its stream has ended: it is forgotten once it has no valid certificate, unless it is sent something again."""
+        """Its stream has ended: ``forget_ended`` is for it, unless it is sent something again."""
         if name in self._workloads:
             self._workloads[name].connected = False
 
@@ -74,11 +79,16 @@ class Holders:
 
     def valid(self, now: datetime) -> tuple[Holder, ...]:
         """All that may have a valid certificate, by name."""
-        found = [_holder(name, workload) for name, workload in sorted(self._workloads.items())]
-        held = tuple(holder for holder in found if now < holder.expires_at)
-        names = {holder.name for holder in held}
-        self._workloads = {key: one for key, one in self._workloads.items() if one.connected or key in names}
-        return held
+        known = sorted(self._workloads.items())
+        return tuple(_holder(name, workload) for name, workload in known if now < workload.expires_at)
+
+    def forget_ended(self, now: datetime) -> None:
+        """Forget those that are not connected and have no valid certificate: they hold nothing up."""
+        self._workloads = {
+            name: workload
+            for name, workload in self._workloads.items()
+            if workload.connected or now < workload.expires_at
+        }
 
     def _workload(self, name: str) -> _Workload:
         workload = self._workloads.setdefault(name, _Workload())
@@ -91,31 +101,15 @@ class Holders:
         return self._marks
 
 
-def before(state: CaState, until: datetime) -> Holder:
-    """Stands for the workloads that a control plane knows nothing of because it has just started.
-
-    ``until``: when the last certificate of its predecessor ends; none is longer than the lifetime that it gives.
-    """
-    following = () if state.next is None else (state.next.root_fingerprint,)
-    return Holder(
-        "a workload of before the control plane's start",
-        frozenset(),
-        state.active.root_fingerprint,
-        until,
-        frozenset(following),
-    )
-
-
 def _holder(name: str, workload: _Workload) -> Holder:
     roots = workload.bundles.known or frozenset()
     for bundle in workload.bundles.unknown.values():
         roots &= bundle
     known, pending = workload.certificates.known, workload.certificates.unknown.values()
-    held = [*([known] if known else []), *pending]
     return Holder(
         name,
         roots,
         known[0] if known else "",
-        max((expires_at for _, expires_at in held), default=_NEVER),
+        workload.expires_at,
         frozenset(root for root, _ in pending),
     )

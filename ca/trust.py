@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca.errors import Refused
-from ca.spiffe import check_trust_domain
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -69,18 +68,6 @@ class TrustBundle:
 
     def __bool__(self) -> bool:
         return bool(self.roots)
-
-
-def federated(bundles: Mapping[str, bytes]) -> dict[str, TrustBundle]:
-    """Trust domain to bundle, sorted, from trust domain to PEM. Errors: Refused, naming the trust domain."""
-    found = {}
-    for trust_domain in sorted(bundles):
-        check_trust_domain(trust_domain)
-        try:
-            found[trust_domain] = TrustBundle.from_pem(bundles[trust_domain])
-        except Refused as error:
-            raise Refused(f"trust domain {trust_domain}: {error}") from None
-    return found
 
 
 @dataclass(frozen=True, slots=True)

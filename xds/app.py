@@ -1,4 +1,4 @@
-"""The composition root: sources in, streams out. The only file that knows every package."""
+"""The composition root: sources in, streams out. What identity adds to it is in ports, custody and admission."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ PODS = "Pod"
 class ControlPlane:
     """A running control plane. An asynchronous context manager, entered when the first generation is being served.
 
-    Errors on entering: OSError when an address cannot be had or a source cannot be read at all.
+    Errors on entering: OSError where an address or a source cannot be had, ca.errors.CaError where the CA cannot sign.
     """
 
     def __init__(self, settings: Settings, sources: Sequence[Source], trust: Trust = NOBODY) -> None:
@@ -254,7 +254,7 @@ class ControlPlane:
             raise
         return admission
 
-    async def _reporter(self, node: Node, peer: Peer) -> Reporter:
+    async def _reporter(self, node: Node, peer: Peer) -> Reporter[Proxy]:
         caller = await self._caller(peer)
         return Reporter(proxy_of(node, peer, caller), seconds_left(caller))
 

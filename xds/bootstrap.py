@@ -13,14 +13,12 @@ from typing import Any, Final
 
 from xds.bootstrap_credentials import Json, Tls, WatchedToken
 from xds.model.endpoint import NOWHERE, Locality
+from xds.model.proxy import WORKLOAD_SDS
+from xds.view.names import CONTROL_PLANE, WORKLOAD_SOCKET
 
 ADMIN_PORT: Final = 15000
 HEALTH_PORT: Final = 15021
 METRICS_PORT: Final = 15090
-XDS_CLUSTER: Final = "xds-grpc"
-WORKLOAD_CLUSTER: Final = "sds-grpc"
-# Node metadata: "socket" where certificates come from the workload API behind ``sds-grpc``.
-WORKLOAD_SDS: Final = "WORKLOAD_SDS"
 _TYPE: Final = "type.googleapis.com/"
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -163,7 +161,7 @@ def dynamic_resources() -> Json:
             "api_type": "DELTA_GRPC",
             "transport_api_version": "V3",
             "set_node_on_first_message_only": True,
-            "grpc_services": [{"envoy_grpc": {"cluster_name": XDS_CLUSTER}}],
+            "grpc_services": [{"envoy_grpc": {"cluster_name": CONTROL_PLANE}}],
         },
         "cds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
         "lds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
@@ -180,10 +178,10 @@ def xds_cluster(control_plane: ControlPlane) -> Json:
         # A certificate is shown when a connection is made: each stream has its own, so that it shows the latest.
         options["common_http_protocol_options"] = {"max_requests_per_connection": 1}
     cluster: Json = {
-        "name": XDS_CLUSTER,
+        "name": CONTROL_PLANE,
         "type": "STRICT_DNS" if control_plane.by_name else "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": _assignment(XDS_CLUSTER, control_plane.endpoint()),
+        "load_assignment": _assignment(CONTROL_PLANE, control_plane.endpoint()),
         "typed_extension_protocol_options": {_HTTP_OPTIONS: {"@type": _TYPE + _HTTP_OPTIONS, **options}},
         "circuit_breakers": {
             "thresholds": [
@@ -208,10 +206,10 @@ def _workload_cluster(socket: Path) -> Json:
     """The cluster of a workload API: SDS over gRPC on a unix socket."""
     options: Json = {"explicit_http_config": {"http2_protocol_options": {}}}
     return {
-        "name": WORKLOAD_CLUSTER,
+        "name": WORKLOAD_SOCKET,
         "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": _assignment(WORKLOAD_CLUSTER, {"pipe": {"path": str(socket)}}),
+        "load_assignment": _assignment(WORKLOAD_SOCKET, {"pipe": {"path": str(socket)}}),
         "typed_extension_protocol_options": {_HTTP_OPTIONS: {"@type": _TYPE + _HTTP_OPTIONS, **options}},
     }
 

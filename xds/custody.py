@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 
 # A proxy asks for secrets when the first cluster or listener that names one arrives.
 _TIME_TO_ASK: Final = timedelta(seconds=10)
+_FORGET_S: Final = 60.0
 
 Secrets = tuple[resource.Table, ...]
 
@@ -76,6 +78,7 @@ class Custody:
     ) -> dict[str, Coroutine[Any, Any, None]]:
         """What is to run while the control plane does, by name. ``proxy_of`` tells whose a group of ``cache`` is."""
         return {
+            "holders": self._forget_ended(),
             "certificates": self.identities.renew(),
             "certificate authority": self._ca.follow(lambda: self._holders(cache, proxy_of)),
         }
@@ -124,6 +127,14 @@ class Custody:
                 own |= bundle
         return Believed(self._ca.authority(settings.trust.own, own), settings.trust.all, federated)
 
+    async def _forget_ended(self) -> None:
+        """Forget whose certificates have ended, for ever: workloads come and go, also while no root is replaced."""
+        while True:
+            await asyncio.sleep(_FORGET_S)
+            ledger = self.identities.holders
+            ledger.forget_ended(datetime.now(UTC))
+            self._pods.forget_unknown(ledger)
+
     async def _holders(self, cache: SnapshotCache, proxy_of: Callable[[str], Proxy | None]) -> list[Holder]:
         """Who may have a certificate, also those that this process has not seen since it started."""
         content = await in_slices(self._confirm_all(cache, proxy_of))
@@ -131,8 +142,9 @@ class Custody:
         connected = {proxy.label for group in cache.connected() if (proxy := proxy_of(group)) is not None}
         pods = [snapshot.rows(Table.WORKLOAD, key)[0] for key in snapshot.keys(Table.WORKLOAD)]
         self._pods.tidy(ledger, connected | {pod.label for pod in pods})
-        until = self._started + self._lifetime
-        held = [holder for holder in ledger.valid(datetime.now(UTC)) if holder.name not in content]
+        until, now = self._started + self._lifetime, datetime.now(UTC)
+        ledger.forget_ended(now)
+        held = [holder for holder in ledger.valid(now) if holder.name not in content]
         if self._ca.made_here:
             return held
         others = (pod for pod in pods if pod.label not in content)

@@ -8,7 +8,7 @@ from datetime import datetime
 from ca.holders import Holders
 from ca.rotation import Holder
 from ca.state import CaState
-from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL
+from xds.model.security import has_sidecar
 from xds.model.workload import Workload
 
 
@@ -28,16 +28,19 @@ class Pods:
             holders.gone(name)
         self._names.intersection_update(there)
 
+    def forget_unknown(self, holders: Holders) -> None:
+        """Forget the pods of which ``holders`` knows nothing any more."""
+        self._names.intersection_update(holders)
+
 
 def unseen(workloads: Iterable[Workload], known: Holders, state: CaState, until: datetime) -> list[Holder]:
     """The workloads with sidecars that ``known`` has nothing of: what they hold, an earlier process gave them.
 
     Nothing is known of them before they come back, or ``until``, when whatever they hold has ended.
     """
-    takes_tls, names = (TLS_MODE_LABEL, TLS_MODE_ISTIO), set(known)
-    roots = frozenset(state.roots.fingerprints)
+    names, roots = set(known), frozenset(state.roots.fingerprints)
     return [
         Holder(pod.label, frozenset(), "", until, roots)
         for pod in workloads
-        if takes_tls in pod.labels and pod.label not in names
+        if has_sidecar(pod.labels) and pod.label not in names
     ]

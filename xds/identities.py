@@ -38,13 +38,12 @@ _AGAIN: Final = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a connected proxy has: the certificate as sent, without which nothing of its key is left."""
+    """The certificate of a connected proxy as it is sent, without which nothing of its key is left.
+
+    ``mark``: what the ledger of holders knows it by.
+    """
 
     table: Table
-    spiffe_id: str
-    root: str
-    serial: int
-    not_after: datetime
     mark: int
 
 
@@ -70,13 +69,12 @@ class Identities:
 
     def __init__(self, believed: Believed, lifetime: timedelta, renewed: Callable[[Iterable[Proxy]], None]) -> None:
         self._believed = believed
-        self._authority = authority = believed.authority
-        self._trust = TrustDomains(authority.trust_domain)
         self._lifetime = lifetime
         self._renewed = renewed
         self._held: dict[Proxy, Held] = {}
         self._due: list[tuple[datetime, int, Proxy]] = []
         self._count = 0
+        self._scheduled: dict[Proxy, int] = {}  # which of its entries in _due holds; the others came to nothing
         self._stale: dict[Proxy, None] = {}
         self._untold: dict[Proxy, None] = {}  # of the roots that are to be believed now
         self._wake = asyncio.Event()
@@ -88,7 +86,7 @@ class Identities:
     @property
     def authority(self) -> Authority:
         """Who signs now, and whom it says to believe."""
-        return self._authority
+        return self._believed.authority
 
     def secrets(self, proxy: Proxy) -> tuple[Table, ...]:
         """The secrets that a proxy is sent: whom to believe, and its own certificate.
@@ -117,10 +115,7 @@ class Identities:
             self.holders.disconnected(proxy.label)
         self._told.pop(proxy, None)
         self._stale.pop(proxy, None)
-
-    def held(self) -> dict[Proxy, Held]:
-        """What each connected proxy has."""
-        return dict(self._held)
+        self._scheduled.pop(proxy, None)
 
     def use(self, believed: Believed) -> None:
         """Sign with another authority from now on, or tell of others to believe.
@@ -128,8 +123,7 @@ class Identities:
         Who has a certificate of another issuer or trust domain gets a new one; all are told of other roots.
         """
         before, authority = self._believed, believed.authority
-        self._believed, self._authority = believed, authority
-        self._trust = TrustDomains(authority.trust_domain)
+        self._believed = believed
         if authority.issuer.certificate != before.authority.issuer.certificate or (
             authority.trust_domain != before.authority.trust_domain
         ):
@@ -164,7 +158,9 @@ class Identities:
     def _take_due(self, now: datetime) -> list[Proxy]:
         stale, self._stale = self._stale, {}
         while self._due and self._due[0][0] <= now:
-            stale[heapq.heappop(self._due)[2]] = None
+            _, number, proxy = heapq.heappop(self._due)
+            if self._scheduled.get(proxy) == number:
+                stale[proxy] = None
         return [proxy for proxy in stale if proxy in self._held]
 
     async def _sleep(self) -> None:
@@ -190,11 +186,11 @@ class Identities:
 
     def _issue(self, proxy: Proxy) -> None:
         now = datetime.now(UTC)
-        spiffe_id = self._trust.spiffe_id(proxy.namespace, proxy.service_account)
-        issued = self._authority.issue(spiffe_id, self._lifetime, now)
+        own = TrustDomains(self.authority.trust_domain)
+        spiffe_id = own.spiffe_id(proxy.namespace, proxy.service_account)
+        issued = self.authority.issue(spiffe_id, self._lifetime, now)
         mark = self.holders.certificate_sent(proxy.label, issued.root, issued.not_after)
-        table = Table([_certificate(issued)])
-        self._held[proxy] = Held(table, spiffe_id, issued.root, issued.serial, issued.not_after, mark)
+        self._held[proxy] = Held(Table([_certificate(issued)]), mark)
         self._schedule(proxy, renew_at(now, issued.not_after, part_of(proxy.id, str(issued.serial))))
         log.info(
             Event.CERTIFICATE_ISSUED,
@@ -206,6 +202,7 @@ class Identities:
 
     def _schedule(self, proxy: Proxy, when: datetime) -> None:
         self._count += 1  # two that are due together are never compared by proxy
+        self._scheduled[proxy] = self._count
         heapq.heappush(self._due, (when, self._count, proxy))
         if self._due[0][2] is proxy:
             self._wake.set()

@@ -170,15 +170,20 @@ def _read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-@contextlib.asynccontextmanager
-async def backend(answer: str) -> AsyncIterator[int]:
+def backend(answer: str) -> contextlib.AbstractAsyncContextManager[int]:
     """An HTTP server that answers everything with ``answer``; the port it is on."""
+    return http_server(lambda _: f"HTTP/1.1 200 OK\r\ncontent-length: {len(answer)}\r\n\r\n{answer}")
+
+
+@contextlib.asynccontextmanager
+async def http_server(answered: Callable[[str], str]) -> AsyncIterator[int]:
+    """A server that answers a request with the response that ``answered`` makes of its head; the port it is on."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
-                await reader.readuntil(b"\r\n\r\n")
-                writer.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(answer)}\r\n\r\n{answer}".encode())
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                writer.write(answered(head).encode())
                 await writer.drain()
         writer.close()
 

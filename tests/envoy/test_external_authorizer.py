@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from tests.envoy.conftest import Launch
-from tests.envoy.loopback import backend, until
+from tests.envoy.loopback import backend, http_server, until
 from tests.unit.translators.authorization_policies import build, policy, translated
 from xds.wire.codec import to_plain
 
@@ -84,25 +84,15 @@ def bootstrap(found: list[Plain], authorizer: int, app: int) -> Plain:
     }
 
 
-@contextlib.asynccontextmanager
-async def http_authorizer(asked: list[str]) -> AsyncIterator[int]:
+def http_authorizer(asked: list[str]) -> contextlib.AbstractAsyncContextManager[int]:
     """An authorizer that lets in who sends ``x-user: joe``; notes what it is asked."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-                asked.append(head)
-                status = "200 OK" if "x-user: joe" in head else "403 Forbidden"
-                writer.write(f"HTTP/1.1 {status}\r\nx-reason: a\r\nx-other: b\r\ncontent-length: 2\r\n\r\nno".encode())
-                await writer.drain()
-        writer.close()
+    def answered(head: str) -> str:
+        asked.append(head.lower())
+        status = "200 OK" if "x-user: joe" in head.lower() else "403 Forbidden"
+        return f"HTTP/1.1 {status}\r\nx-reason: a\r\nx-other: b\r\ncontent-length: 2\r\n\r\nno"
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+    return http_server(answered)
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from ca.authority import Authority
 from ca.issuer import Issuer, self_signed
 from ca.keys import KeyKind, generate, to_pem
 from tests.envoy.manifests import destination_rule, documents, mesh_config, namespace, pod, security, service
+from tests.envoy.readable import readable
 from xds.testing.mesh import Mesh
 
 PARTNER = "partner.example"
@@ -56,8 +57,7 @@ async def ask(mesh: Mesh, issuer: Issuer, trust_domain: str, folder: Path) -> st
     issued = Authority(issuer, trust_domain).issue(identity, timedelta(hours=1), datetime.now(UTC))
     pair = folder / f"{trust_domain}.pem"
     pair.write_bytes(issued.certificate_chain + issued.private_key)
-    for each in (folder, *(parent for parent in folder.parents if str(parent).startswith("/tmp/"))):
-        each.chmod(0o755)
+    readable(folder)
     command = ("python3", "-c", ASK, mesh.ip("web"), "8080", str(pair))
     return (await mesh.local.exec(mesh.pod("stranger"), command)).stdout
 
@@ -76,8 +76,7 @@ async def ask_as(mesh: Mesh, issuer: Issuer, identities: Sequence[str], folder: 
     """What a caller outside is told that shows a certificate of ``issuer`` with these ids."""
     pair = folder / "ids.pem"
     pair.write_bytes(certificate(issuer, identities))
-    for each in (folder, *(parent for parent in folder.parents if str(parent).startswith("/tmp/"))):
-        each.chmod(0o755)
+    readable(folder)
     command = ("python3", "-c", ASK, mesh.ip("web"), "8080", str(pair))
     return (await mesh.local.exec(mesh.pod("stranger"), command)).stdout
 
@@ -146,8 +145,7 @@ async def test_a_server_of_its_is_believed_where_one_of_its_is_expected(
 ) -> None:
     pair = tmp_path / "server.pem"
     pair.write_bytes(certificate(partner, [FOREIGN, OWN]))
-    for each in (tmp_path, *(parent for parent in tmp_path.parents if str(parent).startswith("/tmp/"))):
-        each.chmod(0o755)
+    readable(tmp_path)
     serving = asyncio.create_task(mesh.local.exec(mesh.pod("stranger"), ("python3", "-c", SERVE, str(pair))))
     try:
         tls = {"mode": "ISTIO_MUTUAL", "subjectAltNames": [expected]}

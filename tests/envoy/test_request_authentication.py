@@ -32,7 +32,7 @@ KEYS: Final[Mapping[str, Any]] = {
     "RS256": rsa.generate_private_key(65537, 2048),
     "EdDSA": ed25519.Ed25519PrivateKey.generate(),
 }
-PATIENCE: Final = timedelta(seconds=5)
+PATIENCE: Final = timedelta(seconds=20)
 STRANGER: Final = ec.generate_private_key(ec.SECP256R1())
 _FORMS: Final[Mapping[str, Any]] = {"ES256": ECAlgorithm, "RS256": RSAAlgorithm, "EdDSA": OKPAlgorithm}
 

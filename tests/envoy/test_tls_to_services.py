@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from ca.authority import Authority, Issued
 from ca.issuer import Issuer, self_signed
 from tests.envoy.manifests import Manifest, destination_rule, documents, mesh_config, namespace, pod, service
+from tests.envoy.readable import readable
 from xds.testing.mesh import Mesh
 
 SECURE = "http://secure/"
@@ -44,11 +44,6 @@ def mesh_manifests(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> 
         service("secure"),
         service("mutual"),
     )  # fmt: skip
-
-
-def readable(folder: Path) -> None:
-    for each in (folder, *(parent for parent in folder.parents if str(parent).startswith("/tmp/"))):
-        each.chmod(0o755)
 
 
 def rule(host: str, *, only: str = "client", **tls: Any) -> Manifest:

@@ -28,7 +28,7 @@ class Taken:
         self.entries += [(proxy.id, each.request.path) for each in entries if isinstance(each, HTTPAccessLogEntry)]
         self.dropped += dropped
 
-    async def admit(self, node: Node, peer: Peer) -> Reporter:
+    async def admit(self, node: Node, peer: Peer) -> Reporter[Proxy]:
         if node.id == "liar":
             raise Denied("it is somebody else", Reason.PERMISSION_DENIED)
         assert peer.metadata["authorization"] == "Bearer t"

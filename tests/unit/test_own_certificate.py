@@ -9,6 +9,7 @@ import pytest
 from ca.authority import Authority
 from ca.errors import Unusable
 from ca.issuer import self_signed
+from tests.unit.clocks import stopped
 from xds.own_certificate import OwnCertificate
 
 NOW = datetime.now(UTC)
@@ -28,16 +29,7 @@ class Mesh:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
-    """What the clock says, to be changed."""
-    says = [NOW]
-
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-            return says[0]
-
-    monkeypatch.setattr("xds.own_certificate.datetime", Clock)
-    return says
+    return stopped(monkeypatch, "xds.own_certificate", NOW)
 
 
 def test_it_is_renewed_at_half_of_its_lifetime(clock: list[datetime]) -> None:

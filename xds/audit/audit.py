@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
-from urllib.parse import unquote
 
 import structlog
 
 from xds.audit.naming import Naming, OriginOf, WorkloadSecurity
-from xds.audit.reading import Entry, sightings
+from xds.audit.reading import sightings
 from xds.audit.record import CountKey, Record
 from xds.audit.refusal import Kind, Refusal, clean
 from xds.events import Event
 from xds.model.proxy import Proxy
 from xds.model.snapshot import Snapshot
+from xds.server.access_logs import Entry
 from xds.server.errors import Denied, Reason
 from xds.server.node import Node, Peer
 
@@ -70,7 +70,7 @@ class Audit:
 
     def _denied(self, node: Node, peer: Peer, why: str) -> None:
         now = datetime.now(UTC)
-        refusal = self.naming().refused_stream(clean(node.id), _host(peer.address), clean(why), now)
+        refusal = self.naming().refused_stream(clean(node.id), peer.host or "unix", clean(why), now)
         self._log.tell(self.record.add(refusal), refusal, now)
 
     def naming(self) -> Naming:
@@ -83,12 +83,6 @@ class Audit:
     def workloads(self) -> Iterable[WorkloadSecurity]:
         """All workloads as they are now."""
         return self.naming().workloads()
-
-
-def _host(address: str) -> str:
-    """The address in gRPC's name of a peer: ``ipv4:10.0.0.1:4242``, ``ipv6:%5B::1%5D:4242``, ``unix:``."""
-    kind, _, rest = unquote(address).partition(":")
-    return rest.rpartition(":")[0].strip("[]") if kind.startswith("ip") else kind
 
 
 class _Log:

@@ -13,17 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from xds.api.envoy.config.core.v3 import address_pb2, base_pb2
-from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogCommon, HTTPAccessLogEntry, TCPAccessLogEntry
+from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogCommon, HTTPAccessLogEntry
 from xds.audit.refusal import Kind, PolicyId, Sighting, Stage, clean
-from xds.translators.access_logs import (
-    AUDIT_HINT,
-    COMMON,
-    HANDSHAKE_ERROR,
-    HANDSHAKE_LIBRARY,
-    HTTP_RBAC,
-    NETWORK_RBAC,
-)
-from xds.translators.authorization.authorizer import SHADOW
+from xds.server.access_logs import Entry
+from xds.translators.access_logs import AUDIT_HINT, COMMON, HANDSHAKE_ERROR, HANDSHAKE_LIBRARY
+from xds.translators.authorization.authorizer import HTTP_RBAC, NETWORK_RBAC, SHADOW
 from xds.translators.authorization.envoy import AUDITED, DRY_RUN_ALLOW, DRY_RUN_DENY, UNDECIDABLE
 
 _POLICY: Final = re.compile(r"ns\[([^]]*)\]-policy\[([^]]*)\]-rule\[(\d{1,6})\]")
@@ -45,8 +39,6 @@ _HANDSHAKES: Final = (
     ("NO_SHARED_CIPHER", "no cipher suite is known to both ends"),
     ("UNSUPPORTED_PROTOCOL", "the caller's version of TLS is too old"),
 )
-
-Entry = HTTPAccessLogEntry | TCPAccessLogEntry
 
 
 def sightings(entry: Entry, now: datetime) -> Iterator[Sighting]:

@@ -88,7 +88,7 @@ class Authenticator:
 
     async def authenticate(self, peer: Peer) -> Caller:
         """Who the peer is. Denied: UNAUTHENTICATED when it proves nothing, UNAVAILABLE when it should come again."""
-        address = host(peer.address)
+        address = peer.host
         wait_s = self._failed.wait_s(address, time.monotonic()) if address else 0.0
         if wait_s:
             text = f"too many failed attempts from {address}; the next in {wait_s:.0f} s"
@@ -116,9 +116,3 @@ class Authenticator:
             raise Denied(text, Reason.UNAVAILABLE if later else Reason.UNAUTHENTICATED)
         asked = " or ".join(dict.fromkeys(way.asks for way in self._ways))
         raise Denied(f"nothing proves who this is: present {asked}", Reason.UNAUTHENTICATED)
-
-
-def host(address: str) -> str:
-    """The address without its port in gRPC's ``ipv4:10.1.2.3:4567``; ``""`` for a unix socket."""
-    kind, _, rest = address.partition(":")
-    return "" if kind == "unix" else rest.rpartition(":")[0] or address

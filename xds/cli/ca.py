@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from xds.cli.ca_status import status
+from xds.cli.durations import duration
 from xds.cli.failure import Failure
 from xds.cli.lazy import show_help, typer_app
 from xds.cli.options import grouped
@@ -60,8 +61,13 @@ class CaFolder:
 
     @property
     def passphrase(self) -> bytes | None:
-        """What the file holds, without the end of its line."""
-        return None if self.passphrase_file is None else self.passphrase_file.read_bytes().rstrip(b"\r\n")
+        """What the file holds, without the end of its line. Errors: Failure when that is nothing."""
+        if self.passphrase_file is None:
+            return None
+        found = self.passphrase_file.read_bytes().rstrip(b"\r\n")
+        if not found:  # or keys would be written unencrypted
+            raise Failure(f"--passphrase-file {self.passphrase_file}: it is empty")
+        return found
 
     @property
     def store(self) -> DirectoryStore:
@@ -112,7 +118,7 @@ def issue(
         from ca.store import open_or_create
 
         identity = str(WorkloadIdentity(trust_domain, namespace, service_account))
-        lifetime = _duration(ttl)
+        lifetime = duration(ttl, "--ttl")
         made = not ca.plugged_in and ca.store.version() is None
         state = ca.state(now) if ca.plugged_in else open_or_create(ca.store, now)
         authority = Authority.of(state, trust_domain)
@@ -258,15 +264,6 @@ def _failures() -> Iterator[None]:
         yield
     except CaError as error:
         raise Failure(str(error)) from None
-
-
-def _duration(text: str) -> timedelta:
-    from xds.kinds.quantities import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError:
-        raise Failure(f"--ttl {text}: must be a duration such as 24h, 90m or 1h30m") from None
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:

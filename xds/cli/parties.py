@@ -12,9 +12,9 @@ from xds.cli.manifests import Manifests
 from xds.cli.target import Candidate, choose
 from xds.explain.arrivals import Arrival, Caller, Way, arrivals, called, direct, ways
 from xds.explain.request import is_address
-from xds.explain.verdict import has_sidecar
 from xds.local.state import WORKLOAD_KINDS
 from xds.model.refs import ObjectRef
+from xds.model.security import has_sidecar
 from xds.model.service import Service
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
@@ -55,10 +55,10 @@ class Parties:
         if address and not is_address(address):
             raise Failure(f"--ip {address}: must be an IP address")
         if text.startswith("sa:"):
-            namespace, slash, account = text.removeprefix("sa:").rpartition("/")
-            namespace = namespace or self._namespace or "default"
-            if not account or (slash and not namespace):
+            stated, slash, account = text.removeprefix("sa:").rpartition("/")
+            if not account or (slash and not stated):
                 raise Failure(f"{text}: must be sa:NAMESPACE/ACCOUNT")
+            namespace = stated or self._namespace or "default"
             name = f"service account {namespace}/{account}"
             return Source(name, Caller(namespace, account, address, proven=not plaintext))
         if is_address(text):

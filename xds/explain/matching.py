@@ -13,7 +13,14 @@ from typing import Any, Final
 from xds.explain.request import Claims, HttpRequest, Request
 from xds.model.identity import SCHEME, TrustDomains
 from xds.model.mesh import Paths
-from xds.translators.authorization.policy import Attribute, Condition, request_principal, strangers
+from xds.translators.authorization.policy import (
+    Attribute,
+    Condition,
+    domains,
+    principals,
+    request_principal,
+    strangers,
+)
 
 # One segment, and the rest, of a URI template: the characters that Envoy lets them stand for.
 _SEGMENT: Final = r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]"
@@ -54,7 +61,7 @@ def _is_stranger(attribute: Attribute, pattern: str, request: Request, trust: Tr
 def actual(condition: Condition, request: Request) -> str:
     """What the request has, in words."""
     attribute = condition.attribute
-    if attribute in _TOKEN:
+    if attribute.of_token:
         return _claim_text(condition, request)
     if attribute is Attribute.FILTER_METADATA:
         return "not known here"
@@ -64,7 +71,7 @@ def actual(condition: Condition, request: Request) -> str:
 
 def _has(condition: Condition, pattern: str, request: Request, trust: TrustDomains) -> bool:
     attribute = condition.attribute
-    if attribute in _TOKEN:
+    if attribute.of_token:
         return _in_token(condition, pattern, request)
     if attribute is Attribute.FILTER_METADATA:
         return False  # what other filters have written shows in a proxy only
@@ -72,7 +79,7 @@ def _has(condition: Condition, pattern: str, request: Request, trust: TrustDomai
     if found is None:
         return False
     if attribute is Attribute.PRINCIPAL:
-        return any(_principal(each, found) for each in expanded(pattern, trust))
+        return any(_principal(each, found) for each in principals(pattern, trust))
     if attribute is Attribute.TRUST_DOMAIN:
         return any(string(each, found) for each in domains(pattern, trust))
     return _MATCHES.get(attribute, string)(pattern, found)
@@ -203,26 +210,7 @@ _MATCHES: Final[Mapping[Attribute, Callable[[str, str], bool]]] = {
 }
 
 
-# -- trust domains
-
-
-def expanded(pattern: str, trust: TrustDomains) -> tuple[str, ...]:
-    """The principals that a pattern stands for: one for each domain that counts as the mesh's, if it names one."""
-    domain, slash, rest = pattern.partition("/")
-    if not slash or domain.startswith("*"):
-        return (pattern,)
-    return tuple(f"{each}/{rest}" for each in domains(domain, trust))
-
-
-def domains(domain: str, trust: TrustDomains) -> tuple[str, ...]:
-    """The trust domains that one stands for: all of the mesh's when it is one of them, else itself."""
-    return trust.all if domain in {*trust.all, "cluster.local"} else (domain,)
-
-
 # -- tokens
-
-_TOKEN: Final = frozenset({Attribute.REQUEST_PRINCIPAL, Attribute.AUDIENCES, Attribute.PRESENTER, Attribute.CLAIM})
-_CLAIMS: Final = {Attribute.AUDIENCES: ("aud",), Attribute.PRESENTER: ("azp",)}
 
 
 def _claims(request: Request) -> Claims | None:
@@ -236,7 +224,7 @@ def _in_token(condition: Condition, pattern: str, request: Request) -> bool:
         return False
     if condition.attribute is Attribute.REQUEST_PRINCIPAL:
         return _issued(pattern, claims)
-    return any(string(pattern, each) for each in _texts(_at(claims, _CLAIMS.get(condition.attribute, condition.key))))
+    return any(string(pattern, each) for each in _texts(_at(claims, condition.claim)))
 
 
 def _issued(pattern: str, claims: Claims) -> bool:
@@ -267,5 +255,5 @@ def _claim_text(condition: Condition, request: Request) -> str:
         return "absent, as no valid token comes with it"
     if condition.attribute is Attribute.REQUEST_PRINCIPAL:
         return repr(f"{claims.get('iss', '')}/{claims.get('sub', '')}")
-    found: Any = _at(claims, _CLAIMS.get(condition.attribute, condition.key))
+    found: Any = _at(claims, condition.claim)
     return "absent" if found is None else repr(found)

@@ -19,7 +19,7 @@ from xds.model.labels import Labels
 from xds.model.mesh import Paths
 from xds.model.provider import ExternalAuthorizer
 from xds.model.refs import ObjectRef
-from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL, Mtls, MtlsMode
+from xds.model.security import Mtls, MtlsMode, has_sidecar
 from xds.model.snapshot import Table
 from xds.translators.authorization.policy import Action, Authorization, PolicyRules
 from xds.translators.request_authentication.policy import RequestAuthentication
@@ -109,11 +109,6 @@ def guard(read: Read, namespace: str, labels: Labels) -> Guard:
     authorization = (policies.get(Authorization) or Authorization()).provided(settings.authorizer)
     takes = read.get(mtls, namespace, labels)
     return Guard(authorization, authentication, takes, settings.trust, has_sidecar(labels), settings.paths)
-
-
-def has_sidecar(labels: Labels) -> bool:
-    """Whether a workload says, as istio's injector makes it say, that a sidecar takes what comes in."""
-    return (TLS_MODE_LABEL, TLS_MODE_ISTIO) in labels
 
 
 def verdict(guard: Guard, request: Request) -> Verdict:
@@ -232,7 +227,8 @@ def _allowed(allow: Iterable[Considered], request: Request) -> Verdict:
         if each.matched:
             because = f"rules[{each.rule}] of {each.ref} allows it"
             return Verdict(Outcome.ALLOWED, Stage.ALLOW, _passed(request), because, each.ref, each.rule)
-    count = "the only ALLOW policy does not match" if len(in_force) == 1 else f"none of {len(in_force)} ALLOW policies"
-    because = count if len(in_force) == 1 else f"{count} matches"
-    only = in_force[0].ref if len(in_force) == 1 else None
-    return Verdict(Outcome.DENIED, Stage.ALLOW, _refusal(request), because, only)
+    if len(in_force) == 1:
+        because = "the only ALLOW policy does not match"
+        return Verdict(Outcome.DENIED, Stage.ALLOW, _refusal(request), because, in_force[0].ref)
+    because = f"none of {len(in_force)} ALLOW policies matches"
+    return Verdict(Outcome.DENIED, Stage.ALLOW, _refusal(request), because)

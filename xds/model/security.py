@@ -14,6 +14,11 @@ TLS_MODE_LABEL = "security.istio.io/tlsMode"
 TLS_MODE_ISTIO = "istio"
 
 
+def has_sidecar(labels: Labels) -> bool:
+    """Whether a workload says, as istio's injector makes it say, that a sidecar takes what comes in."""
+    return (TLS_MODE_LABEL, TLS_MODE_ISTIO) in labels
+
+
 class MtlsMode(Enum):
     """What a workload's port takes (Istio's PeerAuthentication); UNSET is what the next wider scope says."""
 

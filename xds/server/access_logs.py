@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import grpc
 import grpc.aio
@@ -20,7 +20,6 @@ from google.protobuf.message import DecodeError
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry, TCPAccessLogEntry
 from xds.api.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
 from xds.events import Event
-from xds.model.proxy import Proxy
 from xds.server.auth import peer
 from xds.server.errors import Denied, LimitExceeded, ProtocolError
 from xds.server.node import Node, Peer, node
@@ -33,21 +32,25 @@ METHOD: Final = "StreamAccessLogs"
 _PAUSE_S: Final = 0.5
 
 Entry = HTTPAccessLogEntry | TCPAccessLogEntry
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Reporter:
-    """The proxy whose entries a stream carries; the stream ends after ``valid_s`` seconds, when its credentials do."""
+class Reporter(Generic[T]):
+    """The proxy whose entries a stream carries, as whoever admits it knows it.
 
-    proxy: Proxy
+    The stream ends after ``valid_s`` seconds, when its credentials do.
+    """
+
+    proxy: T
     valid_s: float | None = None
 
 
-AdmitReporter = Callable[[Node, Peer], Awaitable[Reporter]]
+AdmitReporter = Callable[[Node, Peer], Awaitable[Reporter[T]]]
 """Called at a stream's first message: who reports, or ``Denied`` is raised."""
 
-Sink = Callable[[Proxy, Sequence[Entry], int], None]
-"""Takes the entries of one message, and how many more were dropped. Called in the event loop; must not block."""
+Sink = Callable[[T, Sequence[Entry], int], None]
+"""Takes the proxy, the entries of a message, and how many more were dropped. Called in the event loop; never blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,12 @@ class AccessLogSettings:
     """Entries of all streams together in a second: at 30 us each a sixth of a core."""
 
 
-class AccessLogs:
+class AccessLogs(Generic[T]):
     """The access-log service: what ``sink`` is given comes from whom ``admit`` has let in."""
 
-    def __init__(self, sink: Sink, admit: AdmitReporter, settings: AccessLogSettings = AccessLogSettings()) -> None:
+    def __init__(
+        self, sink: Sink[T], admit: AdmitReporter[T], settings: AccessLogSettings = AccessLogSettings()
+    ) -> None:
         self._sink = sink
         self._admit = admit
         self._settings = settings
@@ -126,7 +131,7 @@ class AccessLogs:
             raise ProtocolError("no access-log message") from error
         return message
 
-    async def _take(self, proxy: Proxy, message: StreamAccessLogsMessage, allowance: _Allowance) -> None:
+    async def _take(self, proxy: T, message: StreamAccessLogsMessage, allowance: _Allowance) -> None:
         entries: Sequence[Entry] = (*message.http_logs.log_entry, *message.tcp_logs.log_entry)
         taken = self._common.take(allowance.take(len(entries)))
         self._sink(proxy, entries[:taken], len(entries) - taken)

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
 from xds.events import Event
-from xds.server.access_logs import AccessLogs, AdmitReporter, Sink
+from xds.server.access_logs import AccessLogs, AdmitReporter, Sink, T
 from xds.server.auth import Admission, Admit, Released, peer
 from xds.server.cache import Connection, SnapshotCache
 from xds.server.delta import DeltaStream
@@ -59,7 +59,7 @@ class Server:
         """Listen with TLS, as ``add_plaintext``."""
         return self._bound(address, lambda: self._grpc.add_secure_port(address, credentials))
 
-    def add_access_logs(self, sink: Sink, admit: AdmitReporter) -> None:
+    def add_access_logs(self, sink: Sink[T], admit: AdmitReporter[T]) -> None:
         """Take access logs of proxies that ``admit`` lets in, on the same addresses. Before ``start``."""
         self.add_handlers(AccessLogs(sink, admit).handlers())
 

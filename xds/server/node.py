@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from google.protobuf import struct_pb2
 
@@ -51,6 +52,12 @@ class Peer:
     delta: bool = True
     type_url: str = ""
     certificate: str = field(default="", repr=False)
+
+    @property
+    def host(self) -> str:
+        """The IP address in gRPC's name of a peer (``ipv4:10.0.0.1:4242``, ``ipv6:%5B::1%5D:4242``); else ``""``."""
+        kind, _, rest = unquote(self.address).partition(":")
+        return rest.rpartition(":")[0].strip("[]") if kind.startswith("ip") else ""
 
 
 def node(message: base_pb2.Node) -> Node:

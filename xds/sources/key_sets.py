@@ -35,8 +35,7 @@ class KeySetSettings:
     ``timeout`` is for all requests of one attempt. ``refresh`` is how long keys are good, where the server does not say
     (``Cache-Control: max-age``); what it says is kept to within ``soonest`` and ``latest``. After a failure the next
     attempt comes after ``retry``, each time twice as long, up to ``longest_retry``; up to ``longest_retry_without``
-    while there are no keys at all, as then all tokens of the issuer are refused. ``authorities`` is a PEM file of
-    certificate authorities beside the usual ones.
+    while there are no keys at all, as then all tokens of the issuer are refused.
     """
 
     timeout: timedelta = timedelta(seconds=5)
@@ -50,7 +49,6 @@ class KeySetSettings:
     longest_retry: timedelta = timedelta(seconds=60)
     longest_retry_without: timedelta = timedelta(seconds=4)
     blocked: tuple[Network, ...] = networks(BLOCKED)
-    authorities: str = ""
 
 
 class _Refused(Exception):
@@ -72,7 +70,7 @@ class KeySets:
         self._settings = settings or KeySetSettings()
         self._following: dict[str, asyncio.Task[None]] = {}
         self._changed: asyncio.Queue[tuple[str, KeySet, asyncio.Task[None] | None]] = asyncio.Queue()
-        transport = PinnedTransport(self._settings.blocked, self._settings.authorities)
+        transport = PinnedTransport(self._settings.blocked)
         self._client = httpx.AsyncClient(
             transport=transport,
             follow_redirects=True,

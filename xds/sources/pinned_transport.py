@@ -19,15 +19,13 @@ class Blocked(httpx.TransportError):
 class PinnedTransport(httpx.AsyncBaseTransport):
     """Resolves hosts itself and connects to what it has checked: for redirects too, and a name cannot change between.
 
-    TLS is verified for the name. No connection is kept: one that was verified for another name would be used again.
+    TLS is verified for the name, by the usual authorities or those in SSL_CERT_FILE. No connection is kept: one that
+    was verified for another name would be used again.
     """
 
-    def __init__(self, blocked: Sequence[Network], authorities: str = "") -> None:
+    def __init__(self, blocked: Sequence[Network]) -> None:
         self._blocked = tuple(blocked)
-        context = httpx.create_ssl_context()
-        if authorities:
-            context.load_verify_locations(cafile=authorities)
-        self._inner = httpx.AsyncHTTPTransport(verify=context, limits=httpx.Limits(max_keepalive_connections=0))
+        self._inner = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The response of the first address that can be connected to.

@@ -6,19 +6,16 @@ Source: istio-semantics 1.8: the workload's own PeerAuthentication, its namespac
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from xds.model.identity import Identity
 from xds.model.labels import Labels
-from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL, Attachment, Mtls, MtlsMode, PeerAuthentication
+from xds.model.security import Attachment, Mtls, MtlsMode, PeerAuthentication, has_sidecar
 from xds.model.service import Leading
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view.graph import Read
 from xds.view.scope import mesh
 from xds.view.specs import ServerTls
-
-_TAKES_TLS: Final = (TLS_MODE_LABEL, TLS_MODE_ISTIO)
 
 
 def mtls(read: Read, namespace: str, labels: Labels) -> Mtls:
@@ -48,7 +45,7 @@ def _first(found: Iterable[Attachment]) -> Attachment | None:
 
 def takes_tls(read: Read, namespace: str, labels: Labels, port: int) -> bool:
     """Whether callers may show an endpoint their identity: it has a sidecar that is not told otherwise."""
-    if _TAKES_TLS not in labels:
+    if not has_sidecar(labels):
         return False
     return read.get(mtls, namespace, labels).at(port) is not MtlsMode.DISABLE
 

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.json_format import ParseDict
 
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry, TCPAccessLogEntry
-from xds.audit.reading import Entry
+from xds.server import Entry
 
 
 @cache

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from ca import rotation
-from ca.holders import Holders, before
-from ca.issuer import self_signed
+from ca.holders import Holders
 from ca.rotation import Holder
-from ca.state import CaState
 from tests.unit.ca.made import DAY, NOW
 
 END = NOW + DAY
@@ -51,16 +46,8 @@ def test_who_is_gone_and_has_no_valid_certificate_is_forgotten() -> None:
     holders.disconnected("b")
     assert [holder.name for holder in holders.valid(NOW)] == ["a", "b", "c"]
     assert [holder.name for holder in holders.valid(END)] == ["a"]
+    holders.forget_ended(END)
+    assert list(holders) == ["c", "a"], "who is connected is not forgotten"
     for name in ("b", "c"):
         holders.certificate_sent(name, "x", END + DAY)
     assert [holder.roots for holder in holders.valid(END)] == [frozenset("x"), frozenset(), frozenset("x")]
-
-
-def test_those_of_before_the_start_hold_every_step() -> None:
-    state = rotation.start(CaState(self_signed(NOW), NOW), self_signed(NOW), NOW)
-    unknown = before(state, NOW + timedelta(hours=1))
-    assert "a workload of before the control plane's start" in rotation.step(state, [unknown], NOW).blocked_by[0]
-    signing = rotation.step(state, [unknown], NOW + timedelta(hours=1)).next
-    assert signing is not None
-    assert rotation.step(signing, [unknown], NOW).blocked_by
-    assert rotation.step(rotation.abort(signing, NOW), [unknown], NOW).blocked_by

@@ -137,6 +137,7 @@ class World:
             self.change(rotation.resume(self.state, self.now))
 
     def step(self, _: int) -> None:
+        self.known.forget_ended(self.now)
         taken = rotation.step(self.state, self.known.valid(self.now), self.now)
         assert taken.next is None or not taken.blocked_by
         assert (self.state.next is None) == (taken == rotation.Step())

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca.errors import Refused
-from ca.trust import TrustBundle, federated, fingerprint, spiffe_bundle
+from ca.trust import TrustBundle, fingerprint, spiffe_bundle
 from tests.unit.ca.made import DAY, NOW, Made, authority
 
 ONE, TWO, THREE = (authority(name) for name in ("one", "two", "three"))
@@ -40,14 +40,9 @@ def test_expired_roots_can_be_left_out() -> None:
     assert bundle(ONE, authority("gone", ends=-DAY)).without_expired(NOW) == bundle(ONE)
 
 
-def test_federation() -> None:
-    found = federated({"b.mesh": TWO.pem, "a.mesh": ONE.pem + TWO.pem})
-    assert list(found) == ["a.mesh", "b.mesh"]
-    assert found["a.mesh"] == bundle(ONE, TWO)
-    with pytest.raises(Refused, match=r"trust domain b\.mesh: no PEM certificates"):
-        federated({"b.mesh": b""})
-    with pytest.raises(Refused, match="trust domain 'b/mesh'"):
-        federated({"b/mesh": ONE.pem})
+def test_what_holds_no_certificate_is_no_bundle() -> None:
+    with pytest.raises(Refused, match="no PEM certificates"):
+        TrustBundle.from_pem(b"")
 
 
 def x5c(made: Made) -> list[str]:

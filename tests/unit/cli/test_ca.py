@@ -72,7 +72,7 @@ def test_issue_makes_a_ca_once_and_private_files(tmp_path: Path) -> None:
 def test_what_issue_refuses(tmp_path: Path) -> None:
     for words, text in (
         (("--ttl", "1s"), "a lifetime of 1 s: must be 60 seconds to 90 days"),
-        (("--ttl", "soon"), "--ttl soon: must be a duration"),
+        (("--ttl", "soon"), "--ttl must be a duration such as 30s, 5m or 1h, is 'soon'"),
         (("--trust-domain", "a/b"), "trust domain 'a/b'"),
     ):
         result = issue(tmp_path, *words)
@@ -87,6 +87,12 @@ def test_an_encrypted_ca(tmp_path: Path) -> None:
     assert b"ENCRYPTED" in (tmp_path / "ca" / "current" / "ca-key.pem").read_bytes()
     assert "the key is encrypted and no passphrase was given" in issue(tmp_path).stderr
     assert issue(tmp_path, "--passphrase-file", tmp_path / "word").exit_code == 0
+
+
+def test_an_empty_passphrase_leaves_no_key_unencrypted(tmp_path: Path) -> None:
+    (tmp_path / "word").write_text("\n")
+    assert "word: it is empty" in issue(tmp_path, "--passphrase-file", tmp_path / "word").stderr
+    assert not (tmp_path / "ca").exists()
 
 
 def test_inspect_a_ca(tmp_path: Path) -> None:

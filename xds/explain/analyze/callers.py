@@ -10,11 +10,10 @@ from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
-from xds.translators.authorization.policy import Attribute, Condition, PolicyRules
+from xds.translators.authorization.policy import MESH, Attribute, Condition, PolicyRules
 from xds.view.graph import Read
 from xds.view.scope import mesh
 
-_MESH: Final = "cluster.local"
 _SOURCE_FIELDS: Final = {
     Attribute.PRINCIPAL: ("principals", "notPrincipals"),
     Attribute.NAMESPACE: ("namespaces", "notNamespaces"),
@@ -33,7 +32,7 @@ class Named(NamedTuple):
 
 def findings(read: Read, policy: PolicyRules) -> Iterator[Problem]:
     """What is wrong with the callers that a policy names; what nobody is, only where workloads are known."""
-    own = {*read.get(mesh).trust.all, _MESH}
+    own = {*read.get(mesh).trust.all, MESH}
     namespaces = read.get(namespaces_known)
     for named in _named(policy):
         domain, slash, path = named.text.partition("/")

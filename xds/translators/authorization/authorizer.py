@@ -30,8 +30,8 @@ from xds.wire.codec import duration
 SHADOW: Final = "istio_ext_authz_"
 # What RBAC filters leave behind: the name of the policy whose shadow rules matched.
 _MATCHED: Final = f"{SHADOW}shadow_effective_policy_id"
-_HTTP_RBAC: Final = "envoy.filters.http.rbac"
-_NETWORK_RBAC: Final = "envoy.filters.network.rbac"
+HTTP_RBAC: Final = "envoy.filters.http.rbac"
+NETWORK_RBAC: Final = "envoy.filters.network.rbac"
 
 
 def of(policies: Iterable[PolicyRules]) -> ExternalAuthorizer | None:
@@ -54,7 +54,7 @@ def http_filter(known: ExternalAuthorizer) -> HttpExtAuthz:
         status_on_error=HttpStatus(code=StatusCode.Name(known.status_on_error)),
         with_request_body=_body(known.body) if known.body is not None else None,
         clear_route_cache=known.clear_route_cache,
-        filter_enabled_metadata=_marked(known, _HTTP_RBAC),
+        filter_enabled_metadata=_marked(known, HTTP_RBAC),
     )
     if known.grpc:
         message.grpc_service.CopyFrom(_grpc_service(known))
@@ -72,7 +72,7 @@ def network_filter(known: ExternalAuthorizer) -> NetworkExtAuthz:
         transport_api_version=ApiVersion.V3,
         failure_mode_allow=known.fail_open,
         grpc_service=_grpc_service(known),
-        filter_enabled_metadata=_marked(known, _NETWORK_RBAC),
+        filter_enabled_metadata=_marked(known, NETWORK_RBAC),
     )
 
 

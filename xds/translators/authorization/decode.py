@@ -35,7 +35,6 @@ _OPERATION: Final = (
     ("methods", "methods", Attribute.METHOD),
     ("paths", "paths", Attribute.PATH),
 )
-_OF_TOKENS: Final = frozenset({Attribute.REQUEST_PRINCIPAL, Attribute.AUDIENCES, Attribute.PRESENTER, Attribute.CLAIM})
 
 
 def authorization(policy: structs.AuthorizationPolicy, at: FieldRef, reading: Reading) -> Authorization:
@@ -101,7 +100,7 @@ def _check_custom(
         reading.warning(at / "rules", "authorization.custom-without-rules", message)
     for index, rule in enumerate(rules):
         parts = (*rule.sources, *rule.operations, rule.when)
-        if any(condition.attribute in _OF_TOKENS for part in parts for condition in part):
+        if any(condition.attribute.of_token for part in parts for condition in part):
             message = "asks for a token's content, which is not known yet when an external authorizer is asked"
             reading.warning(at / "rules" / index, "authorization.custom-before-tokens", message)
 

@@ -81,9 +81,8 @@ def _any_permission(condition: Condition, values: Sequence[str]) -> Permission:
 
 
 def _any_principal(condition: Condition, values: Sequence[str], trust: TrustDomains, *, narrow: bool) -> Principal:
-    attribute = condition.attribute
-    if attribute in _CLAIMS or attribute is Attribute.CLAIM:
-        return _claim(_CLAIMS.get(attribute, condition.key), list(map(text, values)))
+    if condition.attribute in (Attribute.AUDIENCES, Attribute.PRESENTER, Attribute.CLAIM):
+        return _claim(condition.claim, list(map(text, values)))
     each = [found for value in values for found in _principals(condition, value, trust, narrow=narrow)]
     return each[0] if len(each) == 1 else Principal(or_ids=Principal.Set(ids=each))
 
@@ -169,9 +168,6 @@ def _authenticated(wanted: StringMatcher) -> Principal:
 
 def _not_of(trust_domain: str) -> Principal:
     return Principal(not_id=_authenticated(StringMatcher(prefix=f"{SCHEME}{trust_domain}/")))
-
-
-_CLAIMS: Final = {Attribute.AUDIENCES: ("aud",), Attribute.PRESENTER: ("azp",)}
 
 
 def _claim(path: tuple[str, ...], wanted: Sequence[StringMatcher], *, listed: bool = True) -> Principal:

@@ -17,6 +17,9 @@ from xds.model.provider import ExternalAuthorizer
 from xds.model.refs import ObjectRef
 from xds.model.route import Destination
 
+MESH: Final = "cluster.local"
+"""What a policy may call the mesh's own trust domain, whatever its name is (istio-semantics 4.6)."""
+
 
 class Action(Enum):
     """What a policy does with the requests that one of its rules matches."""
@@ -54,6 +57,11 @@ class Attribute(Enum):
         """Whether it can be known of a plain connection (istio-semantics 4.2)."""
         return self in _ON_TCP
 
+    @property
+    def of_token(self) -> bool:
+        """Whether only the content of a token tells it."""
+        return self in _OF_TOKEN
+
 
 _ON_TCP: Final = frozenset(
     {
@@ -71,6 +79,10 @@ _ON_TCP: Final = frozenset(
 )
 
 
+_OF_TOKEN: Final = frozenset({Attribute.REQUEST_PRINCIPAL, Attribute.AUDIENCES, Attribute.PRESENTER, Attribute.CLAIM})
+_CLAIMS: Final = {Attribute.AUDIENCES: ("aud",), Attribute.PRESENTER: ("azp",)}
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One attribute with what it must be: any of ``values`` (if there are any), and none of ``not_values``.
@@ -84,6 +96,11 @@ class Condition:
     values: tuple[str, ...] = ()
     not_values: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
+
+    @property
+    def claim(self) -> tuple[str, ...]:
+        """The path of the claim that it is about, where it is about one."""
+        return _CLAIMS.get(self.attribute, self.key)
 
 
 All = tuple[Condition, ...]
@@ -133,6 +150,19 @@ def seen_on_tcp(rule: Rule, action: Action) -> Rule | None:
 
 def _on_tcp(conditions: All) -> All:
     return tuple(condition for condition in conditions if condition.attribute.on_tcp)
+
+
+def principals(pattern: str, trust: TrustDomains) -> tuple[str, ...]:
+    """The patterns of ids that one stands for: one for each domain that counts as the mesh's, if it names one."""
+    domain, slash, path = pattern.partition("/")
+    if not slash or domain.startswith("*"):
+        return (pattern,)
+    return tuple(f"{each}/{path}" for each in domains(domain, trust))
+
+
+def domains(domain: str, trust: TrustDomains) -> tuple[str, ...]:
+    """The trust domains that one stands for: all of the mesh's when it is one of them, else itself."""
+    return trust.all if domain == MESH or domain in trust.all else (domain,)
 
 
 def strangers(attribute: Attribute, pattern: str, trust: TrustDomains) -> tuple[str, ...]:

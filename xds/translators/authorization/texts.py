@@ -9,10 +9,8 @@ from typing import Final
 from xds.api.envoy.type.matcher.v3.regex_pb2 import RegexMatcher
 from xds.api.envoy.type.matcher.v3.string_pb2 import StringMatcher
 from xds.model.identity import SCHEME, TrustDomains
-from xds.translators.authorization.policy import Attribute
+from xds.translators.authorization.policy import Attribute, domains, principals
 
-# What a policy may call the mesh's own trust domain, whatever its name is (istio-semantics 4.6).
-_MESH: Final = "cluster.local"
 _DOMAIN: Final = f"{SCHEME}[^/]+"
 
 
@@ -36,25 +34,14 @@ def caller(attribute: Attribute, pattern: str, trust: TrustDomains) -> Iterator[
     """Matchers of the caller's SPIFFE id, of which one must hold, for an attribute that is a part of it."""
     match attribute:
         case Attribute.PRINCIPAL:
-            yield from map(_principal, _principals(pattern, trust))
+            yield from map(_principal, principals(pattern, trust))
         case Attribute.TRUST_DOMAIN:
-            yield from map(_trust_domain, _domains(pattern, trust))
+            yield from map(_trust_domain, domains(pattern, trust))
         case Attribute.NAMESPACE:
             yield regex(f"{_DOMAIN}/ns/{_namespace(pattern)}/.+")
         case _:
             namespace, _, account = pattern.partition("/")
             yield regex(f"{_DOMAIN}/ns/{re.escape(namespace)}/(.+/)?sa/{re.escape(account)}(/.+)?")
-
-
-def _principals(pattern: str, trust: TrustDomains) -> tuple[str, ...]:
-    domain, slash, path = pattern.partition("/")
-    if not slash or domain.startswith("*"):
-        return (pattern,)
-    return tuple(f"{each}/{path}" for each in _domains(domain, trust))
-
-
-def _domains(domain: str, trust: TrustDomains) -> tuple[str, ...]:
-    return trust.all if domain == _MESH or domain in trust.all else (domain,)
 
 
 def _principal(pattern: str) -> StringMatcher:

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Final
 
+from xds.model.identity import SCHEME
 from xds.model.refs import FieldRef
 from xds.translators.authorization.policy import Attribute
 from xds.translators.feature import Reading
@@ -129,8 +130,8 @@ def _trust_domain(text: str, at: FieldRef, reading: Reading) -> str | None:
 
 
 def _principal(text: str, at: FieldRef, reading: Reading) -> str:
-    if text.startswith("spiffe://"):
-        plain = text.removeprefix("spiffe://")
+    if text.startswith(SCHEME):
+        plain = text.removeprefix(SCHEME)
         reading.warning(
             at, "authorization.principal", f"must be written without spiffe://, as {plain!r}; it never matches"
         )
