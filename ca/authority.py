@@ -184,19 +184,5 @@ def _authority_key(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
-def _usage(*, key_encipherment: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=key_encipherment,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-_ECDSA_USAGE: Final = _usage(key_encipherment=False)
-_RSA_USAGE: Final = _usage(key_encipherment=True)
+_ECDSA_USAGE: Final = keys.key_usage("digital_signature")
+_RSA_USAGE: Final = keys.key_usage("digital_signature", "key_encipherment")

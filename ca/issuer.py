@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from ca.keys import KeyKind, PrivateKey, digest_for, generate
+from ca.keys import KeyKind, PrivateKey, digest_for, generate, key_usage
 from ca.trust import fingerprint
 
 ROOT_LIFETIME: Final = timedelta(days=3650)
@@ -84,23 +84,9 @@ def self_signed(now: datetime, kind: KeyKind = KeyKind.P256) -> Issuer:
         .not_valid_after(began + ROOT_LIFETIME)
         # 1: it may still sign an intermediate that a later installation plugs in.
         .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
-        .add_extension(_key_usage(), critical=True)
+        .add_extension(key_usage("key_cert_sign", "crl_sign"), critical=True)
         .add_extension(identifier, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
         .sign(key, digest_for(key))
     )
     return Issuer((certificate,), key)
-
-
-def _key_usage() -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=False,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=True,
-        encipher_only=False,
-        decipher_only=False,
-    )

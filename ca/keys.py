@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -103,3 +104,17 @@ def same(private: PrivateKey, public: PublicKeyTypes) -> bool:
 
 def _encoded(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def key_usage(*allowed: str) -> x509.KeyUsage:
+    """The extension that allows a certificate's key these uses (``digital_signature``, ``key_cert_sign``), no others.
+
+    Source: RFC 5280, 4.2.1.3.
+    """
+    return x509.KeyUsage(**{name: name in allowed for name in _USES})
+
+
+_USES: Final = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)

@@ -19,7 +19,7 @@ from xds.events import Event
 from xds.holders import Pods, unseen
 from xds.identities import Believed, Identities
 from xds.mesh_ca import MeshCa
-from xds.model.mesh import Mesh
+from xds.model.mesh import Mesh, settings_of
 from xds.model.proxy import Proxy
 from xds.model.snapshot import Snapshot, Table
 from xds.plugged_in import PluggedInFiles
@@ -104,8 +104,7 @@ class Custody:
 
     @property
     def _settings(self) -> Mesh:
-        found: Mesh = self._snapshot().rows(Table.MESH, "")[0]
-        return found
+        return settings_of(self._snapshot())
 
     def _ca_changed(self, _: CaState) -> None:
         if self._identities is not None:

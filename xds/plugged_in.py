@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ca.chain import ISTIO, KUBERNETES, PluggedIn, load_folder
+from xds.sources.file_set import Signature, signature
 
 
 class PluggedInFiles:
@@ -17,16 +18,15 @@ class PluggedInFiles:
 
     def version(self) -> tuple[object, ...]:
         """Differs from before when one of the files does; cheaper than ``load``."""
-        return tuple(_stamp(self._folder / name) for name in (*ISTIO.all, *KUBERNETES.all))
+        return tuple(_signature(self._folder / name) for name in (*ISTIO.all, *KUBERNETES.all))
 
     def load(self, now: datetime) -> PluggedIn:
         """The CA. Errors: ca.errors.Unusable, with every fault there is; OSError."""
         return load_folder(self._folder, now, self._passphrase)
 
 
-def _stamp(file: Path) -> tuple[int, ...] | None:
+def _signature(file: Path) -> Signature | None:
     try:
-        found = file.stat()
+        return signature(file.stat())
     except OSError:
         return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -14,8 +14,8 @@ from xds.callers.caller import Caller
 from xds.certificate_requests import CertificateRequests
 from xds.custody import Custody
 from xds.events import Event
-from xds.model.mesh import Mesh
-from xds.model.snapshot import Snapshot, Table
+from xds.model.mesh import Mesh, settings_of
+from xds.model.snapshot import Snapshot
 from xds.own_certificate import OwnCertificate
 from xds.server import Denied, Peer, Reason, Server
 from xds.settings import Settings
@@ -94,8 +94,7 @@ class Ports:
 
     @property
     def _mesh(self) -> Mesh:
-        found: Mesh = self._snapshot().rows(Table.MESH, "")[0]
-        return found
+        return settings_of(self._snapshot())
 
     @property
     def _names(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import structlog
 
 from xds.callers.tokens import TokenKeys, Tokens
 from xds.events import Event
+from xds.sources.file_set import Signature, signature
 from xds.sources.key_sets import KeySets, KeySetSettings
 
 log = structlog.get_logger()
@@ -33,7 +34,7 @@ class TokenIssuer:
         self._refresh = refresh
         remote = where.startswith(("http://", "https://"))
         self._file = None if remote else Path(where)
-        self._stamp = None if self._file is None else _stamp(self._file)
+        self._signature: Signature | None = None if self._file is None else signature(self._file.stat())
         keys = TokenKeys(issuer, {}) if self._file is None else self._keys(self._file.read_bytes())
         self.tokens: Final = Tokens(trust_domain, keys)
 
@@ -61,15 +62,15 @@ class TokenIssuer:
         while True:
             await asyncio.sleep(_LOOK_AGAIN_S)
             try:
-                stamp = await asyncio.to_thread(_stamp, file)
-                if stamp == self._stamp:
+                known = signature(await asyncio.to_thread(file.stat))
+                if known == self._signature:
                     continue
                 text = await asyncio.to_thread(file.read_bytes)
             except OSError as error:
-                stamp, text = None, b""
-                if self._stamp is not None:
+                known, text = None, b""
+                if self._signature is not None:
                     log.error(Event.TOKEN_KEYS_NOT_READ, issuer=self._issuer, reason=str(error))
-            self._stamp = stamp
+            self._signature = known
             if text:
                 yield text
 
@@ -81,8 +82,3 @@ class TokenIssuer:
         if not isinstance(read, dict):
             raise ValueError(f"{self._where} is no JWK set: it must be an object with `keys`")
         return TokenKeys.of(self._issuer, read)
-
-
-def _stamp(file: Path) -> tuple[int, ...]:
-    found = file.stat()
-    return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -11,6 +11,7 @@ from xds.model.policy import NO_POLICIES, Policies
 from xds.model.provider import ExternalAuthorizer
 from xds.model.refs import ObjectRef
 from xds.model.security import USUAL_TLS, Authorities, TlsBounds
+from xds.model.snapshot import Snapshot, Table
 
 
 class OutboundMode(Enum):
@@ -59,3 +60,9 @@ class Mesh:
     def authorizer(self, name: str) -> ExternalAuthorizer | None:
         """The external authorizer of that name (MeshConfig ``extensionProviders``), or None."""
         return next((each for each in self.authorizers if each.name == name), None)
+
+
+def settings_of(snapshot: Snapshot) -> Mesh:
+    """The settings of a mesh; there always are some, as decoders give defaults."""
+    found: Mesh = snapshot.rows(Table.MESH, "")[0]
+    return found

@@ -165,7 +165,7 @@ def _manifest_files(root: Path) -> Iterator[tuple[str, Signature]]:
     Errors: OSError when ``root`` itself cannot be listed.
     """
     if not root.is_dir():
-        yield str(root), _signature(root.stat())
+        yield str(root), signature(root.stat())
         return
     next(root.iterdir(), None)  # raises where os.walk would find nothing
     seen: set[str] = set()
@@ -185,12 +185,13 @@ def _manifest_files(root: Path) -> Iterator[tuple[str, Signature]]:
             except FileNotFoundError:  # gone since it was listed, or a dangling link of an editor
                 continue
             if stat.S_ISREG(found.st_mode):
-                yield str(path), _signature(found)
+                yield str(path), signature(found)
 
 
 def _is_manifest(name: str) -> bool:
     return name.endswith(SUFFIXES) and not name.startswith(".")
 
 
-def _signature(found: os.stat_result) -> Signature:
+def signature(found: os.stat_result) -> Signature:
+    """What differs when a file was written anew, or another was put in its place."""
     return found.st_mtime_ns, found.st_size, found.st_ino

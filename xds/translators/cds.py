@@ -9,13 +9,13 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 
 from xds.api.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from xds.api.envoy.config.core.v3.base_pb2 import TransportSocket
-from xds.api.envoy.config.core.v3.config_source_pb2 import ApiVersion
 from xds.api.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
 from xds.api.envoy.extensions.clusters.common.dns.v3.dns_pb2 import ALL, V4_PREFERRED
 from xds.api.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
 from xds.api.envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2 import RawBuffer
 from xds.api.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from xds.model.policy import Policies, Policy
+from xds.translators.config_source import over_ads
 from xds.translators.eds import spell_localities
 from xds.translators.feature import Feature
 from xds.translators.merge import merge
@@ -65,8 +65,7 @@ def _eds(spec: ClusterSpec, message: Cluster) -> None:
     # The fetch timeout stays Envoy's 15 s: if ever EDS is late, a changed cluster goes on with the endpoints it had.
     message.type = Cluster.EDS
     source = message.eds_cluster_config.eds_config
-    source.ads.SetInParent()
-    source.resource_api_version = ApiVersion.V3
+    over_ads(source)
 
 
 def _static(spec: ClusterSpec, message: Cluster) -> None:

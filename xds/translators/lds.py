@@ -7,7 +7,6 @@ from typing import Final
 
 from xds.api.envoy.config.core.v3.address_pb2 import CidrRange, SocketAddress
 from xds.api.envoy.config.core.v3.base_pb2 import TrafficDirection
-from xds.api.envoy.config.core.v3.config_source_pb2 import ApiVersion
 from xds.api.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
     FilterChain,
@@ -24,6 +23,7 @@ from xds.api.envoy.extensions.filters.network.set_filter_state.v3.set_filter_sta
 from xds.api.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from xds.model.mesh import Paths
 from xds.translators import access_logs, slots
+from xds.translators.config_source import over_ads
 from xds.translators.merge import merge
 from xds.translators.mesh_tls import server_socket
 from xds.translators.rds import route_configuration
@@ -164,8 +164,7 @@ def _http_connection_manager(chain: HttpChain, guard: Guard | None) -> HttpConne
         message.route_config.CopyFrom(route_configuration(chain.inline))
     else:
         message.rds.route_config_name = chain.route_table
-        message.rds.config_source.ads.SetInParent()
-        message.rds.config_source.resource_api_version = ApiVersion.V3
+        over_ads(message.rds.config_source)
     if guard is not None:
         message.http_filters.extend(slots.http_filters())
         message.access_log.extend(access_logs.http_loggers(guard))

@@ -18,6 +18,7 @@ from xds.api.envoy.extensions.transport_sockets.tls.v3.tls_pb2 import (
 )
 from xds.model.identity import SCHEME, Identity
 from xds.model.security import TLS_MODE_ISTIO, TlsBounds
+from xds.translators.config_source import over_ads
 from xds.view.names import AUTHORITIES, CERTIFICATE, OWN_AUTHORITIES, WORKLOAD_SOCKET
 from xds.view.specs import MeshTls, ServerTls
 from xds.wire.codec import pack
@@ -111,10 +112,10 @@ def _spell_identity(source: Identity, into: CommonTlsContext, believed: str = AU
 def secret(name: str, source: Identity = Identity.ADS) -> SdsSecretConfig:
     """Where a secret comes from: the proxy's own stream, or the workload API beside it."""
     message = SdsSecretConfig(name=name)
-    message.sds_config.resource_api_version = ApiVersion.V3
     if source is not Identity.SOCKET:
-        message.sds_config.ads.SetInParent()
+        over_ads(message.sds_config)
         return message
+    message.sds_config.resource_api_version = ApiVersion.V3
     api = message.sds_config.api_config_source
     api.api_type = ApiConfigSource.GRPC
     api.transport_api_version = ApiVersion.V3

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from xds.api.envoy.config.core.v3.config_source_pb2 import ApiVersion
 from xds.api.envoy.config.route.v3.route_components_pb2 import (
     HeaderMatcher,
     QueryParameterMatcher,
@@ -18,6 +17,7 @@ from xds.api.envoy.config.route.v3.route_pb2 import RouteConfiguration
 from xds.model.policy import Policies, Policy
 from xds.model.refs import ObjectRef
 from xds.model.route import Comparison, NamedMatch, RequestMatch
+from xds.translators.config_source import over_ads
 from xds.translators.direct_responses.policy import LONGEST_BODY
 from xds.translators.merge import merge
 from xds.translators.registry import by_policy
@@ -46,8 +46,7 @@ def route_configuration(spec: RouteTable) -> RouteConfiguration:
     )
     if spec.vhds:
         source = message.vhds.config_source
-        source.ads.SetInParent()
-        source.resource_api_version = ApiVersion.V3
+        over_ads(source)
         source.initial_fetch_timeout.CopyFrom(duration(VHDS_TIMEOUT))
     return message
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from xds.api.envoy.config.core.v3.config_source_pb2 import ApiVersion, ExtensionConfigSource
+from xds.api.envoy.config.core.v3.config_source_pb2 import ExtensionConfigSource
 from xds.api.envoy.config.listener.v3.listener_components_pb2 import Filter
 from xds.api.envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2 import HttpFilter
 from xds.model.filters import FilterSlot
+from xds.translators.config_source import over_ads
 
 _TYPE: Final = "type.googleapis.com/envoy.extensions.filters."
 # What may stand in a slot beside RBAC, which may stand in each: without rules it is nothing.
@@ -41,6 +42,5 @@ def _discovered(slot: FilterSlot, level: str) -> ExtensionConfigSource:
     message = ExtensionConfigSource(type_urls=[f"{_TYPE}{level}.rbac.v3.RBAC"])
     if slot in _OTHERS:
         message.type_urls.append(f"{_TYPE}{level}.{_OTHERS[slot]}")
-    message.config_source.ads.SetInParent()
-    message.config_source.resource_api_version = ApiVersion.V3
+    over_ads(message.config_source)
     return message
