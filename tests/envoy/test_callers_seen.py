@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import pytest
 import yaml
-from typer.testing import CliRunner, Result
 
 from tests.envoy.manifests import documents, namespace, pod, security, service
-from xds.cli.plait import app
 from xds.local import state
 from xds.testing.mesh import Mesh
 
 pytestmark = [pytest.mark.envoy, pytest.mark.netns]
+
+
+PLAIT: Final = Path(sys.executable).with_name("plait")
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +36,24 @@ def mesh_manifests() -> str:
     )
 
 
-async def plait(*arguments: str) -> Result:
-    """The command in this process, whose loop goes on serving."""
+class Told(NamedTuple):
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
+
+
+async def plait(*arguments: str) -> Told:
+    """The command in a process of its own: what this one logs meanwhile must not get into its output."""
     [ours] = [each for each in state.running(state.state_folder()) if each.pid == os.getpid()]
-    return await asyncio.to_thread(CliRunner().invoke, app(), [*arguments, "--mesh", ours.name])
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(PLAIT, *arguments, "--mesh", ours.name, stdout=pipe, stderr=pipe)
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return Told(process.returncode, out.decode(), err.decode())
 
 
 def read(path: str) -> Any:
