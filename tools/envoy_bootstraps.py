@@ -14,7 +14,7 @@ import yaml
 
 from xds.bootstrap import ControlPlane, ProxyNode, bootstrap
 from xds.bootstrap_credentials import Json
-from xds.local.interception import Interception, rules
+from xds.model.interception import Interception, rules
 
 FOLDER: Final = Path(__file__).parents[1] / "envoy-bootstrap"
 _ADDRESS: Final = ("10.77.0.2",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -12,8 +12,6 @@ from typing import Any, Self
 import structlog
 
 from ca.errors import CaError
-from xds.admin.app import app
-from xds.admin.listen import listen, serve
 from xds.admission import caller_of, proxy_of, seconds_left
 from xds.audit.audit import Audit
 from xds.callers.caller import Caller
@@ -26,9 +24,11 @@ from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
 from xds.model.snapshot import Table as Tables
+from xds.pages import NAMES, pages
 from xds.pipeline import Pipeline
 from xds.ports import Ports
 from xds.presence import Presence, group_of
+from xds.served import Served
 from xds.server import (
     Admission,
     Denied,
@@ -38,19 +38,17 @@ from xds.server import (
     Reason,
     Rejected,
     Reporter,
-    ResourceSet,
     Server,
     SnapshotCache,
 )
 from xds.settings import Settings
-from xds.slices import Slices, in_slices
+from xds.slices import in_slices
 from xds.sources.changes import Source
 from xds.sources.issuer_keys import IssuerKeys
 from xds.sources.key_sets import KeySetSettings, networks
 from xds.sources.store import ObjectStore
 from xds.trust import NOBODY, Trust
 from xds.view.wanted_keys import wanted_keys
-from xds.wire.type_urls import SECRET
 
 log = structlog.get_logger()
 
@@ -61,6 +59,8 @@ PODS = "Pod"
 class ControlPlane:
     """A running control plane. An asynchronous context manager, entered when the first generation is being served.
 
+    What is called in ``advanced`` is told, in the event loop, after each change of the mesh.
+
     Errors on entering: OSError where an address or a source cannot be had, ca.errors.CaError where the CA cannot sign.
     """
 
@@ -69,30 +69,29 @@ class ControlPlane:
         self._keys = IssuerKeys(KeySetSettings(refresh=settings.jwks_refresh, blocked=networks(settings.jwks_blocked)))
         self._sources = (*sources, self._keys)
         self._trust = trust
-        self._store = ObjectStore([source.name for source in self._sources])
+        self.store = ObjectStore([source.name for source in self._sources])
         self._builder = Builder(domain=settings.domain)
         self._pipeline = Pipeline(self._builder.snapshot)
+        self.advanced: list[Callable[[], None]] = []
         self._pending: dict[ObjectRef, None] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._rounds = 0
         self._serving = asyncio.Event()
         self._changing = asyncio.Lock()
-        self._custody = custody(trust, settings.certificate_lifetime, self._snapshot, self._renewed)
-        self._sent: dict[Proxy, tuple[ResourceSet, Secrets, ResourceSet]] = {}
+        self.cache = SnapshotCache()
+        self._served = Served(self.cache, self._secrets)
+        self.custody = custody(trust, settings.certificate_lifetime, self.snapshot, self._served.renewed)
         self._groups: dict[str, Proxy] = {}
         self._present = Presence(self._wake.set)
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._cache = SnapshotCache()
-        self.audit = Audit(self._snapshot, self._origin)
-        self._server = Server(self._cache, admit=self.audit.watching(self._admit), released=self._released)
-        self.findings = Findings(self._store, self._builder, self._pipeline.graph, sources)
+        self.audit = Audit(self.snapshot, self._origin)
+        self._server = Server(self.cache, admit=self.audit.watching(self._admit), released=self._released)
+        self.findings = Findings(self.store, self._builder, self._pipeline.graph, sources)
         self._server.add_access_logs(self.audit.take, self.audit.watching(self._reporter))
-        self.ports = Ports(self._server, settings, trust, self._custody, self._snapshot)
-        self.convergence = Convergence(
-            self._cache, self._store, self.findings, self._serving, self.audit, self._custody
-        )
+        self.ports = Ports(self._server, settings, trust, self.custody, self.snapshot)
+        self.convergence = Convergence(self.cache, self.store, self.findings, self._serving, self.audit, self.custody)
 
     async def __aenter__(self) -> Self:
         try:
@@ -115,7 +114,7 @@ class ControlPlane:
 
     def observe(self, observer: Observer) -> None:
         """Tell ``observer`` of every answer of a proxy from now on, and nobody else."""
-        self._cache.observer = observer
+        self.cache.observer = observer
 
     async def until_synced(self, limit: timedelta) -> None:
         """Return when all that the sources have told is served, and every connected proxy has acknowledged it.
@@ -126,7 +125,7 @@ class ControlPlane:
             async with asyncio.timeout(limit.total_seconds()):
                 await self._synced()
         except TimeoutError:
-            lagging = sorted(each.node.id for each in self._cache.statuses() if not each.synced)
+            lagging = sorted(each.node.id for each in self.cache.statuses() if not each.synced)
             raise TimeoutError(f"not in sync: {', '.join(lagging) or 'the control plane itself'}") from None
 
     async def _synced(self) -> None:
@@ -140,13 +139,12 @@ class ControlPlane:
             raise Rejected(refused)
 
     async def _start(self) -> None:
-        if self._custody is not None:
-            await self._custody.open()
-            for name, work in self._custody.work(self._cache, self._groups.get).items():
+        if self.custody is not None:
+            await self.custody.open()
+            for name, work in self.custody.work(self.cache, self._groups.get).items():
                 self._spawn(work, name)
-        if self._settings.http:
-            listener = listen(self._settings.http)
-            self._spawn(serve(app(self.convergence), listener, self._stop), "admin")
+        for name, work in pages(self._settings, self.convergence, self._stop).items():
+            self._spawn(work, name)
         for source in self._sources:
             self._spawn(self._read(source), f"source {source.name}")
         self._spawn(self._work(), "pipeline")
@@ -165,11 +163,12 @@ class ControlPlane:
         self._stop.set()
         self._present.close()
         for task in self._tasks:
-            if task.get_name() != "admin":
+            if task.get_name() not in NAMES:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _snapshot(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
+        """The mesh as it is now."""
         return self._builder.snapshot
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -179,7 +178,7 @@ class ControlPlane:
 
     async def _read(self, source: Source) -> None:
         async for transaction in source.changes():
-            touched = self._store.apply(transaction)
+            touched = self.store.apply(transaction)
             self._pending.update(dict.fromkeys(touched))
             self.findings.changed()
             self._idle.clear()
@@ -194,7 +193,7 @@ class ControlPlane:
             self._idle.clear()
             self._rounds += 1
             self._wake.clear()
-            if not self._store.synced:
+            if not self.store.synced:
                 continue
             if self._serving.is_set():
                 await self._endpoints_first()
@@ -204,7 +203,7 @@ class ControlPlane:
             await self._see_off()
             if not self._serving.is_set():
                 self._serving.set()
-                log.info(Event.GENERATION_READY, objects=len(self._store))
+                log.info(Event.GENERATION_READY, objects=len(self.store))
 
     async def _endpoints_first(self) -> None:
         until = asyncio.get_running_loop().time() + self._settings.debounce.total_seconds()
@@ -225,16 +224,18 @@ class ControlPlane:
                     self._wake.clear()
 
     async def _generation(self, refs: Iterable[ObjectRef]) -> None:
-        known = [(ref, self._store.get(ref)) for ref in refs]
+        known = [(ref, self.store.get(ref)) for ref in refs]
         upserts = [(ref, each.struct) for ref, each in known if each is not None]
         deletes = [ref for ref, each in known if each is None]
         change = await in_slices(self._builder.apply(upserts, deletes))
         if any(each.table is Tables.POLICY for each in change.inputs):
             self._keys.want(wanted_keys(change.snapshot))
         async with self._changing:
-            await in_slices(self._publish_all(await in_slices(self._pipeline.advance(change))))
+            await in_slices(self._served.publish_all(await in_slices(self._pipeline.advance(change))))
             self.ports.follow_mesh()
         self.findings.changed()
+        for told in self.advanced:
+            told()
 
     # -- to the proxies
 
@@ -246,7 +247,7 @@ class ControlPlane:
         self._groups[admission.group] = proxy
         try:
             async with self._changing:
-                self._publish(proxy, await in_slices(self._pipeline.connect(proxy)))
+                self._served.publish(proxy, await in_slices(self._pipeline.connect(proxy)))
         except BaseException as error:
             self._released(node, peer, admission)
             if isinstance(error, CaError):
@@ -259,31 +260,14 @@ class ControlPlane:
         return Reporter(proxy_of(node, peer, caller), seconds_left(caller))
 
     def _origin(self, ref: ObjectRef) -> str:
-        known = self._store.get(ref)
+        known = self.store.get(ref)
         return str(known.origin) if known is not None else ""
 
     async def _caller(self, peer: Peer) -> Caller | None:
         return await caller_of(peer, self._trust, anonymous=self._settings.anonymous)
 
-    def _publish_all(self, changed: Mapping[Proxy, ResourceSet]) -> Slices[None]:
-        for proxy, resources in changed.items():
-            self._publish(proxy, resources)
-            yield
-
-    def _publish(self, proxy: Proxy, resources: ResourceSet) -> None:
-        """Serve a proxy its resources and its own secrets."""
-        secrets = self._custody.secrets(proxy) if self._custody is not None else ()
-        known = self._sent.get(proxy)
-        if known is None or known[0] is not resources or known[1] != secrets:
-            layers = {**resources.layers, SECRET: (*resources.of(SECRET), *secrets)} if secrets else resources.layers
-            known = self._sent[proxy] = (resources, secrets, ResourceSet(layers) if secrets else resources)
-        if self._cache.get(group_of(proxy)) is not known[2]:
-            self._cache.set(group_of(proxy), known[2])
-
-    def _renewed(self, proxies: Iterable[Proxy]) -> None:
-        for proxy in proxies:
-            if proxy in self._sent:
-                self._publish(proxy, self._sent[proxy][0])
+    def _secrets(self, proxy: Proxy) -> Secrets:
+        return () if self.custody is None else self.custody.secrets(proxy)
 
     def _released(self, node: Node, peer: Peer, admission: Admission) -> None:
         self._present.left(self._groups[admission.group])
@@ -293,8 +277,7 @@ class ControlPlane:
             leaving = self._present.take_leaving()
             self._pipeline.disconnect(*leaving)
             for proxy in leaving:
-                self._cache.remove(group_of(proxy))
-                self._sent.pop(proxy, None)
+                self._served.forget(proxy)
                 self._groups.pop(group_of(proxy), None)
-                if self._custody is not None:
-                    self._custody.forget(proxy)
+                if self.custody is not None:
+                    self.custody.forget(proxy)

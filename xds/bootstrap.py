@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from xds.bootstrap_credentials import Json, Tls, WatchedToken
+from xds.bootstrap_probes import AppProbes
 from xds.model.endpoint import NOWHERE, Locality
 from xds.model.proxy import WORKLOAD_SDS
 from xds.view.names import CONTROL_PLANE, WORKLOAD_SOCKET
@@ -114,12 +115,18 @@ class OwnPorts:
 
 
 def bootstrap(
-    node: ProxyNode, control_plane: ControlPlane, ports: OwnPorts = OwnPorts(), *, workload_socket: Path | None = None
+    node: ProxyNode,
+    control_plane: ControlPlane,
+    ports: OwnPorts = OwnPorts(),
+    *,
+    workload_socket: Path | None = None,
+    probes: AppProbes | None = None,
 ) -> Json:
     """A whole bootstrap: node, ADS by delta, admin, health and metrics listeners, limits and stats tags.
 
     ``workload_socket`` is the unix socket of a SPIFFE workload API (SPIRE's agent): the proxy has a cluster
     ``sds-grpc`` for it, and says in its metadata (WORKLOAD_SDS) that its certificates come from there, not over ADS.
+    ``probes`` are those of the application that Envoy answers in its stead.
     """
     listeners = []
     clusters = [xds_cluster(control_plane)]
@@ -131,6 +138,9 @@ def bootstrap(
     if ports.metrics:
         metrics = "/stats/prometheus"
         listeners.append(_forwarder("metrics", (ports.address, ports.metrics), metrics, metrics))
+    if probes is not None:
+        listeners += probes.listeners(ports.address)
+        clusters += probes.clusters()
     admin = {
         "name": "admin",
         "type": "STATIC",

@@ -35,12 +35,20 @@ class Event(StrEnum):
     # xds/sources
     KEYS_FETCHED = "keys fetched"
     KEYS_NOT_FETCHED = "keys not fetched"
+    SOURCE_SYNCED = "source synced"
+    API_SERVER_LOST = "api server lost"
+    API_SERVER_REACHED = "api server reached"
+    LIST_REFUSED = "list refused"
+    WATCH_EXPIRED = "watch expired"
+    WATCH_FAILED = "watch failed"
+    REMOVALS_DOUBTED = "removals doubted"
 
     # xds/identities
     CERTIFICATE_ISSUED = "certificate issued"
     CERTIFICATE_REFUSED = "certificate refused"
 
     # xds/ports, xds/token_issuer
+    TOKENS_NOT_REVIEWED = "tokens not reviewed"
     TOKENS_NOT_TAKEN = "tokens found to have no issuer"
     TOKEN_KEYS_TAKEN = "token keys taken"
     TOKEN_KEYS_NOT_READ = "token keys not read"
@@ -60,11 +68,45 @@ class Event(StrEnum):
     HANDSHAKE_FAILED = "handshake failed"
     ACCESS_LOGS_DROPPED = "access logs dropped"
 
+    # xds/companions
+    COMPANION_FAILED = "companion failed"
+    NODES_NOT_READ = "nodes not read"
+
+    # xds/webhooks
+    WEBHOOK_CALL_REFUSED = "webhook call refused"
+    WEBHOOK_FAILED = "webhook failed"
+    WEBHOOK_CERTIFICATE_NOT_HAD = "webhook certificate not had"
+    OBJECT_DENIED = "object denied"
+    SIDECAR_INJECTED = "sidecar injected"
+    SIDECAR_NOT_INJECTED = "sidecar not injected"
+
+    # xds/controllers/webhook_bundle, root_certificates
+    WEBHOOK_BUNDLE_PATCHED = "webhook bundle patched"
+    WEBHOOK_BUNDLE_NOT_PATCHED = "webhook bundle not patched"
+    ROOT_CERTIFICATES_WRITTEN = "root certificates written"
+    ROOT_CERTIFICATES_NOT_WRITTEN = "root certificates not written"
+
+    # xds/controllers/leader_election, reports, status, object_events
+    LEADERSHIP_TAKEN = "leadership taken"
+    LEADERSHIP_LOST = "leadership lost"
+    LEADER_WORK_FAILED = "work of the leader failed"
+    LEASE_NOT_HELD = "lease not held"
+    REPORT_NOT_WRITTEN = "report not written"
+    REPORT_SHORTENED = "report shortened"
+    REPORTS_NOT_READ = "reports not read"
+    STATUS_NOT_WRITTEN = "status not written"
+    STATUS_NOT_SUPPORTED = "status found not supported"
+    OBJECT_EVENT_NOT_WRITTEN = "object event not written"
+
 
 def set_up(level: str = "info") -> None:
     """Write events of ``level`` and above to standard error: JSON, one a line, or text when it is a terminal."""
     to_terminal = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if to_terminal else structlog.processors.JSONRenderer()
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if to_terminal
+        else structlog.processors.JSONRenderer()
+    )
     shape: list[Any] = [] if to_terminal else [structlog.processors.format_exc_info]
     structlog.configure(
         processors=[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -27,6 +27,7 @@ class _Made:
     """What connections are met with, and what it was made of."""
 
     configuration: grpc.ServerCertificateConfiguration
+    pair: tuple[bytes, bytes] = field(repr=False)
     authority: Authority
     names: tuple[str, ...]
     until: datetime
@@ -55,12 +56,22 @@ class OwnCertificate:
 
     def current(self) -> grpc.ServerCertificateConfiguration:
         """What connections are met with now. Errors: CaError when there is none, and none can be had."""
+        return self._current().configuration
+
+    def current_pair(self) -> tuple[bytes, bytes]:
+        """Key and certificate chain, PEM, that connections are met with now; the same until another is made.
+
+        Errors: as ``current``.
+        """
+        return self._current().pair
+
+    def _current(self) -> _Made:
         with self._lock:
             now, authority, names = datetime.now(UTC), self._authority(), self._names()
             made = self._made
             if made is None or now >= made.until or made.authority is not authority or made.names != names:
                 made = self._made = self._make(authority, names, now)
-            return made.configuration
+            return made
 
     def _make(self, authority: Authority, names: tuple[str, ...], now: datetime) -> _Made:
         try:
@@ -69,7 +80,7 @@ class OwnCertificate:
             if self._made is None:
                 raise
             log.error(Event.CERTIFICATE_REFUSED, identity="the control plane", reason=str(error))
-            return _Made(self._made.configuration, authority, names, now + _AGAIN)
+            return replace(self._made, authority=authority, names=names, until=now + _AGAIN)
         pair = (issued.private_key, issued.certificate_chain)
         configuration = grpc.ssl_server_certificate_configuration([pair], authority.roots.pem)
         serial = f"{issued.serial:x}"
@@ -80,4 +91,4 @@ class OwnCertificate:
             serial=serial,
             not_after=issued.not_after.isoformat(),
         )
-        return _Made(configuration, authority, names, renew_at(now, issued.not_after, part_of(serial)))
+        return _Made(configuration, pair, authority, names, renew_at(now, issued.not_after, part_of(serial)))

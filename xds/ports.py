@@ -15,6 +15,7 @@ from xds.certificate_requests import CertificateRequests
 from xds.custody import Custody
 from xds.events import Event
 from xds.model.mesh import Mesh, settings_of
+from xds.model.revision import ISTIOD, service_host
 from xds.model.snapshot import Snapshot
 from xds.own_certificate import OwnCertificate
 from xds.server import Denied, Peer, Reason, Server
@@ -27,8 +28,8 @@ log = structlog.get_logger()
 class Ports:
     """The addresses of ``server`` as ``settings`` have them; ``snapshot`` tells the mesh as it is.
 
-    ``bound`` has the port of each that is open, by the setting's name; 0 for a socket. With a CA (``custody``),
-    certificates can be asked for on all of them.
+    ``bound`` has the port of each that is open, by the setting's name; 0 for a socket. With a CA (``custody``) there is
+    the ``certificate`` that is shown there, and certificates can be asked for on all of them.
     """
 
     def __init__(
@@ -45,11 +46,16 @@ class Ports:
         self._custody = custody
         self._snapshot = snapshot
         self.bound: dict[str, int] = {}
+        self.certificate = None if custody is None else self._certificate(custody)
         if custody is not None:
             requests = CertificateRequests(
                 self._caller, lambda: custody.identities.authority, lambda: custody.identities.holders
             )
             server.add_handlers([requests.handlers(settings.certificate_lifetime)])
+
+    def _certificate(self, custody: Custody) -> OwnCertificate:
+        names, lifetime = (lambda: self._names), self._settings.certificate_lifetime
+        return OwnCertificate(lambda: custody.identities.authority, names, lifetime)
 
     def open(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Listen; what comes back is to run while they are open, by name.
@@ -64,15 +70,11 @@ class Ports:
         return {} if self._trust.issuer is None else {"token keys": self._trust.issuer.follow()}
 
     def _open_tls(self) -> None:
-        custody = self._custody
-        if custody is None:
+        if self.certificate is None:
             raise OSError("xDS over TLS needs a CA")
-        own = OwnCertificate(
-            lambda: custody.identities.authority, lambda: self._names, self._settings.certificate_lifetime
-        )
         for name, address, mutual in (("xds", self._settings.xds, False), ("xds_mtls", self._settings.xds_mtls, True)):
             if address:
-                credentials = own.credentials(mutual=mutual)
+                credentials = self.certificate.credentials(mutual=mutual)
                 self._opened(name, address, partial(self._server.add_tls, credentials=credentials))
         if self._settings.xds and self._trust.issuer is None:
             log.warning(
@@ -100,8 +102,11 @@ class Ports:
     def _names(self) -> tuple[str, ...]:
         if self._settings.xds_names:
             return tuple(self._settings.xds_names.split())
-        root = self._mesh.root_namespace
-        return (f"istiod.{root}.svc", f"plait.{root}.svc", "localhost", socket.gethostname())
+        mesh, own = self._mesh, self._settings
+        hosts = [service_host(own.namespace, own.revision)] if own.watches_cluster else []
+        hosts += [f"{name}.{mesh.root_namespace}.svc" for name in (ISTIOD, "plait")]
+        full = [f"{host}.{mesh.domain}" for host in hosts]
+        return tuple(dict.fromkeys((*hosts, *full, "localhost", socket.gethostname())))
 
     async def _caller(self, peer: Peer) -> Caller:
         found = await caller_of(peer, self._trust, anonymous=False)

@@ -2,54 +2,93 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from ca.directory_store import DirectoryStore
 from ca.errors import CaError
 from xds.app import ControlPlane
-from xds.callers.authenticate import Authenticator, Certificates, Way
+from xds.callers.authenticate import Authenticator, Certificates
 from xds.model.identity import TrustDomains
 from xds.plugged_in import PluggedInFiles
 from xds.settings import SettingError, Settings
 from xds.sources.changes import Source
+from xds.sources.files import FileSource
 from xds.token_issuer import TokenIssuer
-from xds.trust import NOBODY, Trust
+from xds.trust import NOBODY, Issuer, Trust
+
+if TYPE_CHECKING:
+    from xds.cluster import Cluster
+
+# Calls to an API server wait in threads, up to their time limits while it is away; none may wait for another's turn.
+_THREADS: Final = 32
 
 
 class CannotServe(Exception):
     """Why it cannot start, in words for the operator: one sentence for each thing that is wrong."""
 
 
-async def serve(settings: Settings, sources: Sequence[Source], started: Callable[[], None]) -> None:
+async def serve(settings: Settings, started: Callable[[], None]) -> None:
     """Serve for ever; ``started`` is called once the first generation is served. Errors: CannotServe, OSError."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "plait"))
     try:
-        async with ControlPlane(settings, sources, trust(settings, os.environ)) as control_plane:
+        cluster = _cluster(settings)
+        control_plane = ControlPlane(settings, _sources(settings, cluster), trust(settings, os.environ, cluster))
+        async with control_plane:
             started()
-            await control_plane.wait()
+            if cluster is None:
+                await control_plane.wait()
+            else:
+                await cluster.serve(control_plane)
     except (CaError, SettingError) as error:
         raise CannotServe(str(error)) from error
 
 
-def trust(settings: Settings, environment: Mapping[str, str]) -> Trust:
+def _cluster(settings: Settings) -> Cluster | None:
+    """The cluster that is watched. Errors: CannotServe."""
+    if not settings.watches_cluster:
+        return None
+    from xds.cluster import Cluster  # its client library takes half a second, and memory
+    from xds.sources.kube_config import NoCluster
+
+    try:
+        return Cluster(settings)
+    except NoCluster as error:
+        raise CannotServe(str(error)) from error
+
+
+def _sources(settings: Settings, cluster: Cluster | None) -> Sequence[Source]:
+    if cluster is None:
+        return [FileSource(path, size_limit_bytes=settings.manifest_size_limit) for path in settings.manifests]
+    return [cluster.source]
+
+
+def trust(settings: Settings, environment: Mapping[str, str], cluster: Cluster | None = None) -> Trust:
     """Whom a control plane of these settings trusts; nobody where it has neither a CA nor an issuer of tokens.
 
+    Of a cluster, the API server says whose tokens are good, and the CA is kept in a Secret where no folder is named.
     Errors: SettingError for keys of tokens that are none; OSError for a file that cannot be read.
     """
     over_tls = bool(settings.xds or settings.xds_mtls)
     with_ca = over_tls or settings.ca_dir is not None or settings.plugged_in_ca is not None
-    if not with_ca and not settings.token_issuer:
-        return NOBODY
     own = TrustDomains()  # until the mesh's settings are known
-    certificates, issuer = Certificates(own.all), _issuer(settings, own)
-    ways: list[Way] = [certificates] if issuer is None else [certificates, issuer.tokens]
+    issuer = _issuer(settings, own, cluster)
+    if not with_ca and issuer is None:
+        return NOBODY
+    certificates = Certificates(own.all)
+    authenticator = Authenticator([certificates] if issuer is None else [certificates, issuer])
     if not with_ca:
-        return Trust(Authenticator(ways), certificates=certificates, issuer=issuer)
+        return Trust(authenticator, certificates=certificates, issuer=issuer)
     passphrase = None if settings.ca_passphrase_file is None else _passphrase(settings.ca_passphrase_file)
     plugged_in = None if settings.plugged_in_ca is None else PluggedInFiles(settings.plugged_in_ca, passphrase)
+    if cluster is not None and settings.ca_dir is None:
+        return Trust(authenticator, cluster.ca_store(passphrase), plugged_in, certificates, issuer)
     store = DirectoryStore(settings.ca_dir or default_ca_dir(environment), passphrase)
-    return Trust(Authenticator(ways), store, plugged_in, certificates, issuer)
+    return Trust(authenticator, store, plugged_in, certificates, issuer)
 
 
 def default_ca_dir(environment: Mapping[str, str]) -> Path:
@@ -58,9 +97,9 @@ def default_ca_dir(environment: Mapping[str, str]) -> Path:
     return (Path(state) if state.startswith("/") else Path.home() / ".local" / "state") / "plait" / "ca"
 
 
-def _issuer(settings: Settings, own: TrustDomains) -> TokenIssuer | None:
+def _issuer(settings: Settings, own: TrustDomains, cluster: Cluster | None) -> Issuer | None:
     if not settings.token_issuer:
-        return None
+        return None if cluster is None else cluster.tokens(own.own)
     try:
         return TokenIssuer(settings.token_issuer, settings.token_keys, own.own, settings.jwks_refresh)
     except ValueError as error:

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from xds import __version__
 from xds.model.jwks import BLOCKED
 
 _PREFIX = "PLAIT_"
@@ -35,8 +36,38 @@ class Settings:
     kubeconfig: Path | None = None
     """The kubeconfig of the cluster to watch, with its current context. None: no cluster is watched from outside."""
 
+    context: str = ""
+    """Which context of the kubeconfig. Empty: its current one."""
+
     in_cluster: bool = False
     """Watch the cluster that this process runs in, as its pod's service account."""
+
+    namespace: str = "istio-system"
+    """The namespace that this control plane is in, in the cluster that it watches: where its Lease, its CA's Secret and
+    its mesh configuration are. As Istio's. There is no off."""
+
+    pod_name: str = ""
+    """The name of the pod that this runs in, from the downward API. Empty: the host's name."""
+
+    revision: str = "default"
+    """Which of several control planes of a cluster this is (``istio.io/rev``). It leads, reports and injects for its
+    own namespaces. ``default`` is the one of ``istio-injection=enabled``."""
+
+    cluster_id: str = "Kubernetes"
+    """What the watched cluster is called. As Istio's default."""
+
+    proxy_image: str = "envoyproxy/envoy:v1.40.0"
+    """The image of injected sidecars: a stock Envoy with a shell, which only clusters without native sidecars need."""
+
+    init_image: str = f"plait/init:{__version__}"
+    """The image of the init container that sends a pod's traffic through its sidecar: iptables."""
+
+    injected_xds: str = ""
+    """The address that injected sidecars have for this control plane, ``host:port``. Empty: the Service of its
+    revision, ``istiod.<namespace>.svc:15012``."""
+
+    cni: bool = False
+    """Whether node agents (``plait node-agent``) set the pods' interception rules, so that no pod needs NET_ADMIN."""
 
     xds: str = "0.0.0.0:15012"
     """Where xDS is served over TLS to who presents a token, ``host:port``: istiod's port, which bootstraps in use name.
@@ -84,6 +115,10 @@ class Settings:
     """Where health, metrics and debug pages are served, ``host:port`` or ``unix:/path``: istiod's port, but loopback
     only, for it tells the whole configuration to who asks. Empty: nowhere."""
 
+    health: str = ""
+    """Where health, readiness and metrics are served to kubelets and Prometheus, ``host:port``: the pages of ``http``
+    without those that tell the configuration. Empty, the default: nowhere else than there."""
+
     webhook: str = ""
     """Where the injection and validation webhooks are served over TLS, ``host:port``. Empty, the default: nowhere."""
 
@@ -109,11 +144,18 @@ class Settings:
         """SettingError when sources rule each other out, or an address is none."""
         if len([source for source in (self.manifests, self.kubeconfig, self.in_cluster) if source]) > 1:
             raise SettingError("manifests, kubeconfig and in_cluster rule each other out: name one source")
-        for name in ("xds", "xds_mtls", "xds_plaintext", "http", "webhook"):
+        for name in ("xds", "xds_mtls", "xds_plaintext", "http", "health", "webhook"):
             _check_address(name, getattr(self, name))
         if bool(self.token_issuer) != bool(self.token_keys):
             raise SettingError("token_issuer and token_keys go together: whose tokens, and the keys that prove them")
         _check_networks("jwks_blocked", self.jwks_blocked)
+        if self.webhook and not self.watches_cluster:
+            raise SettingError("webhook needs a cluster that calls it: kubeconfig or in_cluster")
+
+    @property
+    def watches_cluster(self) -> bool:
+        """Whether the source is a cluster."""
+        return self.in_cluster or self.kubeconfig is not None
 
     @classmethod
     def resolve(cls, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:

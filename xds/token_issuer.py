@@ -12,8 +12,10 @@ from typing import Final
 
 import structlog
 
+from xds.callers.caller import Caller
 from xds.callers.tokens import TokenKeys, Tokens
 from xds.events import Event
+from xds.server import Peer
 from xds.sources.file_set import Signature, signature
 from xds.sources.key_sets import KeySets, KeySetSettings
 
@@ -23,10 +25,12 @@ _LOOK_AGAIN_S: Final = 1.0
 
 
 class TokenIssuer:
-    """``where`` is the path of a JWK set, or its URL; ``tokens`` is the way for an Authenticator.
+    """A way to prove who one is. ``where`` is the path of a JWK set, or its URL.
 
     Errors: ValueError when the file holds no keys; OSError. A URL is read later, and no token is taken until then.
     """
+
+    asks: Final = Tokens.asks
 
     def __init__(self, issuer: str, where: str, trust_domain: str, refresh: timedelta) -> None:
         self._issuer = issuer
@@ -37,6 +41,10 @@ class TokenIssuer:
         self._signature: Signature | None = None if self._file is None else signature(self._file.stat())
         keys = TokenKeys(issuer, {}) if self._file is None else self._keys(self._file.read_bytes())
         self.tokens: Final = Tokens(trust_domain, keys)
+
+    async def caller(self, peer: Peer) -> Caller | None:
+        """Whose token the peer presents; None when it presents none. Errors: Denied."""
+        return await self.tokens.caller(peer)
 
     async def follow(self) -> None:
         """Take new keys as they come, for ever; those that are there stay while others cannot be read."""

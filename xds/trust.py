@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from ca.store import Store
-from xds.callers.authenticate import Authenticator, Certificates
+from xds.callers.authenticate import Authenticator, Certificates, Way
 from xds.plugged_in import PluggedInFiles
-from xds.token_issuer import TokenIssuer
+
+
+class Issuer(Way, Protocol):
+    """The way of tokens of one issuer."""
+
+    async def follow(self) -> None:
+        """Keep up with its keys, for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,7 @@ class Trust:
     store: Store | None = None
     plugged_in: PluggedInFiles | None = None
     certificates: Certificates | None = None
-    issuer: TokenIssuer | None = None
+    issuer: Issuer | None = None
 
 
 NOBODY: Final = Trust()

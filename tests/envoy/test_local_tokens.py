@@ -19,12 +19,12 @@ from xds.callers.authorize import authorize
 from xds.callers.join_tokens import JoinTokens
 from xds.callers.tokens import Tokens
 from xds.local import pod_tokens, sidecar, state
-from xds.local.interception import PROXY_ID
 from xds.local.mesh import LocalMesh, unavailable
 from xds.local.pod_tokens import PodTokens
 from xds.local.pods import Container, ContainerPort, PodKey, PodSpec
 from xds.local.settings import LocalSettings
 from xds.model.endpoint import NOWHERE
+from xds.model.interception import PROXY_ID
 from xds.model.proxy import Proxy
 from xds.server import Admission, Node, Peer, Server, SnapshotCache
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from ca.issuer import Issuer, self_signed
 from ca.state import CaState
 from xds.serving import CannotServe, default_ca_dir, serve, trust
 from xds.settings import SettingError, Settings
-from xds.sources.files import FileSource
 from xds.trust import NOBODY
 
 NOW = datetime.now(UTC)
@@ -53,7 +53,7 @@ async def refusal(folder: Path, settings: Settings) -> str:
     manifests.mkdir()
     with pytest.raises(CannotServe) as caught:
         async with asyncio.timeout(20):
-            await serve(settings, [FileSource(manifests)], lambda: pytest.fail("it has started"))
+            await serve(replace(settings, manifests=(manifests,)), lambda: pytest.fail("it has started"))
     return str(caught.value)
 
 

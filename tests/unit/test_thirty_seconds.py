@@ -20,8 +20,8 @@ _ROOT = Path(__file__).resolve().parents[2]
         ("Who sees a service?", "xds/view/scope.py", "def visible("),
         ("Which of two policies wins?", "xds/view/attach.py", "def rule("),
         ("Why did delta send a removal?", "xds/server/delta.py", "take_removals("),
-        ("Does the injector give a pod a sidecar?", "xds/local/injection.py", "def should_inject("),
-        ("Where are the rules of interception made?", "xds/local/interception.py", "def rules("),
+        ("Does the injector give a pod a sidecar?", "xds/model/injection.py", "def decide("),
+        ("Where are the rules of interception made?", "xds/model/interception.py", "def rules("),
     ],
 )
 def test_the_answer_is_where_its_name_says(question: str, path: str, name: str) -> None:

@@ -44,6 +44,13 @@ def app(status: Status) -> Starlette:
     return Starlette(routes=[Route(path, page) for path, page in routes.items()])
 
 
+def health_app(status: Status) -> Starlette:
+    """The application that tells how ``status`` does, and nothing of what it knows."""
+    pages = _Pages(status)
+    routes = {"/live": pages.healthz, "/ready": pages.readyz, "/metrics": pages.metrics}
+    return Starlette(routes=[Route(path, page) for path, page in routes.items()])
+
+
 class _Json(JSONResponse):
     """JSON in ASCII, so that names of files that are no UTF-8 can be told too."""
 

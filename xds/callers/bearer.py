@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from xds.callers.caller import Caller
+from xds.model.identity import TOKEN_AUDIENCE
 from xds.server.errors import Denied, Reason
 from xds.server.node import Peer
 
-AUDIENCE: Final = "istio-ca"
 MAX_TOKEN_BYTES: Final = 16 * 1024
 _SCHEME: Final = "bearer"
 _ACCOUNT: Final = "system:serviceaccount:"

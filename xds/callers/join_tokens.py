@@ -11,8 +11,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from xds.callers.bearer import AUDIENCE
 from xds.callers.tokens import TokenKeys
+from xds.model.identity import AUDIENCE
 
 ISSUER: Final = "https://plait.local"
 LIFETIME: Final = timedelta(hours=1)

@@ -10,9 +10,10 @@ from typing import Any, Final, Protocol
 
 import jwt
 
-from xds.callers.bearer import AUDIENCE, Claims, bearer, unproven
+from xds.callers.bearer import Claims, bearer, unproven
 from xds.callers.caller import Caller
 from xds.callers.known_tokens import KnownTokens
+from xds.model.identity import AUDIENCE
 from xds.server.errors import Denied, Reason
 from xds.server.node import Peer
 

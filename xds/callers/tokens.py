@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import jwt
 
-from xds.callers.bearer import AUDIENCE, bearer, kubernetes_claims, unproven
+from xds.callers.bearer import bearer, kubernetes_claims, unproven
 from xds.callers.caller import Caller
 from xds.callers.known_tokens import KnownTokens
+from xds.model.identity import AUDIENCE
 from xds.server.node import Peer
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")

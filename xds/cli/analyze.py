@@ -11,11 +11,12 @@ from typing import Annotated, Final
 
 import typer
 
-from xds.cli.control_plane import HttpOption, MeshOption, address, ask
+from xds.cli.control_plane import control_plane
 from xds.cli.failure import Failure
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document, stdout
+from xds.cli.where import Where
 from xds.explain.analyze.report import RANK, Listed, Suppression, listed, shown
 from xds.model.problem import Severity
 
@@ -25,8 +26,8 @@ _STYLES: Final = {"error": "bold red", "warning": "bold yellow", "info": "blue"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What is looked at."""
+class Files:
+    """What is looked at instead of what runs."""
 
     paths: Annotated[list[Path] | None, typer.Argument(metavar="[FILE|DIR]...", help="Manifests; the same as -f.")] = (
         None
@@ -35,8 +36,6 @@ class Place:
         list[Path] | None,
         typer.Option("-f", "--file", help="A file or a directory of manifests; may be repeated. Default: what runs."),
     ] = None
-    http: HttpOption = ""
-    mesh: MeshOption = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +54,13 @@ class Limits:
     ] = Severity.INFO
 
 
-def command(place: Place, limits: Limits, output: OutputOption = Output.TABLE) -> None:
+def command(files: Files, where: Where, limits: Limits, output: OutputOption = Output.TABLE) -> None:
     """What is wrong with the configuration: each finding with its file and line, object and field.
 
     Exit status 1 when there is an error.
     """
-    paths = [*(place.paths or ()), *(place.file or ())]
-    found = _in_files(paths) if paths else _in_force(place)
+    paths = [*(files.paths or ()), *(files.file or ())]
+    found = _in_files(paths) if paths else _in_force(where)
     try:
         unwanted = [Suppression.parse(text) for text in limits.suppress or ()]
     except ValueError as error:
@@ -89,11 +88,11 @@ def _in_files(paths: Sequence[Path]) -> list[Listed]:
     return [listed(problem) for problem in findings(paths, settings)]
 
 
-def _in_force(place: Place) -> list[Listed]:
-    where = address(place.http, place.mesh)
-    found = ask(where, "/debug/problems")
+def _in_force(where: Where) -> list[Listed]:
+    asked = control_plane(where)
+    found = asked.ask("/debug/problems")
     if not isinstance(found, list):
-        raise Failure(f"the control plane at {where} does not tell its problems")
+        raise Failure(f"the control plane at {asked.name} does not tell its problems")
     return found
 
 

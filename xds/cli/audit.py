@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -11,12 +12,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from xds.audit.refusal import Kind
-from xds.cli.control_plane import HttpOption, MeshOption, address, ask
+from xds.cli.control_plane import ControlPlane, control_plane
 from xds.cli.durations import duration
-from xds.cli.failure import Failure
+from xds.cli.failure import Failure, Unreachable
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document, print_next, print_table, stdout
+from xds.cli.where import Where
 
 app = typer_app()
 
@@ -45,7 +47,7 @@ _AT_ONCE: Final = "1000"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which refusals, of which control plane, printed how."""
+    """Which refusals, printed how."""
 
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="Go on with what comes, until interrupted; -o json is a line each.")
@@ -60,8 +62,6 @@ class Asked:
     shadow: Annotated[
         bool, typer.Option("--shadow", help="Per dry-run policy: what it would have refused, and how often.")
     ] = False
-    http: HttpOption = ""
-    mesh: MeshOption = ""
     output: OutputOption = Output.TABLE
 
     def query(self) -> dict[str, str]:
@@ -74,43 +74,64 @@ class Asked:
 
 @app.command()
 @grouped
-def command(asked: Asked) -> None:
+def command(asked: Asked, where: Where) -> None:
     """What sidecars have refused, would have refused (dry run) or were told to audit; and refused xDS streams.
 
     The control plane keeps the latest 10,000 since it has started. Sidecars tell within about a second.
     """
-    where = address(asked.http, asked.mesh)
+    to = control_plane(where)
     if asked.shadow:
-        _shadow(where, asked)
+        _shadow(to, asked)
         return
-    told = _told(where, asked.query())
+    told = {replica: _dict(replica, answer) for replica, answer in to.ask_each("/debug/audit", **asked.query()).items()}
+    refusals = _in_order(told.values())[-asked.last :]
     if asked.follow:
-        _follow(where, asked, told)
+        _follow(to, asked, told, refusals)
     elif asked.output is Output.TABLE:
-        print_table(_COLUMNS, [_row(each) for each in told["refusals"]], asked.output)
+        print_table(_COLUMNS, [_row(each) for each in refusals], asked.output)
     else:
-        print_document(told["refusals"], asked.output)
+        print_document(refusals, asked.output)
 
 
-def _told(where: str, query: Mapping[str, str]) -> Json:
-    answer = ask(where, "/debug/audit", **query)
+def _dict(replica: str, answer: Any) -> Json:
     if not isinstance(answer, dict):
-        raise Failure(f"what answers at {where} is no control plane of plait: it has no /debug/audit")
+        raise Failure(f"what answers at {replica} is no control plane of plait: it has no /debug/audit")
     return answer
 
 
-def _follow(where: str, asked: Asked, told: Json) -> None:
+def _in_order(told: Iterable[Json]) -> list[Json]:
+    """The refusals that several replicas tell of, the oldest first."""
+    return list(heapq.merge(*(each["refusals"] for each in told), key=lambda each: str(each["time"])))
+
+
+def _follow(to: ControlPlane, asked: Asked, told: dict[str, Json], refusals: Iterable[Json]) -> None:
     console = stdout()
     while True:
-        if told["lost"]:
-            typer.echo(f"plait: note: {told['lost']} more came than are kept", err=True)
-        for each in told["refusals"]:
+        lost = sum(each["lost"] for each in told.values())
+        if lost:
+            typer.echo(f"plait: note: {lost} more came than are kept", err=True)
+        for each in refusals:
             if asked.output is Output.TABLE:
                 console.print(_FOLLOWED.format(**_row(each)), soft_wrap=True)
             else:
                 print_next(each, asked.output)
         time.sleep(_POLL_S)
-        told = _told(where, {**asked.query(), "after": str(told["next"]), "last": _AT_ONCE})
+        told = _next(to, asked, told)
+        refusals = _in_order(told.values())
+
+
+def _next(to: ControlPlane, asked: Asked, told: Mapping[str, Json]) -> dict[str, Json]:
+    """What each replica tells beyond what it has ``told``; one that is gone is told of and asked no more."""
+    found: dict[str, Json] = {}
+    for replica, before in told.items():
+        query = {**asked.query(), "after": str(before["next"]), "last": _AT_ONCE}
+        try:
+            found[replica] = _dict(replica, to.one(replica).ask("/debug/audit", **query))
+        except Unreachable as error:
+            if len(told) == 1:
+                raise
+            typer.echo(f"plait: note: {error}", err=True)
+    return found
 
 
 def _row(each: Json) -> Json:
@@ -147,13 +168,18 @@ def _clock(moment: str) -> str:
     return then.strftime("%H:%M:%S" if then.date() == datetime.now().astimezone().date() else "%m-%d %H:%M:%S")
 
 
-def _shadow(where: str, asked: Asked) -> None:
+def _shadow(to: ControlPlane, asked: Asked) -> None:
     if asked.follow:
         raise Failure("--shadow counts: leave --follow out")
-    answer = ask(where, "/debug/refusals")
-    if not isinstance(answer, list):
-        raise Failure(f"what answers at {where} is no control plane of plait: it has no /debug/refusals")
-    found = [each for each in answer if each["kind"] == Kind.WOULD_REFUSE.value and _wanted(each, asked)]
+    counted: dict[str, Json] = {}
+    for replica, answer in to.ask_each("/debug/refusals").items():
+        if not isinstance(answer, list):
+            raise Failure(f"what answers at {replica} is no control plane of plait: it has no /debug/refusals")
+        for each in answer:
+            if each["kind"] == Kind.WOULD_REFUSE.value and _wanted(each, asked):
+                same = repr((each["from"], each["to"], each["policies"]))
+                counted[same] = _together(counted[same], each) if same in counted else each
+    found = list(counted.values())
     if asked.output is not Output.TABLE:
         print_document(found, asked.output)
     elif found:
@@ -161,6 +187,13 @@ def _shadow(where: str, asked: Asked) -> None:
         print_table(_SHADOW_COLUMNS, rows, asked.output)
     else:
         stdout().print("no dry-run policy would have refused anything since the control plane started")
+
+
+def _together(one: Json, other: Json) -> Json:
+    """What two replicas have counted of the same."""
+    latest = max(one, other, key=lambda each: str(each["last"]))
+    first = min(one["first"], other["first"])
+    return {**latest, "times": one["times"] + other["times"], "first": first}
 
 
 def _wanted(each: Json, asked: Asked) -> bool:

@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from xds.audit.suggest import Suggestion, suggestions
-from xds.cli.control_plane import MeshOption, address
+from xds.cli.control_plane import control_plane
 from xds.cli.failure import Failure
 from xds.cli.lazy import show_help, typer_app
+from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document
 from xds.cli.sidecars import known_workloads, readings
+from xds.cli.where import Installed
 from xds.decoders.build import Builder
 from xds.decoders.shape.documents import split
 from xds.decoders.shape.manifests import read_document
@@ -25,9 +27,10 @@ app.callback(invoke_without_command=True)(show_help)
 
 
 @app.command()
+@grouped
 def suggest(
     namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="The namespace whose workloads are called.")],
-    mesh: MeshOption = "",
+    where: Installed,
     output: OutputOption = Output.YAML,
 ) -> None:
     """The AuthorizationPolicies that allow what was seen in a namespace since its sidecars started, and nothing else.
@@ -36,10 +39,10 @@ def suggest(
     Methods, ports and identities are told apart; paths are not. An Envoy keeps 2,000 such counters and says how much
     came beyond.
     """
-    workloads = known_workloads(address(mesh=mesh))
+    workloads = known_workloads(control_plane(where))
     if namespace not in {each.namespace for each in workloads.all}:
         raise Failure(f"no workload is in namespace {namespace}")
-    found = suggestions(namespace, readings(mesh, namespace), workloads)
+    found = suggestions(namespace, readings(where, namespace), workloads)
     text = "---\n".join(each.text() for each in found)
     _check(text, found)
     if output is Output.JSON:

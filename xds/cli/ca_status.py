@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import typer
 
-from xds.cli.control_plane import HttpOption, MeshOption, address, ask
+from xds.cli.control_plane import control_plane
 from xds.cli.failure import Failure
+from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document, stdout
+from xds.cli.where import Where
 
 
-def status(http: HttpOption = "", mesh: MeshOption = "", output: OutputOption = Output.TABLE) -> None:
+@grouped
+def status(where: Where, output: OutputOption = Output.TABLE) -> None:
     """Where the CA of a running control plane stands: who signs, which roots are trusted, what holds a rotation.
 
     Exit status 1 when something holds it, or needs attention.
     """
-    where = address(http, mesh)
-    found = ask(where, "/debug/ca")
-    if found is None:
-        raise Failure(f"the control plane at {where} has no certificate authority")
+    asked = control_plane(where)
+    told = [each for each in asked.ask_each("/debug/ca").values() if each is not None]
+    if not told:
+        raise Failure(f"the control plane at {asked.name} has no certificate authority")
+    found = told[0]
+    for word in ("blocked_by", "warnings"):  # each replica knows what its own proxies hold
+        found[word] = list(dict.fromkeys(sentence for each in told for sentence in each[word]))
     if output is not Output.TABLE:
         print_document(found, output)
     else:

@@ -1,67 +1,132 @@
-"""Questions to a running control plane, over its HTTP port or, for a local mesh, its unix socket."""
+"""Questions to a running control plane: at an address, at a local mesh's socket, or to its replicas in a cluster."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import urlencode
 
 import typer
 
-from xds.cli.failure import Failure
-from xds.cli.local_mesh import running_mesh
+from xds.cli.failure import Failure, Unreachable
+from xds.cli.where import DEFAULT, Installed, Where, chosen
 
-DEFAULT: Final = "127.0.0.1:15014"
 _TIMEOUT_S: Final = 10.0
 
-HttpOption = Annotated[
-    str,
-    typer.Option(
-        "--http",
-        metavar="ADDR",
-        envvar="PLAIT_HTTP",
-        help=f"The control plane's HTTP address. Default: that of the mesh of `plait up`, else {DEFAULT}.",
-    ),
-]
-MeshOption = Annotated[str, typer.Option("--mesh", metavar="NAME", help="Which local mesh, where several run.")]
+
+class Pages(Protocol):
+    """HTTP pages somewhere."""
+
+    @property
+    def name(self) -> str:
+        """Where, for messages."""
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body. Errors: Unreachable, Failure."""
 
 
-class Unreachable(Failure):
-    """No control plane answers at that address."""
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """A control plane by its replicas, of which there is at least one. Errors of every method: Unreachable, Failure."""
+
+    replicas: tuple[Pages, ...]
+
+    @property
+    def name(self) -> str:
+        """Where it is, for messages."""
+        return ", ".join(each.name for each in self.replicas)
+
+    def ask(self, path: str, **query: str) -> Any:
+        """The JSON at ``path`` of the first replica that answers, for what all know; None when it has none (404)."""
+        for each in self.replicas[:-1]:
+            try:
+                return _json(each, path, query)
+            except Unreachable as error:
+                typer.echo(f"plait: note: {error}", err=True)
+        return _json(self.replicas[-1], path, query)
+
+    def ask_each(self, path: str, **query: str) -> Mapping[str, Any]:
+        """The same of every replica, by its name, for what each knows of its own proxies.
+
+        Those that do not answer are told of on stderr; it is an error when none does.
+        """
+        if len(self.replicas) == 1:
+            return {self.name: _json(self.replicas[0], path, query)}
+        told: dict[str, Any] = {}
+        unreachable: list[Unreachable] = []
+        with ThreadPoolExecutor(len(self.replicas)) as pool:
+            asked = {each.name: pool.submit(_json, each, path, query) for each in self.replicas}
+        for name, answer in asked.items():
+            try:
+                told[name] = answer.result()
+            except Unreachable as error:
+                unreachable.append(error)
+        if not told:
+            raise unreachable[0]
+        for each in unreachable:
+            typer.echo(f"plait: note: {each}", err=True)
+        return told
+
+    def one(self, name: str) -> ControlPlane:
+        """The replica of that name alone."""
+        return ControlPlane(tuple(each for each in self.replicas if each.name == name))
 
 
-def address(http: str = "", mesh: str = "") -> str:
-    """Where the control plane answers: ``http``, or what a running local mesh says, or the default."""
-    if http:
-        return http
-    running = running_mesh(mesh)
-    return DEFAULT if running is None else running.sockets.get("http", DEFAULT)
+def control_plane(of: Installed) -> ControlPlane:
+    """The one that is meant: at an address where one is given, of the local mesh that runs, else of the cluster.
 
-
-def ask(where: str, path: str, **query: str) -> Any:
-    """The JSON at ``path`` of the control plane at ``where`` (``host:port``, a URL, or the path of a unix socket).
-
-    None when it knows no such thing (404). Errors: Unreachable; Failure for any other answer.
+    Errors: Failure, Unreachable.
     """
-    import httpx
+    if isinstance(of, Where) and of.http:
+        return ControlPlane((Address(of.http),))
+    from xds.local.state import MeshEntry
 
-    socket = where.removeprefix("unix:")
-    local = socket.startswith("/")
-    url = "http://plait" if local else where if "://" in where else f"http://{where}"
-    transport = httpx.HTTPTransport(uds=socket) if local else None
-    try:
-        with httpx.Client(transport=transport, timeout=_TIMEOUT_S, trust_env=False) as client:
-            answer = client.get(url.rstrip("/") + path, params=query)
-    except httpx.InvalidURL:
-        raise Failure(f"{where!r} is no address: must be host:port, a URL or unix:/path") from None
-    except (httpx.TransportError, OSError) as error:
-        raise Unreachable(
-            f"no control plane answers at {where} ({error}); start one with `plait up` or `plait serve`, "
-            "or say where it is with --http"
-        ) from None
-    if answer.status_code == 404:
+    place = chosen(of)
+    if place is None:
+        return ControlPlane((Address(DEFAULT),))
+    if isinstance(place, MeshEntry):
+        return ControlPlane((Address(place.sockets.get("http", DEFAULT)),))
+    return ControlPlane(place.control_planes(of.root_namespace, of.revision))
+
+
+class Address:
+    """Pages at ``host:port``, a URL, or the path of a unix socket."""
+
+    def __init__(self, where: str) -> None:
+        self.name = where
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body. Errors: Unreachable; Failure where it is no address."""
+        import httpx
+
+        socket = self.name.removeprefix("unix:")
+        local = socket.startswith("/")
+        url = "http://plait" if local else self.name if "://" in self.name else f"http://{self.name}"
+        transport = httpx.HTTPTransport(uds=socket) if local else None
+        try:
+            with httpx.Client(transport=transport, timeout=_TIMEOUT_S, trust_env=False) as client:
+                answer = client.get(url.rstrip("/") + path)
+        except httpx.InvalidURL:
+            raise Failure(f"{self.name!r} is no address: must be host:port, a URL or unix:/path") from None
+        except (httpx.TransportError, OSError) as error:
+            raise Unreachable(
+                f"no control plane answers at {self.name} ({error}); start one with `plait up` or `plait serve`, "
+                "or say where it is with --http or --kubeconfig"
+            ) from None
+        return answer.status_code, answer.content
+
+
+def _json(pages: Pages, path: str, query: Mapping[str, str]) -> Any:
+    status, body = pages.get(f"{path}?{urlencode(query)}" if query else path)
+    if status == 404:
         return None
-    if answer.status_code != 200:
-        raise Failure(f"the control plane at {where} answered {path} with {answer.status_code}: {answer.text[:200]}")
+    if status != 200:
+        text = body[:200].decode(errors="replace")
+        raise Failure(f"the control plane at {pages.name} answered {path} with {status}: {text}")
     try:
-        return answer.json()
+        return json.loads(body)
     except ValueError:
-        raise Failure(f"what answers at {where} is no control plane of plait: no JSON at {path}") from None
+        raise Failure(f"what answers at {pages.name} is no control plane of plait: no JSON at {path}") from None

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from xds.cli.control_plane import HttpOption, MeshOption, address, ask
+from xds.cli.control_plane import control_plane
 from xds.cli.failure import Failure
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document
+from xds.cli.where import Where, found
 
 if TYPE_CHECKING:
+    from xds.cli.cluster import Cluster
     from xds.cli.manifests import Addresses, Manifests
+    from xds.local.state import MeshEntry
+    from xds.settings import Settings
 
 app = typer_app()
 
@@ -51,15 +55,13 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Place(Where):
     """Where the configuration is."""
 
     file: Annotated[
         list[Path] | None,
         typer.Option("-f", "--file", help="A file or directory of manifests; may be repeated. Default: what runs."),
     ] = None
-    http: HttpOption = ""
-    mesh: MeshOption = ""
 
 
 _DENIED: Final = 1
@@ -137,32 +139,48 @@ def _token(text: str) -> str:
 
 
 def _manifests(place: Place) -> Manifests:
-    from xds.cli.manifests import manifests
+    from xds.local.state import MeshEntry
     from xds.settings import SettingError, Settings
 
-    paths, addresses = (place.file, {}) if place.file else _running(place)
+    try:
+        settings = Settings.resolve(os.environ, {"manifests": tuple(place.file or ())})
+    except SettingError as error:
+        raise Failure(str(error)) from None
+    if place.file:
+        return _in_files(place.file, {}, settings)
+    where = None if place.http else found(place)
+    if where is None or isinstance(where, MeshEntry):
+        return _running(place, where, settings)
+    return _in_cluster(place, where, settings)
+
+
+def _in_files(paths: Sequence[Path], addresses: Addresses, settings: Settings) -> Manifests:
+    from xds.cli.manifests import manifests
+
     for path in paths:
         if not path.exists():
             raise Failure(f"{path}: there is no such file or directory")
-    try:
-        settings = Settings.resolve(os.environ, {"manifests": tuple(paths)})
-    except SettingError as error:
-        raise Failure(str(error)) from None
     return manifests(paths, settings, addresses)
 
 
-def _running(place: Place) -> tuple[Sequence[Path], Addresses]:
-    """The files that a running control plane has read, and the addresses of the pods of its local mesh."""
-    from xds.cli.local_mesh import running_mesh
-
-    where = address(place.http, place.mesh)
-    entry = None if place.http else running_mesh(place.mesh)
-    here = Path(f"/proc/{entry.pid}/cwd").resolve() if entry is not None else Path()
-    files = _files(ask(where, "/debug/registryz") or ())
+def _running(place: Place, mesh: MeshEntry | None, settings: Settings) -> Manifests:
+    """The files that a running control plane has read, with the addresses of the pods of its local mesh."""
+    asked = control_plane(place)
+    here = Path(f"/proc/{mesh.pid}/cwd").resolve() if mesh is not None else Path()
+    files = _files(asked.ask("/debug/registryz") or ())
     if not files:
-        raise Failure(f"the control plane at {where} has read no files; say where the manifests are with -f")
-    pods = entry.pods if entry is not None else ()
-    return [here / file for file in files], {(pod.namespace, pod.name): pod.addresses for pod in pods}
+        raise Failure(f"the control plane at {asked.name} has read no files; say where the manifests are with -f")
+    pods = mesh.pods if mesh is not None else ()
+    addresses = {(pod.namespace, pod.name): pod.addresses for pod in pods}
+    return _in_files([here / file for file in files], addresses, settings)
+
+
+def _in_cluster(place: Place, cluster: Cluster, settings: Settings) -> Manifests:
+    from xds.cli.cluster_objects import addresses_of, mesh_objects
+    from xds.cli.manifests import together
+
+    objects = mesh_objects(cluster, control_plane(place).ask("/debug/registryz") or ())
+    return together(objects, (), settings, addresses_of(objects))
 
 
 def _files(objects: Iterable[dict[str, str]]) -> list[str]:

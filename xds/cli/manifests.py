@@ -51,12 +51,21 @@ def manifests(paths: Sequence[Path], settings: Settings, addresses: Addresses = 
     for path in paths:
         loaded = load(path, size_limit_bytes=settings.manifest_size_limit)
         store.apply(Replaced(str(path), loaded.objects, problems={str(path): loaded.problems}))
-    objects = tuple(store)
+    return together(tuple(store), tuple(store.problems()), settings, addresses)
+
+
+def together(
+    objects: tuple[AuthoredObject, ...],
+    problems: tuple[Problem, ...],
+    settings: Settings,
+    addresses: Addresses,
+) -> Manifests:
+    """The same of objects that were read elsewhere, and of what was wrong with them."""
     specs = pod_specs(objects)
     builder = Builder(domain=settings.domain)
     at_once(builder.apply([*((each.ref, each.struct) for each in objects), *_running(objects, specs, addresses)]))
     made_up = frozenset(str(spec.key) for spec in specs if not addresses.get((spec.namespace, spec.name)))
-    return Manifests(builder.snapshot, specs, objects, (*store.problems(), *builder.problems), made_up)
+    return Manifests(builder.snapshot, specs, objects, (*problems, *builder.problems), made_up)
 
 
 def findings(paths: Sequence[Path], settings: Settings) -> tuple[Problem, ...]:

@@ -13,12 +13,14 @@ import yaml
 
 from xds.audit.plaintext import StillPlaintext, compared, totals
 from xds.audit.seen import KnownWorkload, Reading, Workloads
-from xds.cli.control_plane import MeshOption, address, ask
+from xds.cli.control_plane import ControlPlane, control_plane
 from xds.cli.durations import duration, shown
 from xds.cli.failure import Failure
 from xds.cli.lazy import show_help, typer_app
+from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document, print_table, stdout
 from xds.cli.sidecars import known_workloads, readings
+from xds.cli.where import Installed
 
 app = typer_app(help="Mutual TLS: who still talks plaintext, and how to end it.")
 app.callback(invoke_without_command=True)(show_help)
@@ -36,13 +38,14 @@ _COLUMNS: Final = {
 
 
 @app.command()
-def status(namespace: NamespaceOption = "", mesh: MeshOption = "", output: OutputOption = Output.TABLE) -> None:
+@grouped
+def status(where: Installed, namespace: NamespaceOption = "", output: OutputOption = Output.TABLE) -> None:
     """What every workload takes, and who has called it in plaintext since its sidecars started.
 
     Requests count for HTTP, connections for the rest. What has no sidecar takes plaintext from everybody.
     """
-    workloads = known_workloads(address(mesh=mesh))
-    known = readings(mesh, namespace)
+    workloads = known_workloads(control_plane(where))
+    known = readings(where, namespace)
     callers = compared({}, totals(known, workloads), workloads)
     rows = [_row(pods, callers) for pods in workloads.grouped(namespace).values()]
     print_table(_COLUMNS, rows, output)
@@ -67,13 +70,14 @@ def _row(pods: Sequence[KnownWorkload], callers: Iterable[StillPlaintext]) -> Ma
 
 
 @app.command()
+@grouped
 def strict(
     namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="The namespace that is to be STRICT.")],
+    where: Installed,
     window: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long to watch for plaintext.")] = "10s",
     write: Annotated[
         Path | None, typer.Option("--write", metavar="DIR", help="Write the manifest into this folder.")
     ] = None,
-    mesh: MeshOption = "",
     output: OutputOption = Output.YAML,
 ) -> None:
     """The PeerAuthentication that makes a namespace STRICT, when nobody talks plaintext to it; else exit status 1.
@@ -82,11 +86,11 @@ def strict(
     runs without a sidecar of its own. Who calls more rarely than that is not seen: watch for longer then.
     """
     length = duration(window, "--for")
-    where = address(mesh=mesh)
-    workloads = known_workloads(where)
+    asked = control_plane(where)
+    workloads = known_workloads(asked)
     if namespace not in {each.namespace for each in workloads.all}:
         raise Failure(f"no workload is in namespace {namespace}")
-    callers, known = _watched(mesh, namespace, workloads, length)
+    callers, known = _watched(where, namespace, workloads, length)
     _report(callers, known, length)
     if not known:
         typer.echo(f"{namespace} is not made STRICT: it has no sidecar that could take mutual TLS", err=True)
@@ -94,15 +98,15 @@ def strict(
     if any(each.stands_in_the_way for each in callers):
         typer.echo(f"{namespace} is not made STRICT: the callers above would be refused", err=True)
         raise typer.Exit(1)
-    _hand_over(namespace, _existing(where, namespace), write, output)
+    _hand_over(namespace, _existing(asked, namespace), write, output)
 
 
 def _watched(
-    mesh: str, namespace: str, workloads: Workloads, length: timedelta
+    where: Installed, namespace: str, workloads: Workloads, length: timedelta
 ) -> tuple[list[StillPlaintext], Sequence[Reading]]:
-    before = totals(readings(mesh, namespace), workloads)
+    before = totals(readings(where, namespace), workloads)
     time.sleep(length.total_seconds())
-    known = readings(mesh, namespace)
+    known = readings(where, namespace)
     return compared(before, totals(known, workloads), workloads), known
 
 
@@ -123,8 +127,8 @@ def _running(known: Sequence[Reading]) -> str:
     return f"{len(known)} sidecars, which have run for {shown(shortest)} to {shown(longest)}"
 
 
-def _existing(where: str, namespace: str) -> list[str]:
-    objects = ask(where, "/debug/registryz") or []
+def _existing(asked: ControlPlane, namespace: str) -> list[str]:
+    objects = asked.ask("/debug/registryz") or []
     here = (one for one in objects if one["kind"] == "PeerAuthentication" and one["namespace"] == namespace)
     return [f"{one['name']} ({one['origin']})" for one in here]
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
 
-from xds.cli.control_plane import HttpOption, MeshOption, address, ask
-from xds.cli.failure import Failure
+from xds.cli.connected import Proxy, connected
+from xds.cli.control_plane import control_plane
 from xds.cli.lazy import typer_app
 from xds.cli.local_mesh import pod_names
+from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document, print_table, stdout
 from xds.cli.target import Candidate, NamespaceOption, choose
+from xds.cli.where import Where
 
 app = typer_app()
-
-Proxy = Mapping[str, Any]
 
 _TYPES: Final = ("cds", "lds", "eds", "rds", "vhds", "ecds", "sds")
 _COLUMNS: Final = {
@@ -41,7 +41,9 @@ _FINDINGS: Final = frozenset(_STATES[:2])
 
 
 @app.command()
+@grouped
 def command(
+    where: Where,
     proxy: Annotated[
         str,
         typer.Argument(
@@ -51,16 +53,13 @@ def command(
         ),
     ] = "",
     namespace: NamespaceOption = "",
-    http: HttpOption = "",
-    mesh: MeshOption = "",
     output: OutputOption = Output.TABLE,
 ) -> None:
     """What each connected proxy was sent and has accepted, type by type; since when it has been so.
 
     SYNCED: all acknowledged. STALE: an answer is missing. REJECTED: Envoy refused it. Exit status 1 for the last two.
     """
-    where = address(http, mesh)
-    proxies = _connected(where)
+    proxies = connected(control_plane(where))
     if proxy:
         known = {Candidate(one["namespace"], one["name"], one["workload"]): one for one in proxies}
         proxies = [known[choose(proxy, namespace, known)]]
@@ -73,13 +72,6 @@ def command(
     else:
         print_table(_COLUMNS, [_row(one, datetime.now(UTC)) for one in proxies], output)
     raise typer.Exit(1 if any(_worst(one) in _FINDINGS for one in proxies) else 0)
-
-
-def _connected(where: str) -> Sequence[Proxy]:
-    found = ask(where, "/debug/syncz")
-    if not isinstance(found, list):
-        raise Failure(f"what answers at {where} is no control plane of plait: it has no /debug/syncz")
-    return found
 
 
 def _row(proxy: Proxy, now: datetime) -> Mapping[str, Any]:

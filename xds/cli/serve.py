@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +17,6 @@ from xds.cli.until_signalled import run_until_signalled
 
 if TYPE_CHECKING:
     from xds.settings import Settings
-    from xds.sources.changes import Source
 
 app = typer_app()
 
@@ -34,8 +32,22 @@ class From:
     kubeconfig: Annotated[
         Path | None, typer.Option("--kubeconfig", metavar="FILE", help="Watch the cluster of this kubeconfig.")
     ] = None
+    context: Annotated[
+        str | None, typer.Option("--context", metavar="NAME", help="Of the kubeconfig. Default: its current one.")
+    ] = None
     in_cluster: Annotated[
         bool | None, typer.Option("--in-cluster", help="Watch the cluster that this runs in.", show_default=False)
+    ] = None
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", metavar="NAME", help="Where it is in that cluster. Default: istio-system."),
+    ] = None
+    revision: Annotated[
+        str | None,
+        typer.Option("--revision", metavar="NAME", help="Which of the cluster's control planes. Default: default."),
+    ] = None
+    cluster_id: Annotated[
+        str | None, typer.Option("--cluster-id", metavar="NAME", help="The cluster's name. Default: Kubernetes.")
     ] = None
 
 
@@ -71,8 +83,33 @@ class At:
         str | None,
         typer.Option("--http", metavar="ADDR", help="Health, metrics and debug pages. Default: 127.0.0.1:15014."),
     ] = None
+    health: Annotated[
+        str | None,
+        typer.Option("--health", metavar="ADDR", help="Health and metrics, without the debug pages. Default: off."),
+    ] = None
     webhook: Annotated[
         str | None, typer.Option("--webhook", metavar="ADDR", help="Webhooks over TLS. Default: off.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """What the webhook puts into pods."""
+
+    proxy_image: Annotated[
+        str | None, typer.Option("--proxy-image", metavar="IMAGE", help="Default: envoyproxy/envoy:v1.40.0.")
+    ] = None
+    init_image: Annotated[
+        str | None, typer.Option("--init-image", metavar="IMAGE", help="With iptables. Default: plait/init.")
+    ] = None
+    injected_xds: Annotated[
+        str | None,
+        typer.Option(
+            "--injected-xds", metavar="ADDR", help="This control plane, for them. Default: its Service, port 15012."
+        ),
+    ] = None
+    cni: Annotated[
+        bool | None, typer.Option("--cni", help="Node agents set the interception rules.", show_default=False)
     ] = None
 
 
@@ -106,6 +143,7 @@ def command(
     read: From,
     at: At,
     by: By,
+    injected: Injected,
     log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the control plane: read manifests or a cluster, serve xDS. SIGTERM and Ctrl-C end it in order.
@@ -115,42 +153,35 @@ def command(
     from xds.events import set_up
     from xds.settings import SettingError, Settings
 
-    flags = {**asdict(read), **asdict(at), **asdict(by)}
+    flags = {**asdict(read), **asdict(at), **asdict(by), **asdict(injected)}
     flags["manifests"] = tuple(read.manifests) if read.manifests else None
     flags["xds_names"] = " ".join(at.xds_names) if at.xds_names else None
     try:
         settings = Settings.resolve(os.environ, flags)
     except SettingError as error:
         raise Failure(str(error)) from None
-    sources = _sources(settings)
-    if settings.webhook:
-        raise Failure("--webhook: this version has no webhooks")
+    _check_sources(settings)
     if log_level not in {"debug", "info", "warning", "error"}:
         raise Failure(f"--log-level {log_level}: must be debug, info, warning or error")
     set_up(log_level)
-    run_until_signalled(_serve(settings, sources))
+    run_until_signalled(_serve(settings))
 
 
-def _sources(settings: Settings) -> Sequence[Source]:
-    from xds.sources.files import FileSource
-
-    if settings.kubeconfig or settings.in_cluster:
-        raise Failure("this version reads manifests only: --manifests DIR")
-    if not settings.manifests:
-        raise Failure("say what to serve: --manifests DIR")
+def _check_sources(settings: Settings) -> None:
+    if not settings.manifests and not settings.watches_cluster:
+        raise Failure("say what to serve: --manifests DIR, --kubeconfig FILE or --in-cluster")
     for path in settings.manifests:
         if not path.exists():
             raise Failure(f"{path}: there is no such file or directory")
-    return [FileSource(path, size_limit_bytes=settings.manifest_size_limit) for path in settings.manifests]
 
 
-async def _serve(settings: Settings, sources: Sequence[Source]) -> None:
+async def _serve(settings: Settings) -> None:
     """Serve for ever."""
     from xds.serving import CannotServe, serve
 
     collector.relax()
     try:
-        await serve(settings, sources, collector.settle)
+        await serve(settings, collector.settle)
     except CannotServe as error:
         raise Failure(str(error)) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -137,9 +137,14 @@ class Builder:
         found = [value for values in self._under.get(wanted, {}).values() for value in values]
         if wanted == _NOBODY.under:
             return tuple(found[:1]) or (_NOBODY.value,)
-        if len(found) < 2:
-            return tuple(found)
-        return tuple(sorted(dict.fromkeys(found), key=_ORDER.get(wanted.table, _by_age)))
+        return in_order(wanted.table, found)
+
+
+def in_order(table: Table, found: Sequence[Any]) -> Rows:
+    """The rows under one key of a table, each once, in the order in which rivals win."""
+    if len(found) < 2:
+        return tuple(found)
+    return tuple(sorted(dict.fromkeys(found), key=_ORDER.get(table, _by_age)))
 
 
 def _by_age(value: Any) -> tuple[Any, ...]:

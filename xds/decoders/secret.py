@@ -19,6 +19,8 @@ _KEY: Final = ("tls.key", "key")
 _AUTHORITIES: Final = ("ca.crt", "cacert")
 _REVOKED: Final = ("ca.crl", "crl")
 _PEM: Final = b"-----BEGIN "
+CREDENTIAL_KEYS: Final = frozenset({*_CERTIFICATE, *_KEY, *_AUTHORITIES, *_REVOKED})
+"""What is read of a Secret; one with none of these is no credential."""
 
 
 def decode(authored: Authored) -> Iterator[Row]:

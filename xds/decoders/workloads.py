@@ -10,9 +10,11 @@ from xds.kinds.namespace import Namespace as NamespaceStruct
 from xds.kinds.node import Node as NodeStruct
 from xds.kinds.pod import Pod as PodStruct
 from xds.model.endpoint import Locality
+from xds.model.injection import INJECT, REVISION, STATUS
 from xds.model.labels import labels
+from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL
 from xds.model.snapshot import Input, Table
-from xds.model.workload import Namespace, NodeLocality, Workload
+from xds.model.workload import Injection, Namespace, NodeLocality, Workload
 
 REGION = "topology.kubernetes.io/region"
 ZONE = "topology.kubernetes.io/zone"
@@ -20,6 +22,8 @@ SUBZONE = "topology.istio.io/subzone"
 OWN_LOCALITY = ("istio-locality", "topology.istio.io/locality")
 _CAPTURE = "traffic.sidecar.istio.io/"
 TEMPLATE_HASH = "pod-template-hash"
+PROXY = "istio-proxy"
+_ALIVE = ("Pending", "Running")
 
 
 def decode_pod(authored: Authored) -> Iterator[Row]:
@@ -43,6 +47,8 @@ def decode_pod(authored: Authored) -> Iterator[Row]:
         ports=ports,
         hostname=struct.spec.hostname,
         owner=_owner(struct),
+        owner_kind=_owner_kind(struct),
+        injection=_injection(struct),
         captured=_captured(struct.metadata.annotations),
         not_captured=_ports(struct.metadata.annotations.get(f"{_CAPTURE}excludeInboundPorts", "")),
     )
@@ -57,6 +63,22 @@ def _owner(struct: PodStruct) -> str:
     owner = next((each.name for each in struct.metadata.owner_references if each.controller), "")
     suffix = struct.metadata.labels.get(TEMPLATE_HASH, "")
     return owner.removesuffix(f"-{suffix}") if suffix else owner
+
+
+def _owner_kind(struct: PodStruct) -> str:
+    kind = next((each.kind for each in struct.metadata.owner_references if each.controller), "")
+    return "Deployment" if kind == "ReplicaSet" and TEMPLATE_HASH in struct.metadata.labels else kind
+
+
+def _injection(struct: PodStruct) -> Injection:
+    meta, spec = struct.metadata, struct.spec
+    names = {each.name for each in (*spec.init_containers, *spec.containers)}
+    return Injection(
+        possible=struct.status.phase in _ALIVE and not spec.host_network and meta.deletion_timestamp is None,
+        wish=meta.annotations.get(INJECT, ""),
+        done=STATUS in meta.annotations or PROXY in names or meta.labels.get(TLS_MODE_LABEL) == TLS_MODE_ISTIO,
+        revision=meta.annotations.get(REVISION, "") if STATUS in meta.annotations else "",
+    )
 
 
 def _captured(annotations: Mapping[str, str]) -> tuple[int, ...] | None:

@@ -25,6 +25,7 @@ from xds.kinds.service import Service, ServicePort
 from xds.kinds.service_entry import ServiceEntry
 from xds.local.addresses import assign_cluster_ips
 from xds.local.pods import Phase, PodSpec, PodStatus
+from xds.model.injection import STATUS
 from xds.model.object import Object
 from xds.model.refs import ObjectRef, Origin
 from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL
@@ -75,7 +76,7 @@ def _needs_entry_address(struct: ServiceEntry) -> bool:
 def running_pod(spec: PodSpec, status: PodStatus, *, takes_tls: bool) -> Made:
     """The Pod object of a pod that runs here; ``takes_tls`` is whether a sidecar of its own takes what comes in.
 
-    Such a pod has the label by which istio's injector says so.
+    Such a pod has the label by which istio's injector says so, and one with a sidecar the injector's annotation.
     """
     ports = tuple(
         ContainerPort(container_port=port.port, name=port.name)
@@ -88,7 +89,7 @@ def running_pod(spec: PodSpec, status: PodStatus, *, takes_tls: bool) -> Made:
             name=spec.name,
             namespace=spec.namespace,
             labels={**spec.labels, **({TLS_MODE_LABEL: TLS_MODE_ISTIO} if takes_tls else {})},
-            annotations=dict(spec.annotations),
+            annotations={**spec.annotations, **({STATUS: "{}"} if spec.inject else {})},
             owner_references=_owner(spec),
         ),
         spec=PodSpecStruct(

@@ -16,10 +16,10 @@ from typing import Final, Self
 
 from xds.local import secrets
 from xds.local.commands import CommandFailed, User
-from xds.local.interception import Interception
 from xds.local.pod_host import Sandbox
 from xds.local.pods import PodSpec
 from xds.local.services import HostAddresses, LocalService
+from xds.model.interception import Interception
 
 NETWORK: Final = "127.77.0.0/16"
 # Where a pod's Envoy listens as an HTTP proxy, at the pod's address.

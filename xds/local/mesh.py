@@ -21,7 +21,6 @@ from xds.local import loopback, sidecar, state
 from xds.local.access import user_in
 from xds.local.addresses import AddressPool
 from xds.local.commands import CommandFailed, User, kill, missing_tools, started_at
-from xds.local.interception import PROXY_ID
 from xds.local.namespace_host import NamespaceHost
 from xds.local.output import Sink
 from xds.local.pod import Pod, PodPlace
@@ -31,6 +30,7 @@ from xds.local.pods import Phase, PodKey, PodSpec, PodStatus
 from xds.local.services import HostAddresses, LocalService
 from xds.local.settings import LocalSettings
 from xds.local.sidecar import BootstrapFor
+from xds.model.interception import PROXY_ID
 
 # How long replaced pods are kept when those that replace them do not become ready.
 _REPLACE_WAIT: Final = timedelta(seconds=15)

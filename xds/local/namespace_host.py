@@ -9,7 +9,6 @@ from typing import Self
 
 from xds.local import secrets
 from xds.local.egress import Egress
-from xds.local.interception import PROXY_ID
 from xds.local.names import ClusterNames
 from xds.local.node import RUN_DIR, Node
 from xds.local.pod_host import Sandbox
@@ -19,6 +18,7 @@ from xds.local.resolver import Resolver, host_resolvers
 from xds.local.service_network import ServiceNetwork
 from xds.local.services import HostAddresses, LocalService
 from xds.local.settings import LocalSettings
+from xds.model.interception import PROXY_ID
 
 
 class NamespaceHost:

@@ -12,7 +12,6 @@ from typing import Any
 from xds.local import pod_tokens, probes, sidecar
 from xds.local.commands import CommandFailed, User, started_at
 from xds.local.container import argv, environment, expand
-from xds.local.interception import interception
 from xds.local.output import OutputLine, Sink
 from xds.local.pod_host import PodHost, Sandbox
 from xds.local.pod_network import hostname
@@ -22,6 +21,7 @@ from xds.local.program import Program, Supervisor, start
 from xds.local.settings import LocalSettings
 from xds.local.sidecar import Admin, BootstrapFor
 from xds.local.state import PodEntry
+from xds.model.interception import interception
 from xds.model.problem import Problems
 from xds.model.refs import FieldRef, ObjectRef
 

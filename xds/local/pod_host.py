@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from xds.local.commands import User
-from xds.local.interception import Interception
 from xds.local.pods import PodSpec
 from xds.local.services import HostAddresses, LocalService
+from xds.model.interception import Interception
 
 
 class Sandbox(Protocol):

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from xds.local.commands import User, child_of, inside_network, inside_pod, run
-from xds.local.interception import Interception, rules
 from xds.local.names import DOMAIN
 from xds.local.node import RUN_DIR, Node, expect_ready, load_rules
 from xds.local.pods import PodSpec
+from xds.model.interception import Interception, rules
 
 # $1 host name, $2 folder of the pod's files. Bind mounts change nothing outside: the mount namespace is the pod's own.
 _SCRIPT: Final = """

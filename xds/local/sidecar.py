@@ -15,7 +15,6 @@ from typing import Any, Final
 from xds.bootstrap import ADMIN_PORT, ControlPlane, OwnPorts, ProxyNode, bootstrap
 from xds.local import pod_tokens
 from xds.local.commands import User
-from xds.local.interception import MODE, PROXY_ID
 from xds.local.loopback import PROXY_PORT
 from xds.local.netns import http_request
 from xds.local.node import RUN_DIR
@@ -23,6 +22,7 @@ from xds.local.pod_host import PodHost
 from xds.local.pods import PodKey, PodSpec
 from xds.local.settings import LocalSettings
 from xds.local.state import PodEntry, files_folder
+from xds.model.interception import MODE, PROXY_ID
 
 PROXY: Final = User(PROXY_ID, PROXY_ID)
 _POLL_S: Final = 0.05

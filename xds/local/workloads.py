@@ -17,9 +17,9 @@ from xds.kinds.pod import Pod, PodTemplateSpec
 from xds.kinds.pod import PodSpec as PodSpecStruct
 from xds.kinds.pod import Probe as ProbeStruct
 from xds.kinds.stateful_set import StatefulSet
-from xds.local.injection import should_inject
 from xds.local.pods import Container, ContainerPort, EnvVar, ExecAction, HttpGet, PodSpec, Probe, Restart, TcpSocket
 from xds.local.replicas import pod_names
+from xds.model.injection import Candidate, decide
 from xds.model.object import Object
 
 TEMPLATE_HASH = "pod-template-hash"
@@ -74,6 +74,8 @@ def _pod(
     if isinstance(each.struct, StatefulSet):
         subdomain = subdomain or each.struct.spec.service_name
     grace = spec.termination_grace_period_seconds
+    labels = namespaces.get(namespace, {})
+    candidate = Candidate(namespace, labels, metadata.labels, metadata.annotations, spec.host_network)
     return PodSpec(
         namespace=namespace,
         name=name,
@@ -85,13 +87,7 @@ def _pod(
         restart=_restart(kind, spec),
         hostname=spec.hostname or (name if kind == "StatefulSet" else ""),
         subdomain=subdomain,
-        inject=should_inject(
-            namespaces.get(namespace, {}),
-            metadata.labels,
-            metadata.annotations,
-            spec.host_network,
-            namespace=namespace,
-        ),
+        inject=decide(candidate).inject,
         workload=each.ref.name,
         workload_kind=kind,
         termination_grace=timedelta(seconds=_GRACE_S if grace is None else min(grace, _LONGEST_GRACE_S)),

@@ -7,6 +7,9 @@ from enum import Enum
 from typing import Final
 
 SCHEME = "spiffe://"
+TOKEN_AUDIENCE: Final = "istio-ca"  # of the service-account tokens by which proxies prove themselves
+AUDIENCE: Final = "istio-ca"
+"""For whom a proxy's service-account token is: the control plane, as bootstraps of istio say too."""
 
 
 class Identity(Enum):

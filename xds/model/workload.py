@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from xds.model.endpoint import NOWHERE, Locality
 from xds.model.labels import NO_LABELS, Labels
 from xds.model.refs import ObjectRef
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """How a pod stands to having a sidecar of its own.
+
+    ``possible`` while it runs or is about to, on a network of its own; ``wish`` is what its annotation says of it;
+    ``revision`` the control plane that gave it the one that it has.
+    """
+
+    possible: bool = False
+    wish: str = ""
+    done: bool = False
+    revision: str = ""
+
+
+NO_INJECTION: Final = Injection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +42,8 @@ class Workload:
     owner: str = ""
     captured: tuple[int, ...] | None = None  # ports whose connections come in by the sidecar; None: all
     not_captured: tuple[int, ...] = ()
+    owner_kind: str = ""
+    injection: Injection = NO_INJECTION
 
     @property
     def namespace(self) -> str:

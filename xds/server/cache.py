@@ -185,6 +185,10 @@ class SnapshotCache:
         """The groups that have streams."""
         return [name for name, group in self._groups.items() if group.connections]
 
+    def groups(self) -> list[Group]:
+        """The groups that have streams, themselves."""
+        return [group for group in self._groups.values() if group.connections]
+
     def group(self, name: str) -> Group:
         """The group of that name, made if need be."""
         found = self._groups.get(name)

@@ -119,6 +119,10 @@ class Stream(ABC):
             return False
         return all(sub.settled(target.of(type_url)) for type_url, sub in self.subscriptions.items())
 
+    def unanswered(self, sub: Subscription) -> list[Batch]:
+        """The responses of one type that the client has not answered yet."""
+        return [batch for each, batch in self._sent.values() if each is sub]
+
     @abstractmethod
     def new_subscription(self, type_url: str) -> Subscription:
         """The state of a type not asked for so far."""

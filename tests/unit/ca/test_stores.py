@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import contextlib
 import stat
 import threading
@@ -47,28 +48,26 @@ class Secrets:
         self.kept: dict[str, Any] = {}
         self.version = 100
 
-    def read_namespaced_secret(self, name: str, namespace: str) -> Any:
+    def read_namespaced_secret(self, name: str, namespace: str, *, _request_timeout: float) -> Any:
         if f"{namespace}/{name}" not in self.kept:
             raise ApiException(status=404)
-        return self.kept[f"{namespace}/{name}"]
+        return copy.deepcopy(self.kept[f"{namespace}/{name}"])
 
-    def create_namespaced_secret(self, namespace: str, body: Any) -> Any:
+    def create_namespaced_secret(self, namespace: str, body: Any, *, _request_timeout: float) -> Any:
         if f"{namespace}/{body['metadata']['name']}" in self.kept:
             raise ApiException(status=409)
-        return self._keep(namespace, body)
+        return self._keep(f"{namespace}/{body['metadata']['name']}", body["data"])
 
-    def replace_namespaced_secret(self, name: str, namespace: str, body: Any) -> Any:
-        found = self.read_namespaced_secret(name, namespace)
-        if found.metadata.resource_version != body["metadata"]["resourceVersion"]:
+    def replace_namespaced_secret(self, name: str, namespace: str, body: Any, *, _request_timeout: float) -> Any:
+        found = self.kept[f"{namespace}/{name}"]
+        if found.metadata.resource_version != body.metadata.resource_version:
             raise ApiException(status=409)
-        return self._keep(namespace, body)
+        return self._keep(f"{namespace}/{name}", body.data)
 
-    def _keep(self, namespace: str, body: Any) -> Any:
+    def _keep(self, name: str, data: Any) -> Any:
         self.version += 1
-        metadata = SimpleNamespace(resource_version=str(self.version))
-        made = SimpleNamespace(metadata=metadata, data=body["data"])
-        self.kept[f"{namespace}/{body['metadata']['name']}"] = made
-        return made
+        self.kept[name] = SimpleNamespace(metadata=SimpleNamespace(resource_version=str(self.version)), data=data)
+        return copy.deepcopy(self.kept[name])
 
 
 @pytest.fixture(params=["directory", "secret", "memory"])

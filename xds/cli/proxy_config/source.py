@@ -5,26 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from xds.cli.control_plane import HttpOption, MeshOption, Unreachable, address, ask
-from xds.cli.failure import Failure
-from xds.cli.local_mesh import candidates, pod_names, running_mesh
+from xds.cli.connected import connected
+from xds.cli.control_plane import Pages, control_plane
+from xds.cli.failure import Failure, Unreachable
+from xds.cli.local_mesh import pod_names
 from xds.cli.output import Output, OutputOption
 from xds.cli.proxy_config.dump import ProxyConfig, from_control_plane, from_envoy, with_provenance
 from xds.cli.target import Candidate, NamespaceOption, choose
-
-if TYPE_CHECKING:
-    from xds.local.state import PodEntry
+from xds.cli.where import Where, found
 
 _DUMP: Final = "/config_dump?include_eds"
 _HOSTS: Final = "/clusters?format=json"
 
 
 @dataclass(frozen=True, slots=True)
-class From:
+class From(Where):
     """Which proxy, read where, printed how."""
 
     proxy: Annotated[
@@ -40,8 +39,6 @@ class From:
     sent: Annotated[bool, typer.Option("--sent", help="What the control plane sent, not what Envoy made of it.")] = (
         False
     )
-    http: HttpOption = ""
-    mesh: MeshOption = ""
     output: OutputOption = Output.TABLE
 
 
@@ -54,13 +51,13 @@ def read(where: From) -> ProxyConfig:
         return from_envoy(_json(where.file.read_bytes(), str(where.file)), {})
     if not where.proxy:
         raise Failure("say which proxy: pod, pod.namespace, pod/namespace or deploy/NAME")
-    pod = None if where.sent else _local_pod(where)
-    if pod is None:
+    envoy = None if where.sent else _envoy(where)
+    if envoy is None:
         return _sent(where)
     try:
-        config = from_envoy(_admin(pod, _DUMP), _admin(pod, _HOSTS))
-    except OSError as error:
-        typer.echo(f"plait: note: its Envoy does not answer ({error}), so this is what it was sent", err=True)
+        config = from_envoy(_admin(envoy, _DUMP), _admin(envoy, _HOSTS))
+    except Unreachable as error:
+        typer.echo(f"plait: note: {error}; so this is what it was sent", err=True)
         return _sent(where)
     try:
         return with_provenance(config, _sent(where))
@@ -68,35 +65,31 @@ def read(where: From) -> ProxyConfig:
         return config
 
 
-def _local_pod(where: From) -> PodEntry | None:
-    """The pod with a sidecar in a local mesh; None when none runs, or another control plane is asked for."""
-    if where.http:
+def _envoy(where: From) -> Pages | None:
+    """The Envoy of the pod, in a local mesh or a cluster; None where neither is, or another control plane is asked."""
+    from xds.cli.sidecars import envoys
+
+    if where.http or found(where) is None:
         return None
-    mesh = running_mesh(where.mesh)
-    if mesh is None:
-        return None
-    pods = candidates(pod for pod in mesh.pods if pod.sidecar)
-    return pods[choose(where.proxy, where.namespace, pods)]
+    known = envoys(where, where.namespace)
+    return known[choose(where.proxy, where.namespace, known)]
 
 
-def _admin(pod: PodEntry, path: str) -> dict[str, Any]:
-    """The JSON that the pod's Envoy answers. Errors: OSError when it does not; Failure for another answer."""
-    from xds.local.sidecar import admin_of
-
-    status, body = admin_of(pod, path)
+def _admin(envoy: Pages, path: str) -> dict[str, Any]:
+    """The JSON that an Envoy answers. Errors: Unreachable; Failure for another answer."""
+    status, body = envoy.get(path)
     if status != 200:
-        raise Failure(f"the Envoy of {pod.key} answered {path} with {status}")
-    return _json(body, f"the Envoy of {pod.key}")
+        raise Failure(f"{envoy.name} answered {path} with {status}")
+    return _json(body, envoy.name)
 
 
 def _sent(where: From) -> ProxyConfig:
-    place = address(where.http, where.mesh)
-    proxies = ask(place, "/debug/syncz") or []
-    known = {Candidate(one["namespace"], one["name"], one["workload"]): one["proxy"] for one in proxies}
+    to = control_plane(where)
+    known = {Candidate(one["namespace"], one["name"], one["workload"]): one for one in connected(to)}
     chosen = known[choose(where.proxy, where.namespace, known)]
-    answer = ask(place, "/debug/config_dump", proxy=chosen)
+    answer = to.one(chosen.get("replica", to.name)).ask("/debug/config_dump", proxy=chosen["proxy"])
     if answer is None:
-        raise Unreachable(f"{where.proxy} has just disconnected from the control plane at {place}")
+        raise Unreachable(f"{where.proxy} has just disconnected from the control plane at {to.name}")
     return from_control_plane(answer["resources"])
 
 

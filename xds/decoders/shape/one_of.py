@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from xds.decoders.shape.faults import Fault, listed
 from xds.decoders.shape.positions import Path
-from xds.kinds.http_policies import Abort, Delay
-from xds.kinds.http_route import HTTPBody, HTTPRedirect, HTTPRewrite, HTTPRoute
-from xds.kinds.load_balancer import ConsistentHashLB, LoadBalancerSettings, LocalityLoadBalancerSetting
-from xds.kinds.service_entry import ServiceEntrySpec
-from xds.kinds.string_match import StringMatch
-
-Groups = tuple[tuple[str, ...], ...]
-
-ONE_OF: Mapping[type[msgspec.Struct], Groups] = MappingProxyType(
-    {
-        StringMatch: (("exact", "prefix", "regex"),),
-        HTTPRoute: (
-            ("route", "redirect", "directResponse", "delegate"),
-            ("mirror", "mirrors"),
-        ),
-        HTTPRedirect: (("port", "derivePort"), ("uri", "prefixRewrite")),
-        HTTPBody: (("string", "bytes"),),
-        HTTPRewrite: (("uri", "uriRegexRewrite"),),
-        Delay: (("fixedDelay", "exponentialDelay"),),
-        Abort: (("httpStatus", "grpcStatus", "http2Error"),),
-        LoadBalancerSettings: (("simple", "consistentHash"),),
-        ConsistentHashLB: (
-            ("httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName"),
-            ("ringHash", "maglev"),
-        ),
-        LocalityLoadBalancerSetting: (("distribute", "failover"), ("distribute", "failoverPriority")),
-        ServiceEntrySpec: (("endpoints", "workloadSelector"),),
-    }
-)
-"""By struct, the groups of fields of which at most one may be set; JSON names."""
+from xds.kinds.exclusive import ONE_OF
 
 
 def one_of(value: msgspec.Struct, path: Path = ()) -> Iterator[Fault]:

@@ -8,12 +8,14 @@ from typing import Any, Final
 from xds.explain.analyze import (
     authorization,
     destination_rules,
+    injection,
     peer_authentication,
     request_authentication,
     services,
     virtual_services,
 )
 from xds.model.problem import Problem, Severity
+from xds.model.refs import ObjectRef
 from xds.model.snapshot import ALL, Input, Snapshot, Table
 from xds.view.graph import Call, Graph, Read, call
 
@@ -25,6 +27,7 @@ _CHECKS: Final[tuple[tuple[Table, Callable[[Read, Any], tuple[Problem, ...]]], .
     (Table.POLICY, authorization.check),
     (Table.POLICY, request_authentication.check),
     (Table.POLICY, peer_authentication.check),
+    (Table.NAMESPACE, injection.check),
 )
 
 
@@ -50,6 +53,13 @@ def found_in(graph: Graph) -> Generator[None, None, tuple[Problem, ...]]:
         for each in made:
             graph.release(each)
     return between
+
+
+def found_about(snapshot: Snapshot, ref: ObjectRef, rows: Iterable[Input]) -> tuple[Problem, ...]:
+    """What is wrong between one object, which has ``rows`` in that snapshot, and the others."""
+    graph = Graph(snapshot)
+    wanted = [call(check, row.key) for row in dict.fromkeys(rows) for table, check in _CHECKS if table is row.table]
+    return tuple(problem for each in wanted for problem in graph.get(each) if problem.at.object == ref)
 
 
 def analyze(snapshot: Snapshot, decoded: Iterable[Problem]) -> tuple[Problem, ...]:

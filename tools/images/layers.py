@@ -1,0 +1,45 @@
+"""Layers in a cache: each is made once for what it is made of, which is its key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.images.archive import Layer, write_layer
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCache:
+    """Layers below ``folder``, of each name only the newest."""
+
+    folder: Path
+
+    def layer(self, name: str, key: object, make: Callable[[Path], None]) -> Layer:
+        """The layer ``name`` of ``key``, anything that JSON can write; if it is not there, ``make`` fills a folder."""
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+        path = self.folder / f"{name}-{digest}.tar"
+        known = path.with_suffix(".sha256")
+        if known.exists() and path.exists():
+            return Layer(path, known.read_text())
+        print(f"images: making layer {name}", flush=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"plait-{name}-") as made:
+            root = Path(made) / "root"
+            root.mkdir(mode=0o755)
+            make(root)
+            layer = write_layer(root, path)
+        for old in self.folder.glob(f"{name}-{'[0-9a-f]' * 16}.*"):
+            if old != path:
+                old.unlink()
+        known.write_text(layer.digest)
+        return layer
+
+
+def unpack(layer: Layer, root: Path) -> None:
+    """Unpack a layer over ``root``."""
+    shutil.unpack_archive(layer.path, root, "tar", filter="fully_trusted")

@@ -1,0 +1,224 @@
+"""A cluster as commands see it: its pods, and pages of theirs on loopback, all of it through the API server."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
+
+from xds.bootstrap import ADMIN_PORT
+from xds.cli.failure import Failure, Unreachable
+from xds.cli.target import Candidate
+from xds.decoders.workloads import TEMPLATE_HASH
+from xds.kinds.pod import Pod
+
+ADMIN_PAGES: Final = 15014
+"""The port of the control plane's pages, on loopback of its pods."""
+
+PROXY: Final = "istio-proxy"
+"""The name of the container that Envoy runs in."""
+
+_TIMEOUT_S: Final = 10.0
+_AT_ONCE: Final = 500
+_HANDSHAKE: Final = re.compile(r"Handshake status (\d+)")
+_SAID: Final = re.compile(r'"message":\s*"((?:[^"\\]|\\.)*)"')
+
+
+class _Page(msgspec.Struct, frozen=True, rename="camel"):
+    items: tuple[msgspec.Raw, ...] = ()
+    metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+def cluster(kubeconfig: str, context: str = "") -> Cluster:
+    """The cluster of a context of a kubeconfig (the current one when empty). Nothing is asked of it yet.
+
+    Errors: Failure when the kubeconfig does not say.
+    """
+    from xds.sources.kube_config import NoCluster, connect
+
+    if not kubeconfig:
+        raise Failure("no kubeconfig is here: say which with --kubeconfig")
+    try:
+        configuration = connect(Path(kubeconfig), context=context).configuration
+    except NoCluster as error:
+        raise Failure(str(error)) from None
+    return Cluster(configuration, context or kubeconfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster. Errors of every method: Unreachable, and Failure where it refuses or has no such thing."""
+
+    configuration: Any = field(repr=False)
+    name: str
+
+    def client(self) -> Any:
+        """A client of its own for who asks: a stream changes the client that it is made with."""
+        from kubernetes import client
+
+        return client.ApiClient(self.configuration)
+
+    def pods(self, namespace: str = "", labels: str = "") -> tuple[Pod, ...]:
+        """The pods with those labels (``app=istiod,istio.io/rev=x``), of one namespace or of all."""
+        path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+        return tuple(msgspec.json.decode(item, type=Pod) for item in self.items(path, labels))
+
+    def items(self, path: str, labels: str = "") -> Iterator[msgspec.Raw]:
+        """The objects of a list, as JSON."""
+        after = ""
+        while True:
+            query = {"labelSelector": labels, "continue": after, "limit": str(_AT_ONCE)}
+            page = msgspec.json.decode(self.get(path, query), type=_Page)
+            yield from page.items
+            after = page.metadata.get("continue", "")
+            if not after:
+                return
+
+    def get(self, path: str, query: Mapping[str, str] = MappingProxyType({})) -> bytes:
+        """What the API server answers."""
+        import urllib3
+
+        client = self.client()
+        request = client.param_serialize(
+            "GET",
+            path,
+            query_params=[pair for pair in query.items() if pair[1]],
+            header_params={"Accept": "application/json"},
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = client.call_api(*request, _request_timeout=_TIMEOUT_S)
+            body: bytes = answer.read()
+        except urllib3.exceptions.HTTPError as error:
+            raise Unreachable(f"the API server of {self.name} does not answer: {error}") from None
+        if answer.status != 200:
+            raise Failure(f"{self.name}: {path}: {_refusal(body.decode(errors='replace'), answer.status)}")
+        return body
+
+    def control_planes(self, namespace: str, revision: str = "") -> tuple[PodPages, ...]:
+        """The pages of every replica of the control plane that runs; of all revisions when none is named."""
+        labels = f"app=istiod,istio.io/rev={revision}" if revision else "app=istiod"
+        known = self.pods(namespace, labels)
+        running = [pod for pod in known if pod.status.phase == "Running" and not pod.metadata.deletion_timestamp]
+        if not running:
+            named = ", ".join(f"{pod.metadata.name} is {pod.status.phase}" for pod in known)
+            raise Failure(
+                f"{self.name}: no control plane runs in namespace {namespace} (pods with {labels}): "
+                f"{named or 'there is none; install it with plait install, or say where it is with --root-namespace'}"
+            )
+        return tuple(self.pages(candidate(pod), ADMIN_PAGES) for pod in running)
+
+    def envoys(self, namespace: str = "") -> dict[Candidate, PodPages]:
+        """The admin page of every sidecar that runs, or of those of one namespace."""
+        known = (pod for pod in self.pods(namespace) if has_sidecar(pod) and pod.status.phase == "Running")
+        return {named: self.pages(named, ADMIN_PORT) for named in map(candidate, known)}
+
+    def pages(self, pod: Candidate, port: int) -> PodPages:
+        """The HTTP pages on loopback of a pod."""
+        return PodPages(self, pod.namespace, pod.name, port)
+
+
+def candidate(pod: Pod) -> Candidate:
+    """What users may call the pod."""
+    return Candidate(pod.metadata.namespace, pod.metadata.name, *_workload(pod))
+
+
+def _workload(pod: Pod) -> tuple[str, str]:
+    owner = next((each for each in pod.metadata.owner_references if each.controller), None)
+    if owner is None:
+        return "", ""
+    suffix = pod.metadata.labels.get(TEMPLATE_HASH, "")
+    if owner.kind == "ReplicaSet" and suffix:
+        return owner.name.removesuffix(f"-{suffix}"), "Deployment"
+    return owner.name, owner.kind
+
+
+class PodPages:
+    """HTTP pages on loopback of a pod, by a port-forward that is kept from one question to the next."""
+
+    def __init__(self, cluster: Cluster, namespace: str, pod: str, port: int) -> None:
+        self.name = f"pod {namespace}/{pod} port {port}"
+        self._cluster = cluster
+        self._pod = (pod, namespace)
+        self._port = port
+        self._forward: Any = None
+        self._connection: http.client.HTTPConnection | None = None
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body. Errors: Unreachable; Failure where the port-forward is refused."""
+        kept = self._connection
+        if kept is not None:
+            try:
+                return _ask(kept, path)
+            except (OSError, http.client.HTTPException):
+                self.close()  # the server has hung up meanwhile
+        connection = self._connected()
+        try:
+            return _ask(connection, path)
+        except (OSError, http.client.HTTPException) as error:
+            told = self._forward.error(self._port)
+            self.close()
+            raise Unreachable(f"{self.name} does not answer: {(told or str(error) or repr(error)).strip()}") from None
+
+    def close(self) -> None:
+        """End the port-forward."""
+        if self._forward is not None:
+            self._forward.close()
+        self._forward = self._connection = None
+
+    def _connected(self) -> http.client.HTTPConnection:
+        from kubernetes import client
+
+        connect = client.CoreV1Api(self._cluster.client()).connect_get_namespaced_pod_portforward
+        self._forward = streamed(self.name, connect, *self._pod, ports=str(self._port))
+        sock = self._forward.socket(self._port)
+        sock.settimeout(_TIMEOUT_S)
+        self._connection = http.client.HTTPConnection("localhost", self._port)
+        self._connection.auto_open = 0
+        self._connection.sock = sock
+        return self._connection
+
+
+def _ask(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def streamed(name: str, connect: Any, *arguments: str, **query: Any) -> Any:
+    """What ``kubernetes.stream`` makes of a call: a PortForward, or (exec) a WSClient.
+
+    Errors: Unreachable; Failure when the API server refuses.
+    """
+    import websocket
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.stream import portforward, stream
+
+    websocket.setdefaulttimeout(_TIMEOUT_S)
+    make = portforward if "ports" in query else stream
+    try:
+        return make(connect, *arguments, **query)
+    except ApiException as error:
+        status = _HANDSHAKE.search(str(error.reason))
+        kind = Failure if status else Unreachable
+        raise kind(f"{name}: {_refusal(str(error.reason))}") from None
+
+
+def _refusal(text: str, status: int = 0) -> str:
+    """What the API server says to a refusal: the message of a Status, which a stream's failed handshake quotes."""
+    said, handshake = _SAID.search(text), _HANDSHAKE.search(text)
+    number = int(handshake[1]) if handshake else status
+    told = json.loads(f'"{said[1]}"') if said else text.partition(" -+-+-")[0][:200]
+    return f"{told} ({number})" if number else str(told)
+
+
+def has_sidecar(pod: Pod) -> bool:
+    """Whether one of the pod's containers is a sidecar of the mesh."""
+    return any(each.name == PROXY for each in (*pod.spec.init_containers, *pod.spec.containers))

@@ -1,0 +1,126 @@
+"""A control plane's cluster: what it is to it (source, judge of tokens, keeper of the CA), and what it does there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kubernetes.client import CoreV1Api
+
+from ca.secret_store import SecretStore
+from xds.admin.listen import listen
+from xds.app import ControlPlane
+from xds.cluster_tokens import ClusterTokens
+from xds.companions import Work, accompany
+from xds.controllers.leader_election import LeaderElection
+from xds.controllers.object_events import ObjectEvents
+from xds.controllers.policies import POLICY_KINDS
+from xds.controllers.reports import Replica, ReportReader, ReportWriter
+from xds.controllers.root_certificates import RootCertificates
+from xds.controllers.status import StatusWriter
+from xds.controllers.webhook_bundle import WebhookBundle
+from xds.injection import injection_settings, namespaces
+from xds.live import Live
+from xds.model.refs import ObjectRef
+from xds.model.revision import of_revision
+from xds.native_sidecars import NativeSidecars
+from xds.settings import Settings
+from xds.sources.kube_config import connect
+from xds.sources.kubernetes import KubernetesSource
+from xds.webhooks.inject import InjectionSettings
+from xds.webhooks.mutating import mutating
+from xds.webhooks.server import app
+from xds.webhooks.tls import serve as serve_https
+from xds.webhooks.validate import Surroundings
+from xds.webhooks.validating import validating
+
+_CA_SECRET: Final = "plait-ca"
+_LEASE: Final = "plait-leader"
+
+
+class Cluster:
+    """The cluster that ``settings`` name. Errors: NoCluster when it cannot be told how to reach it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._api: Any = connect(settings.kubeconfig, context=settings.context)
+        self._replica = Replica(settings.namespace, settings.pod_name or socket.gethostname(), settings.revision)
+        lease = of_revision(_LEASE, settings.revision)
+        self._election = LeaderElection(self._api, settings.namespace, lease, self._replica.pod)
+        self._reports = ReportReader(self._api, settings.namespace, settings.revision)
+        self.source = KubernetesSource(self._api, root_namespace=settings.namespace, revision=settings.revision)
+
+    def tokens(self, trust_domain: str) -> ClusterTokens:
+        """The way of the cluster's service-account tokens."""
+        return ClusterTokens(self._api, trust_domain)
+
+    def ca_store(self, passphrase: bytes | None) -> SecretStore:
+        """Where the mesh's CA is kept."""
+        return SecretStore(CoreV1Api(self._api), self._settings.namespace, _CA_SECRET, passphrase)
+
+    async def serve(self, control_plane: ControlPlane) -> None:
+        """Do what is to be done in the cluster while ``control_plane`` serves. Errors: what ends that; OSError."""
+        companions = {**self._reporting(control_plane), **self._certified(control_plane)}
+        stop = asyncio.Event()
+        try:
+            await accompany({**companions, **self._webhooks(control_plane, stop)}, control_plane.wait())
+        finally:
+            stop.set()
+
+    def _reporting(self, control_plane: ControlPlane) -> dict[str, Work]:
+        """What tells people how their objects do; the leader writes, all report to it."""
+        api, reports, lead = self._api, self._reports, self._election.while_leading
+        store, problems = control_plane.store, control_plane.convergence.problems
+
+        async def generations() -> Mapping[ObjectRef, int]:
+            return {each.ref: each.generation for kind in POLICY_KINDS for each in store.of_kind(*kind)}
+
+        own = ReportWriter(api, self._replica, generations, Live(control_plane.cache).counts, dict)
+        status = StatusWriter(api, self._settings.revision, store.of_kind, problems, lambda: reports.counts)
+        events = ObjectEvents(api, self._replica, problems, lambda: reports.counts)
+        return {
+            "leader election": self._election.run,
+            "report": own.run,
+            "reports": lambda: lead(reports.run),
+            "status": lambda: lead(status.run),
+            "events": lambda: lead(events.run),
+        }
+
+    def _certified(self, control_plane: ControlPlane) -> dict[str, Work]:
+        """What lets pods and the API server know this control plane; nothing where it has no CA."""
+        custody = control_plane.custody
+        if custody is None:
+            return {}
+
+        def roots() -> bytes:
+            return custody.identities.authority.roots.pem
+
+        certificates = RootCertificates(
+            self._api, lambda: roots().decode(), lambda: namespaces(control_plane.snapshot())
+        )
+        bundle = WebhookBundle(self._api, self._settings.revision, roots)
+        control_plane.advanced += [certificates.changed, bundle.changed]
+        return {"root certificates": certificates.run, "webhook bundle": bundle.run}
+
+    def _webhooks(self, control_plane: ControlPlane, stop: asyncio.Event) -> dict[str, Work]:
+        """The webhooks that the API server calls. Errors: OSError when the address cannot be had."""
+        certificate = control_plane.ports.certificate
+        if not self._settings.webhook or certificate is None:
+            return {}
+        native = NativeSidecars(self._api)
+
+        def injected() -> InjectionSettings:
+            snapshot, store = control_plane.snapshot(), control_plane.store
+            return injection_settings(self._settings, snapshot, store, native_sidecars=native.everywhere)
+
+        # Whose pods these are, and whose tags, the webhook's selectors know.
+        inject = mutating(injected, lambda _: None)
+        judge = validating(lambda: Surroundings(control_plane.snapshot(), self._settings.domain))
+        application = app(inject, judge)
+
+        async def listening() -> None:
+            await serve_https(application, listen(self._settings.webhook), certificate.current_pair, stop)
+
+        return {"webhooks": listening, "native sidecars": native.run}

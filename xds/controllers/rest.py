@@ -1,0 +1,83 @@
+"""Calls of the API server with plain JSON: for kinds that the `kubernetes` package has no classes for, or odd ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from kubernetes.client.exceptions import ApiException
+
+from xds.controllers.rounds import TIMEOUT_S
+
+ABSENT: Final = 404
+CONFLICT: Final = 409
+FORBIDDEN: Final = 403
+
+_MERGE_PATCH: Final = "application/merge-patch+json"
+
+Json = dict[str, Any]
+
+
+class Rest:
+    """Calls over a ``kubernetes.client.ApiClient``, its address and credentials. May be used in several threads.
+
+    Errors of each call: ApiException for what the API server refuses, urllib3's HTTPError where it does not answer.
+    """
+
+    def __init__(self, api_client: Any, timeout_s: float = TIMEOUT_S) -> None:
+        self._client = api_client
+        self._timeout_s = timeout_s
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+        """What is at ``path``."""
+        return self._call("GET", path, None, query or {})
+
+    def create(self, path: str, body: Json) -> Json:
+        """The new object, in the collection at ``path``."""
+        return self._call("POST", path, body, {})
+
+    def replace(self, path: str, body: Json) -> Json:
+        """The object at ``path``, replaced; 409 where it no longer has the resourceVersion in ``body``."""
+        return self._call("PUT", path, body, {})
+
+    def merge(self, path: str, body: Json) -> Json:
+        """The object at ``path``, with ``body`` merged into it; 409 as for ``replace``."""
+        return self._call("PATCH", path, body, {})
+
+    def _call(self, method: str, path: str, body: Json | None, query: Mapping[str, str]) -> Json:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else "application/json"
+        client = self._client
+        made = client.param_serialize(
+            method=method,
+            resource_path=path,
+            query_params=sorted(query.items()),
+            header_params=headers,
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        answer = client.call_api(*made, _request_timeout=self._timeout_s)
+        text = answer.read()
+        if not 200 <= answer.status < 300:
+            raise ApiException(http_resp=answer)
+        found: Json = json.loads(text)
+        return found
+
+
+def collection(group: str, version: str, plural: str, namespace: str = "") -> str:
+    """The path of all objects of a kind, in one namespace or in all."""
+    where = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+    return f"{root(group, version)}{where}/{plural}"
+
+
+def root(group: str, version: str) -> str:
+    """The path of a group's version."""
+    return f"/apis/{group}/{version}" if group else f"/api/{version}"
+
+
+def item(parent: str, name: str) -> str:
+    """The path of the object of that name in the collection ``parent``."""
+    return f"{parent}/{quote(name, safe='')}"

@@ -1,0 +1,50 @@
+"""What pods are injected with, as the control plane's settings and the mesh's say at this moment."""
+
+from __future__ import annotations
+
+from xds.decoders.shape.manifests import MESH_CONFIG_MAP
+from xds.kinds.mesh_config import MeshConfig
+from xds.kinds.proxy_config import ProxyConfig
+from xds.model.mesh import settings_of
+from xds.model.refs import ObjectRef
+from xds.model.revision import service_host
+from xds.model.snapshot import Snapshot, Table
+from xds.settings import Settings
+from xds.sources.store import ObjectStore
+from xds.webhooks.inject import InjectionSettings
+
+_XDS_PORT = 15012
+_MESH = ObjectRef(MeshConfig.KIND.group, MeshConfig.KIND.name, MESH_CONFIG_MAP.namespace, MESH_CONFIG_MAP.name)
+
+
+def injection_settings(
+    settings: Settings, snapshot: Snapshot, store: ObjectStore, *, native_sidecars: bool
+) -> InjectionSettings:
+    """The settings for one pod."""
+    mesh = settings_of(snapshot)
+    host = service_host(settings.namespace, settings.revision)
+    return InjectionSettings(
+        proxy_image=settings.proxy_image,
+        init_image=settings.init_image,
+        xds_address=settings.injected_xds or f"{host}:{_XDS_PORT}",
+        xds_server_name=host,
+        revision=settings.revision,
+        root_namespace=mesh.root_namespace,
+        cluster_id=settings.cluster_id,
+        domain=mesh.domain,
+        trust_domain=mesh.trust.own,
+        native_sidecars=native_sidecars,
+        cni=settings.cni,
+        proxy_config=_proxy_config(store),
+    )
+
+
+def namespaces(snapshot: Snapshot) -> list[str]:
+    """The names of the cluster's namespaces."""
+    return sorted(str(key) for key in snapshot.keys(Table.NAMESPACE))
+
+
+def _proxy_config(store: ObjectStore) -> ProxyConfig:
+    found = store.get(_MESH)
+    stated = found.struct.spec.default_config if found is not None else None
+    return stated if isinstance(stated, ProxyConfig) else ProxyConfig()

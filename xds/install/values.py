@@ -1,0 +1,194 @@
+"""What can be chosen about an installation; `values.yaml` of the Helm chart and of ``plait install`` in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta, Struct, field
+
+from xds import __version__
+from xds.kinds.quantities import about
+
+DEFAULT_REVISION: Final = "default"
+DEFAULT_NAMESPACE: Final = "istio-system"
+_NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+
+Count = Annotated[int, Meta(ge=0)]
+Toleration = Mapping[str, Any]
+
+
+class ValuesError(ValueError):
+    """Values that cannot be taken; the text names the field and says what it must be."""
+
+
+class Values(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """All that can be chosen. In files and after ``--set`` the names are in camelCase (``imagePullPolicy``)."""
+
+    registry: Annotated[str, about("Where the images of Plait are: <registry>/plait, <registry>/init.")] = "plait"
+    tag: Annotated[str, about("Their tag.")] = __version__
+    proxy_image: Annotated[str, about("The image of injected sidecars: a stock Envoy.")] = "envoyproxy/envoy:v1.40.0"
+    init_image: Annotated[
+        str, about("The image of injected init containers: iptables. Empty: <registry>/init:<tag>.")
+    ] = ""
+    image_pull_policy: Annotated[
+        Literal["IfNotPresent", "Always", "Never"], about("When nodes fetch the control plane's image.")
+    ] = "IfNotPresent"
+    image_pull_secrets: Annotated[
+        tuple[Mapping[str, str], ...], about("Secrets of the namespace for private registries: [{name: NAME}].")
+    ] = ()
+    revision: Annotated[
+        str,
+        Meta(
+            pattern=_NAME,
+            max_length=40,
+            description="Which of several control planes of the cluster this is (istio.io/rev). `default` is the one "
+            "of istio-injection=enabled.",
+        ),
+    ] = DEFAULT_REVISION
+    namespace: Annotated[
+        str,
+        Meta(
+            pattern=_NAME,
+            max_length=63,
+            description="The namespace of the control plane: the mesh's root namespace. Helm: that of the release.",
+        ),
+    ] = DEFAULT_NAMESPACE
+    cluster_id: Annotated[str, about("What the cluster is called.")] = "Kubernetes"
+    mesh_config: Annotated[
+        Mapping[str, Any], about("Mesh-wide settings, as in Istio (MeshConfig). rootNamespace is added.")
+    ] = field(default_factory=lambda: {"trustDomain": "cluster.local"})
+    replicas: Annotated[Count, about("Pods of the control plane, where it does not scale by itself.")] = 1
+    autoscale_min: Annotated[Count, about("The fewest pods where it scales by itself.")] = 1
+    autoscale_max: Annotated[Count, about("The most pods where it scales by itself, by CPU. 0: it does not.")] = 0
+    disruption_budget: Annotated[
+        bool, about("A PodDisruptionBudget: nodes that are drained take one pod at a time.")
+    ] = True
+    spread: Annotated[
+        Literal["ScheduleAnyway", "DoNotSchedule"],
+        about("What becomes of a pod where every node has one already: two there, or it waits."),
+    ] = "ScheduleAnyway"
+    resources: Annotated[Mapping[str, Any], about("Requests and limits of the control plane's container.")] = field(
+        default_factory=lambda: {"requests": {"cpu": "100m", "memory": "256Mi"}}
+    )
+    priority_class: Annotated[
+        str, about("PriorityClass of the pods. system-cluster-critical needs a ResourceQuota on some clouds.")
+    ] = ""
+    node_selector: Annotated[Mapping[str, str], about("Labels of the nodes that it may run on.")] = field(
+        default_factory=dict
+    )
+    tolerations: Annotated[tuple[Toleration, ...], about("Taints of nodes that it may run on.")] = ()
+    cni: Annotated[bool, about("A node agent sets the pods' interception rules, so that no pod needs NET_ADMIN.")] = (
+        False
+    )
+    injection_failure_policy: Annotated[
+        Literal["Fail", "Ignore"],
+        about("What becomes of pods that want a sidecar while no control plane answers: refused, or made without."),
+    ] = "Fail"
+    network_policies: Annotated[
+        bool, about("NetworkPolicies of the control plane's pods. API servers are expected at 443, 6443, 8443, 16443.")
+    ] = False
+    monitoring_namespaces: Annotated[
+        tuple[str, ...], about("The namespaces whose pods may read metrics where there are NetworkPolicies.")
+    ] = ("monitoring",)
+    prometheus: Annotated[bool, about("Whether annotations tell Prometheus to read the control plane's metrics.")] = (
+        True
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], about("The least that is logged.")] = "info"
+    extra_env: Annotated[Mapping[str, str], about("More variables of the control plane: PLAIT_DEBOUNCE_S ...")] = field(
+        default_factory=dict
+    )
+
+    @property
+    def suffix(self) -> str:
+        """What names of this revision end in: nothing for ``default``."""
+        return "" if self.revision == DEFAULT_REVISION else f"-{self.revision}"
+
+    @property
+    def name(self) -> str:
+        """The Deployment, its ServiceAccount, and what goes with it."""
+        return f"plait{self.suffix}"
+
+    @property
+    def cluster_name(self) -> str:
+        """Objects of this installation that are in no namespace."""
+        return f"{self.name}-{self.namespace}"
+
+    @property
+    def service(self) -> str:
+        """The Service of this revision."""
+        return f"istiod{self.suffix}"
+
+    @property
+    def mesh_config_map(self) -> str:
+        """The ConfigMap of the mesh configuration."""
+        return f"istio{self.suffix}"
+
+    @property
+    def lease(self) -> str:
+        """The Lease of the leader among the pods of this revision."""
+        return f"plait-leader{self.suffix}"
+
+    @property
+    def image(self) -> str:
+        """The control plane's image."""
+        return f"{self.registry}/plait:{self.tag}"
+
+    @property
+    def injected_init_image(self) -> str:
+        """The image of injected init containers."""
+        return self.init_image or f"{self.registry}/init:{self.tag}"
+
+
+def read(given: Mapping[str, Any]) -> Values:
+    """The values that a file and flags say, merged over the defaults as Helm does it. Errors: ValuesError."""
+    try:
+        return msgspec.convert(merge(to_plain(Values()), given), Values)
+    except msgspec.ValidationError as error:
+        raise ValuesError(str(error).replace("`$.", "`")) from None
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``under`` with what ``over`` says: mappings are merged key by key, all else is replaced."""
+    merged = dict(under)
+    for key, value in over.items():
+        known = merged.get(key)
+        both = isinstance(known, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(known, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def of_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """What ``--set`` says: ``replicas=3``, ``resources.requests.cpu=1``, the value as YAML. Errors: ValuesError."""
+    found: dict[str, Any] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not (path and equals):
+            raise ValuesError(f"--set {assignment}: must be name=value")
+        value = _scalar(assignment, text)
+        for key in reversed(path.split(".")):
+            value = {key: value}
+        found = merge(found, value)
+    return found
+
+
+def _scalar(assignment: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text) if text else ""
+    except yaml.YAMLError:
+        raise ValuesError(f"--set {assignment}: the value is no YAML") from None
+
+
+def to_plain(values: Values) -> dict[str, Any]:
+    """The values as JSON types, every field by its name in files."""
+    plain: dict[str, Any] = msgspec.to_builtins(values)
+    return plain
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of the values, whole."""
+    found = msgspec.json.schema(Values)
+    made: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found["$defs"]["Values"]}
+    return made

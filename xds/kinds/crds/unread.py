@@ -1,0 +1,23 @@
+"""Istio's kinds that this version does not read: an API server takes them, so that manifests apply unchanged."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from xds.kinds.authored import Kind
+
+_NETWORKING: Final = "networking.istio.io"
+_EXTENSIONS: Final = "extensions.istio.io"
+_ALL: Final = ("v1", "v1beta1", "v1alpha3")
+
+UNREAD: Final = (
+    Kind(_EXTENSIONS, "TrafficExtension", ("v1alpha1",), "trafficextensions"),
+    Kind(_EXTENSIONS, "WasmPlugin", ("v1alpha1",), "wasmplugins"),
+    Kind(_NETWORKING, "EnvoyFilter", ("v1alpha3",), "envoyfilters"),
+    Kind(_NETWORKING, "Gateway", _ALL, "gateways", ("gw",)),
+    Kind(_NETWORKING, "ProxyConfig", ("v1beta1",), "proxyconfigs"),
+    Kind(_NETWORKING, "Sidecar", _ALL, "sidecars"),
+    Kind(_NETWORKING, "WorkloadGroup", _ALL, "workloadgroups", ("wg",)),
+    Kind("telemetry.istio.io", "Telemetry", ("v1", "v1alpha1"), "telemetries", ("telemetry",)),
+)
+"""Sorted by group and kind. One that has a struct meanwhile is taken from there."""

@@ -1,0 +1,58 @@
+"""Where in the API each kind is read, and which of its objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from xds.decoders.shape.api_objects import ApiKind, api_kinds
+
+_SELECTED: Final = MappingProxyType(
+    {
+        # A pod that is over takes no traffic; finished Jobs leave thousands of them.
+        ("", "Pod"): "status.phase!=Succeeded,status.phase!=Failed",
+        # The large and the secret that are no credentials: they never leave the API server.
+        ("", "Secret"): "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedKind:
+    """A kind, and which of its objects are read: of one namespace or of all, by a field selector."""
+
+    kind: ApiKind
+    namespace: str = ""
+    field_selector: str = ""
+
+    def path(self, version: str) -> str:
+        """The path of its list in the API."""
+        group = self.kind.group
+        root = f"/apis/{group}/{version}" if group else f"/api/{version}"
+        return (
+            f"{root}/namespaces/{self.namespace}/{self.kind.plural}" if self.namespace else f"{root}/{self.kind.plural}"
+        )
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The query that selects its objects."""
+        return {"fieldSelector": self.field_selector} if self.field_selector else {}
+
+    @property
+    def rule(self) -> str:
+        """The RBAC rule that reading it needs, in words."""
+        where = f"a Role in namespace {self.namespace}" if self.namespace else "the ClusterRole"
+        return f'{where} needs apiGroups ["{self.kind.group}"], resources ["{self.kind.plural}"], verbs [list, watch]'
+
+
+def watched_kinds(root_namespace: str, revision: str) -> tuple[WatchedKind, ...]:
+    """All that is read of a cluster: every kind that shapes the mesh, and one ConfigMap with the mesh's settings."""
+    return tuple(_watched(kind, root_namespace, revision) for kind in api_kinds())
+
+
+def _watched(kind: ApiKind, root_namespace: str, revision: str) -> WatchedKind:
+    if kind.name == "ConfigMap":
+        name = "istio" if revision in ("", "default") else f"istio-{revision}"
+        return WatchedKind(kind, root_namespace, f"metadata.name={name}")
+    return WatchedKind(kind, field_selector=_SELECTED.get((kind.group, kind.name), ""))

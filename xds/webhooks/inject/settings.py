@@ -1,0 +1,65 @@
+"""What an operator decides about sidecars, for all pods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from xds import __version__
+from xds.kinds.proxy_config import ProxyConfig
+from xds.model.injection import DEFAULT_REVISION
+
+Resources = Mapping[str, Mapping[str, str]]
+
+DEFAULT_RESOURCES: Final[Resources] = MappingProxyType(
+    {
+        "requests": MappingProxyType({"cpu": "50m", "memory": "64Mi"}),
+        "limits": MappingProxyType({"cpu": "2", "memory": "1Gi"}),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionSettings:
+    """What all sidecars of a control plane have in common; each pod's annotations stand over it.
+
+    ``proxy_image`` is stock Envoy. ``init_image`` has sh, iptables-restore, ip6tables-restore, ip, and the program
+    await-redirect. ``xds_address`` is host:port of the control plane's TLS port, ``xds_server_name`` a DNS name of its
+    certificate (empty: that host). ``revision_tags`` are other names of the revision. ``native_sidecars``: every node
+    that pods may run on has them (Kubernetes 1.29). ``cni``: an agent on each node sets the rules of interception.
+    ``ca_config_map`` is there in each namespace, with the mesh's roots under ``root-cert.pem``.
+    ``proxy_config`` is MeshConfig's ``defaultConfig``.
+    """
+
+    proxy_image: str = "envoyproxy/envoy:v1.40.0"
+    init_image: str = f"plait/init:{__version__}"
+    xds_address: str = "istiod.istio-system.svc:15012"
+    xds_server_name: str = ""
+    revision: str = DEFAULT_REVISION
+    revision_tags: frozenset[str] = frozenset()
+    root_namespace: str = "istio-system"
+    cluster_id: str = "Kubernetes"
+    domain: str = "cluster.local"
+    trust_domain: str = "cluster.local"
+    network: str = ""
+    native_sidecars: bool = False
+    cni: bool = False
+    ca_config_map: str = "istio-ca-root-cert"
+    token_lifetime_s: int = 3600
+    resources: Resources = field(default_factory=lambda: DEFAULT_RESOURCES, hash=False)
+    log_level: str = "warning"
+    component_log_level: str = "misc:error"
+    rewrite_probes: bool = True
+    proxy_config: ProxyConfig = field(default_factory=ProxyConfig, hash=False)
+
+    @property
+    def server_name(self) -> str:
+        """The name that the control plane must prove."""
+        return self.xds_server_name or self.xds_address.rpartition(":")[0].strip("[]")
+
+    @property
+    def revisions(self) -> frozenset[str]:
+        """The revision and its tags."""
+        return self.revision_tags | {self.revision}

@@ -1,0 +1,159 @@
+"""The webhooks as an ASGI application: what is read is bounded, and every call gets an answer that can be acted on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from xds.events import Event
+from xds.webhooks.review import Answer, NoReview, Review, decode, denied, encode, pairs
+
+log = structlog.get_logger()
+
+Reviewer = Callable[[Review], Answer]
+"""What answers a review. Called in a thread; an exception in it is a bug."""
+
+# The API server takes requests of 3 MiB and stores objects of 1.5 MiB; a review of an update holds both.
+BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
+# Of all bodies together, so that many large ones cannot take the control plane's memory.
+_BODIES_LIMIT_BYTES: Final = 64 * 1024 * 1024
+_CALLS_LIMIT: Final = 64
+# Reviews are work for the processor; more at a time would only slow each other and the event loop.
+_AT_A_TIME: Final = 2
+_READ_S: Final = 10.0
+
+
+class Refused(Exception):
+    """A call that is not answered by a review: the status of HTTP, and why."""
+
+    def __init__(self, status: HTTPStatus, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+def app(mutate: Reviewer, validate: Reviewer) -> Starlette:
+    """The application: ``POST /inject`` and ``/inject/<key>/<value>/...``, ``POST /validate``, ``GET /healthz``.
+
+    A bug in ``mutate`` denies, as a pod without its sidecar would be outside the mesh; one in ``validate`` allows with
+    a warning, as translation judges again.
+    """
+    memory = _Memory()
+    inject = _Webhook("inject", mutate, _injection_failed, memory)
+    judge = _Webhook("validate", validate, _validation_failed, memory)
+    return Starlette(
+        routes=[
+            Route("/inject", inject.call, methods=["POST"]),
+            Route("/inject/{pairs:path}", inject.call, methods=["POST"]),
+            Route("/validate", judge.call, methods=["POST"]),
+            Route("/healthz", _healthz),
+        ]
+    )
+
+
+async def _healthz(request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+def _injection_failed(error: Exception) -> Answer:
+    message = f"Plait has failed to add the sidecar for a bug of its own ({type(error).__name__}); please report it"
+    return denied(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", message)
+
+
+def _validation_failed(error: Exception) -> Answer:
+    message = f"Plait could not check this object for a bug of its own ({type(error).__name__}); please report it"
+    return Answer(warnings=(message,))
+
+
+class _Memory:
+    """How many bytes of bodies are held."""
+
+    held = 0
+
+    def take(self, size: int) -> None:
+        """Errors: Refused when it would be too many."""
+        if self.held + size > _BODIES_LIMIT_BYTES:
+            raise _busy()
+        self.held += size
+
+    def give_back(self, size: int) -> None:
+        self.held -= size
+
+
+class _Webhook:
+    """One of the webhooks: its bounds, and what reviews."""
+
+    def __init__(self, name: str, review: Reviewer, failed: Callable[[Exception], Answer], memory: _Memory) -> None:
+        self._name = name
+        self._review = review
+        self._failed = failed
+        self._memory = memory
+        self._calls = 0
+        self._running = asyncio.Semaphore(_AT_A_TIME)
+
+    async def call(self, request: Request) -> Response:
+        """The answer to one call: 200 with a review, or a status and a text."""
+        body = bytearray()
+        try:
+            if self._calls >= _CALLS_LIMIT:
+                raise _busy()
+            self._calls += 1
+            try:
+                await self._read(request, body)
+                path = request.path_params.get("pairs", "")
+                async with self._running:
+                    answer = await asyncio.to_thread(self._answer, bytes(body), path)
+            finally:
+                self._calls -= 1
+                self._memory.give_back(len(body))
+        except Refused as refused:
+            log.info(Event.WEBHOOK_CALL_REFUSED, webhook=self._name, status=int(refused.status), reason=refused.text)
+            return PlainTextResponse(f"{refused.text}\n", refused.status)
+        except ClientDisconnect:
+            return PlainTextResponse("", HTTPStatus.BAD_REQUEST)
+        return Response(answer, media_type="application/json")
+
+    async def _read(self, request: Request, body: bytearray) -> None:
+        """Put the body there. Errors: Refused."""
+        stated = request.headers.get("content-length", "")
+        if stated.isdecimal() and int(stated[:20]) > BODY_LIMIT_BYTES:
+            raise _too_large()
+        try:
+            async with asyncio.timeout(_READ_S):
+                async for chunk in request.stream():
+                    if len(body) + len(chunk) > BODY_LIMIT_BYTES:
+                        raise _too_large()
+                    self._memory.take(len(chunk))
+                    body += chunk
+        except TimeoutError:
+            text = f"the body did not come within {_READ_S:g} s"
+            raise Refused(HTTPStatus.REQUEST_TIMEOUT, text) from None
+
+    def _answer(self, body: bytes, path: str) -> bytes:
+        """The AdmissionReview that answers the one in ``body``. Errors: Refused when there is none."""
+        try:
+            review = decode(body, pairs(path))
+        except NoReview as error:
+            raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
+        try:
+            return encode(review, self._review(review))
+        except Exception as error:
+            request = review.request
+            log.exception(Event.WEBHOOK_FAILED, webhook=self._name, uid=request.uid, object=request.subject)
+            return encode(review, self._failed(error))
+
+
+def _too_large() -> Refused:
+    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a review must have at most {BODY_LIMIT_BYTES >> 20} MiB")
+
+
+def _busy() -> Refused:
+    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "too many calls at a time: come again")
