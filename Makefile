@@ -42,10 +42,37 @@ demo: setup ## the example mesh on this machine, with real Envoy sidecars
 spire: ## SPIRE's server and agent, built once on a machine (some minutes)
 	@timeout 25m tools/spire >/dev/null || echo "SPIRE cannot be built here: the tests with it will be skipped" >&2
 
+.PHONY: kubernetes
+kubernetes: ## Kubernetes' own programs, DNS too, built once on a machine (some minutes)
+	@tools/cluster-packages || true
+	@timeout 40m tools/kubernetes node >/dev/null || \
+		echo "Kubernetes cannot be built here: the tests with it will be skipped" >&2
+
 .PHONY: test
-test: setup spire ## all tests: unit, golden, protocol, then those with the real Envoy
+test: setup spire kubernetes ## all tests: unit, golden, protocol, the real Envoy, a real API server, a real cluster
 	$(PYTEST) tests/unit tests/golden tests/protocol
 	$(PYTEST) tests/envoy
+	@$(MAKE) test-kube test-cluster
+
+.PHONY: test-kube
+test-kube: setup kubernetes ## the tests against a real API server
+	$(PYTEST) tests/kube
+
+.PHONY: test-cluster
+test-cluster: setup kubernetes images ## the tests in a real cluster: pods, sidecars, webhooks; needs root
+	$(BIN)/pytest --durations=5 tests/cluster
+
+.PHONY: images
+images: setup ## the container images of this clone, built without Docker
+	@$(BIN)/python -m tools.images >/dev/null || echo "images cannot be built here" >&2
+
+.PHONY: cluster-up
+cluster-up: setup kubernetes images ## a cluster on this machine, without Docker; prints its kubeconfig
+	@kind-cluster/node/up
+
+.PHONY: cluster-down
+cluster-down: ## the end of that cluster
+	@kind-cluster/node/down
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts, measures of the house
@@ -70,6 +97,8 @@ docs: setup ## the generated pages of docs/
 	$(BIN)/python -m tools.problem_codes
 	$(BIN)/python -m tools.fields
 	$(BIN)/python -m tools.envoy_bootstraps
+	$(BIN)/python -m tools.crds
+	$(BIN)/python -m tools.install_files
 
 .PHONY: bench
 bench: setup ## the figures to hold, beside a bare broadcast of the same bytes

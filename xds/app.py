@@ -167,6 +167,10 @@ class ControlPlane:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def ca_counsel(self) -> dict[str, Any]:
+        """What other control planes of the mesh must know of this one's CA, as JSON types; empty without one."""
+        return {} if self.custody is None else self.custody.counsel(self.cache, self._groups.get).plain()
+
     def snapshot(self) -> Snapshot:
         """The mesh as it is now."""
         return self._builder.snapshot

@@ -105,7 +105,7 @@ class ControlPlane:
 
 @dataclass(frozen=True, slots=True)
 class OwnPorts:
-    """The ports of Envoy itself; 0 leaves health or metrics out. ``address`` is what those two bind."""
+    """The ports of Envoy itself; 0 leaves health or metrics out. ``address`` is what those two bind: ``::`` is both."""
 
     admin: int = ADMIN_PORT
     health: int = HEALTH_PORT
@@ -225,7 +225,8 @@ def _workload_cluster(socket: Path) -> Json:
 
 
 def _socket(address: str, port: int) -> Json:
-    return {"socket_address": {"address": address, "port_value": port}}
+    both = {"ipv4_compat": True} if address == "::" else {}
+    return {"socket_address": {"address": address, "port_value": port, **both}}
 
 
 def _assignment(name: str, address: Json) -> Json:

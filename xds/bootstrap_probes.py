@@ -107,7 +107,7 @@ class AppProbes:
         cluster: Json = {
             "name": name,
             "type": "STATIC",
-            "connect_timeout": _seconds(probe.timeout or timedelta(seconds=5)),
+            "connect_timeout": "5s",
             "upstream_bind_config": {
                 "source_address": {"address": "127.0.0.6", "port_value": 0},
                 "extra_source_addresses": [{"address": {"address": "::6", "port_value": 0}}],
@@ -195,9 +195,10 @@ def _listener(name: str, where: tuple[str, int], codec: str, checks: Iterable[Js
         "http_filters": [*checks, {"name": "envoy.filters.http.router", "typed_config": router}],
     }
     filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": connection_manager}]
+    both = {"ipv4_compat": True} if where[0] == "::" else {}
     return {
         "name": name,
-        "address": {"socket_address": {"address": where[0], "port_value": where[1]}},
+        "address": {"socket_address": {"address": where[0], "port_value": where[1], **both}},
         "ignore_global_conn_limit": True,
         "filter_chains": [{"filters": filters}],
     }

@@ -21,6 +21,7 @@ from xds.controllers.reports import Replica, ReportReader, ReportWriter
 from xds.controllers.root_certificates import RootCertificates
 from xds.controllers.status import StatusWriter
 from xds.controllers.webhook_bundle import WebhookBundle
+from xds.council import Council
 from xds.injection import injection_settings, namespaces
 from xds.live import Live
 from xds.model.refs import ObjectRef
@@ -50,6 +51,7 @@ class Cluster:
         lease = of_revision(_LEASE, settings.revision)
         self._election = LeaderElection(self._api, settings.namespace, lease, self._replica.pod)
         self._reports = ReportReader(self._api, settings.namespace, settings.revision)
+        self.council = Council(self._election, self._reports, self._replica.pod)
         self.source = KubernetesSource(self._api, root_namespace=settings.namespace, revision=settings.revision)
 
     def tokens(self, trust_domain: str) -> ClusterTokens:
@@ -77,7 +79,8 @@ class Cluster:
         async def generations() -> Mapping[ObjectRef, int]:
             return {each.ref: each.generation for kind in POLICY_KINDS for each in store.of_kind(*kind)}
 
-        own = ReportWriter(api, self._replica, generations, Live(control_plane.cache).counts, dict)
+        counts = Live(control_plane.cache).counts
+        own = ReportWriter(api, self._replica, generations, counts, control_plane.ca_counsel)
         status = StatusWriter(api, self._settings.revision, store.of_kind, problems, lambda: reports.counts)
         events = ObjectEvents(api, self._replica, problems, lambda: reports.counts)
         return {
@@ -102,7 +105,9 @@ class Cluster:
         )
         bundle = WebhookBundle(self._api, self._settings.revision, roots)
         control_plane.advanced += [certificates.changed, bundle.changed]
-        return {"root certificates": certificates.run, "webhook bundle": bundle.run}
+        self.council.told.append(lambda: bundle.published == roots())
+        lead = self._election.while_leading
+        return {"root certificates": lambda: lead(certificates.run), "webhook bundle": bundle.run}
 
     def _webhooks(self, control_plane: ControlPlane, stop: asyncio.Event) -> dict[str, Work]:
         """The webhooks that the API server calls. Errors: OSError when the address cannot be had."""
@@ -117,7 +122,10 @@ class Cluster:
 
         # Whose pods these are, and whose tags, the webhook's selectors know.
         inject = mutating(injected, lambda _: None)
-        judge = validating(lambda: Surroundings(control_plane.snapshot(), self._settings.domain))
+        mesh_config = ObjectRef(
+            "", "ConfigMap", self._settings.namespace, of_revision("istio", self._settings.revision)
+        )
+        judge = validating(lambda: Surroundings(control_plane.snapshot(), self._settings.domain, mesh_config))
         application = app(inject, judge)
 
         async def listening() -> None:

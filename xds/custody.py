@@ -15,6 +15,7 @@ from ca.state import CaState
 from ca.store import Store
 from ca.trust import TrustBundle
 from xds.admin.status import CaReport
+from xds.council import Council, Counsel
 from xds.events import Event
 from xds.holders import Pods, unseen
 from xds.identities import Believed, Identities
@@ -51,12 +52,14 @@ class Custody:
         snapshot: Callable[[], Snapshot],
         renewed: Callable[[Iterable[Proxy]], None],
         plugged_in: PluggedInFiles | None = None,
+        council: Council | None = None,
     ) -> None:
         self._lifetime = lifetime
+        self._council = council
         self._snapshot = snapshot
         self._renewed = renewed
         self._started = datetime.now(UTC)
-        self._ca = MeshCa(store, self._ca_changed, plugged_in)
+        self._ca = MeshCa(store, self._ca_changed, plugged_in, council)
         self._pods = Pods()
         self._identities: Identities | None = None
         self._followed: Mesh | None = None
@@ -97,6 +100,11 @@ class Custody:
         """Take note that the mesh's settings may be others now."""
         if self._settings is not self._followed:
             self._ca_changed(self._ca.state)
+
+    def counsel(self, cache: SnapshotCache, proxy_of: Callable[[str], Proxy | None]) -> Counsel:
+        """What other control planes of the mesh must know of this one's CA and its proxies."""
+        connected = (proxy_of(group) for group in cache.connected())
+        return self._ca.counsel(sorted({proxy.label for proxy in connected if proxy is not None}))
 
     def report(self) -> CaReport:
         """What people are told of the CA."""
@@ -144,8 +152,10 @@ class Custody:
         until, now = self._started + self._lifetime, datetime.now(UTC)
         ledger.forget_ended(now)
         held = [holder for holder in ledger.valid(now) if holder.name not in content]
-        if self._ca.made_here:
+        if self._ca.made_here or (self._council is not None and not self._council.leading):
             return held
+        if self._council is not None:
+            content |= self._council.connected_elsewhere()
         others = (pod for pod in pods if pod.label not in content)
         return [*held, *unseen(others, ledger, self._ca.state, until)]
 
@@ -171,4 +181,6 @@ def custody(
     renewed: Callable[[Iterable[Proxy]], None],
 ) -> Custody | None:
     """The custody of certificates of the CA that is trusted; None without one."""
-    return Custody(trust.store, lifetime, snapshot, renewed, trust.plugged_in) if trust.store is not None else None
+    if trust.store is None:
+        return None
+    return Custody(trust.store, lifetime, snapshot, renewed, trust.plugged_in, trust.council)

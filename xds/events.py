@@ -38,6 +38,7 @@ class Event(StrEnum):
     SOURCE_SYNCED = "source synced"
     API_SERVER_LOST = "api server lost"
     API_SERVER_REACHED = "api server reached"
+    KIND_SERVED = "kind found served"
     LIST_REFUSED = "list refused"
     WATCH_EXPIRED = "watch expired"
     WATCH_FAILED = "watch failed"
@@ -97,6 +98,13 @@ class Event(StrEnum):
     STATUS_NOT_WRITTEN = "status not written"
     STATUS_NOT_SUPPORTED = "status found not supported"
     OBJECT_EVENT_NOT_WRITTEN = "object event not written"
+
+    # xds/cni
+    INTERCEPTION_SET = "interception set"
+    INTERCEPTION_NOT_SET = "interception not set"
+    INTERCEPTION_NOT_UNDERSTOOD = "interception not understood"
+    NODE_AGENT_STARTED = "node agent started"
+    PODS_NOT_READ = "pods not read"
 
 
 def set_up(level: str = "info") -> None:

@@ -7,10 +7,13 @@ shared too. So a round costs the tables that are new, and a little for each prox
 
 from __future__ import annotations
 
+import asyncio
 import weakref
+from collections.abc import Mapping
 from typing import Final
 
 from xds.controllers.live_count import MOST_REJECTIONS, LiveCount, RejectedBy
+from xds.controllers.policies import POLICY_KINDS
 from xds.model.refs import ObjectRef
 from xds.object_sets import Numbers, Tally
 from xds.server import SnapshotCache
@@ -20,6 +23,7 @@ from xds.server.rejections import Rejection
 from xds.server.stream import Stream
 from xds.server.subscription import Subscription
 from xds.slices import Slices, in_slices
+from xds.sources.store import ObjectStore
 from xds.wire.difference import Difference
 from xds.wire.resource import Layers, Resource, ResourceSet, Table, find, steps
 from xds.wire.type_urls import CLUSTER, LISTENER
@@ -29,6 +33,31 @@ _RESOURCES_A_SLICE: Final = 256
 _FIRST: Final = (CLUSTER, LISTENER)
 # Objects that are gone keep their numbers; when they are more than the others, all are numbered anew.
 _NUMBERS_TO_SPARE: Final = 1000
+_PATIENCE_S: Final = 1.0
+
+
+class Generations:
+    """Which generation of each object that conditions are written for the proxies are served now.
+
+    ``idle`` is set while nothing that the store has is still to be served.
+    """
+
+    def __init__(self, store: ObjectStore, idle: asyncio.Event) -> None:
+        self._store = store
+        self._idle = idle
+        self._known: dict[ObjectRef, int] = {}
+
+    async def served(self) -> Mapping[ObjectRef, int]:
+        """The generations. While changes follow each other without a pause, those of the last one."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                while not self._idle.is_set():  # it may be cleared again before we run
+                    await self._idle.wait()
+        except TimeoutError:
+            return self._known
+        kinds = [self._store.of_kind(*kind) for kind in POLICY_KINDS]
+        self._known = {each.ref: each.generation for found in kinds for each in found}
+        return self._known
 
 
 class Live:

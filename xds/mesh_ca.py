@@ -16,10 +16,11 @@ import structlog
 from ca.authority import Authority
 from ca.errors import CaError, Conflict, Unusable
 from ca.rotation import Holder, step
-from ca.state import CaState, findings
+from ca.state import CaState, Phase, findings
 from ca.store import Store, open_or_create, open_plugged_in
 from ca.trust import TrustBundle
 from xds.admin.status import CaReport
+from xds.council import MOUNTED, Council, Counsel
 from xds.events import Event
 from xds.plugged_in import PluggedInFiles
 
@@ -27,18 +28,25 @@ log = structlog.get_logger()
 
 _LOOK_AGAIN_S: Final = 1.0
 _PATIENCE: Final = timedelta(minutes=1)
+_TOLD: Final = 10
 
 
 class MeshCa:
     """Follows the state in ``store``; ``changed`` is told of each new one, and of the first.
 
     With ``plugged_in`` files the CA is what they hold: new ones are adopted, by way of a rotation for another root.
+    With a ``council`` of several control planes only their leader takes a step, when all of them agree.
     """
 
     def __init__(
-        self, store: Store, changed: Callable[[CaState], None], plugged_in: PluggedInFiles | None = None
+        self,
+        store: Store,
+        changed: Callable[[CaState], None],
+        plugged_in: PluggedInFiles | None = None,
+        council: Council | None = None,
     ) -> None:
         self._store = store
+        self._council = council
         self._changed = changed
         self._plugged_in = plugged_in
         self.made_here = False  # nobody else has ever signed with it
@@ -89,6 +97,11 @@ class MeshCa:
                 self._trouble = str(error)
             await asyncio.sleep(_LOOK_AGAIN_S)
 
+    def counsel(self, connected: Iterable[str]) -> Counsel:
+        """What other control planes must know; ``connected`` are this one's proxies."""
+        rotating = self.state.next is not None
+        return Counsel(self.state.version or "", self._blocked_by[:_TOLD], tuple(connected) if rotating else ())
+
     def report(self) -> CaReport:
         """What people are told."""
         state = self.state
@@ -131,19 +144,28 @@ class MeshCa:
         made = step(self.state, may_hold, datetime.now(UTC))
         self._blocked_by = made.blocked_by
         self._tell_holders()
-        if made.next is None:
+        if made.next is None or not self._may_step():
             return
         try:
             self._use(await asyncio.to_thread(self._store.save, made.next))
         except Conflict:  # another control plane has made it, or an operator something else: it is loaded next
             return
 
+    def _may_step(self) -> bool:
+        """Whether nobody else, whom this control plane does not see, is in the way."""
+        state = self.state
+        if self._council is None:
+            return True
+        if state.phase is Phase.DISTRIBUTING and datetime.now(UTC) - state.since < MOUNTED:
+            return False  # pods know the control plane by roots that are mounted
+        return self._council.agrees(state.version or "")
+
     def _tell_holders(self) -> None:
         """Say who holds the rotation up, once a phase, when that is no longer what a rotation takes anyway."""
         long_ago = datetime.now(UTC) - self.state.since > _PATIENCE
         if self._blocked_by and long_ago and self._told is not self.state:
             self._told = self.state
-            held = self._blocked_by[:10]
+            held = self._blocked_by[:_TOLD]
             log.warning(Event.ROOT_ROTATION_HELD, phase=self.state.phase.value, by=held, holders=len(self._blocked_by))
 
     def _use(self, state: CaState) -> None:

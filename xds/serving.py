@@ -86,7 +86,7 @@ def trust(settings: Settings, environment: Mapping[str, str], cluster: Cluster |
     passphrase = None if settings.ca_passphrase_file is None else _passphrase(settings.ca_passphrase_file)
     plugged_in = None if settings.plugged_in_ca is None else PluggedInFiles(settings.plugged_in_ca, passphrase)
     if cluster is not None and settings.ca_dir is None:
-        return Trust(authenticator, cluster.ca_store(passphrase), plugged_in, certificates, issuer)
+        return Trust(authenticator, cluster.ca_store(passphrase), plugged_in, certificates, issuer, cluster.council)
     store = DirectoryStore(settings.ca_dir or default_ca_dir(environment), passphrase)
     return Trust(authenticator, store, plugged_in, certificates, issuer)
 

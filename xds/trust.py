@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from ca.store import Store
 from xds.callers.authenticate import Authenticator, Certificates, Way
+from xds.council import Council
 from xds.plugged_in import PluggedInFiles
 
 
@@ -20,7 +21,8 @@ class Issuer(Way, Protocol):
 @dataclass(frozen=True, slots=True)
 class Trust:
     """``authenticator``: who tells callers apart; without one nobody can prove anything. ``store``: the CA's state;
-    without one nobody is given a certificate. ``plugged_in``: the CA's files, where it is the operator's.
+    without one nobody is given a certificate. ``plugged_in``: the CA's files, where it is the operator's. ``council``:
+    the control planes that share the CA, where there may be several.
 
     Among the authenticator's ways, ``certificates`` are to follow the mesh's trust domains, ``issuer`` its new keys.
     """
@@ -30,6 +32,7 @@ class Trust:
     plugged_in: PluggedInFiles | None = None
     certificates: Certificates | None = None
     issuer: Issuer | None = None
+    council: Council | None = None
 
 
 NOBODY: Final = Trust()

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154 # settings.sh assigns them
 # Starts the node's components.
 
 # in_cgroups COMMAND...: becomes the command, in the node's cgroups. For a subshell.

@@ -1,8 +1,9 @@
+# shellcheck shell=bash disable=SC2154 # settings.sh assigns them
 # Writes the configuration files of the node's components.
 
 write_configuration() (
   mkdir -p "$state/configuration/cni"
-  cd "$state/configuration"
+  cd "$state/configuration" || exit
   containerd_configuration >containerd.toml
   network_configuration >cni/10-bridge.conflist
   kubelet_configuration >kubelet.yaml

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154 # settings.sh assigns them
 # Makes the node's credentials, new with every node: a CA, certificates, the key of service account tokens, and random
 # tokens of the components, each with its kubeconfig. Files are for root only.
 
@@ -5,7 +6,7 @@ make_credentials() (
   umask 077
   rm -rf "$state/credentials"
   mkdir -p "$state/credentials"
-  cd "$state/credentials"
+  cd "$state/credentials" || exit
   openssl ecparam -name prime256v1 -genkey -noout -out ca.key
   openssl req -x509 -new -key ca.key -subj /CN=plait-node-ca -days 365 -out ca.crt
   local names="DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc"

@@ -1,9 +1,11 @@
+# shellcheck shell=bash disable=SC2034 # the scripts that read this use them
 # What the scripts beside this file share. The node is one set of namespaces (network, mount, process, host name, ipc,
 # cgroup): nothing of it touches the machine's network, mounts or /run, and killing its first process ends all of it.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/plait
 state=${NODE_DIR:-$cache/node}        # credentials, configuration, logs, what is stored
 images=${IMAGES_DIR:-$cache/images}   # archives that `up` imports
+machine_settings=$cache/machine-settings.saved # as they were before the first node
 programs=$cache/kubernetes-v1.36.3    # what tools/kubernetes built
 in_memory=${TMPFS-1}                  # containers and etcd in memory, gone with the node; empty: on disk, much slower
 
@@ -19,11 +21,11 @@ containerd=/run/containerd/containerd.sock
 
 PATH=$PATH:/usr/sbin:/sbin
 
-# first_process: the process id of the node's first process; status 1 when no node runs.
+# first_process: the process id of the first process of the node, from whatever clone; status 1 when no node runs.
 first_process() {
   local process
   process=$(cat "$state/first-process" 2>/dev/null) || return 1
-  grep -qaF "$here/first-process" "/proc/$process/cmdline" 2>/dev/null || return 1
+  grep -qaF "kind-cluster/node/first-process" "/proc/$process/cmdline" 2>/dev/null || return 1
   echo "$process"
 }
 

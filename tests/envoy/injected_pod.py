@@ -40,6 +40,7 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/secrets/plait
 touch /run/envoy
 mount --bind "$1" /run/envoy
+mount -o remount,bind,ro /
 ip link set lo up
 echo ready
 exec sleep infinity

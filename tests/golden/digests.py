@@ -1,12 +1,17 @@
-"""Prints a digest of every resource that the golden meshes make: run under several hash seeds, it must be the same."""
+"""Prints a digest of every resource that the golden meshes make, and of injected pods.
+
+Run under several hash seeds, it must be the same.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import yaml
 
+from tests.golden.injection_case import Case
 from tests.golden.mesh_case import objects_of, proxy_of
 from tests.objects import applied
 from xds.decoders.build import Builder
@@ -14,6 +19,7 @@ from xds.pipeline import Pipeline
 from xds.slices import at_once
 
 CASES = sorted((Path(__file__).parent / "mesh").glob("*.yaml"))
+PODS = sorted((Path(__file__).parent / "injection").glob("*.yaml"))
 
 
 def main() -> None:
@@ -27,6 +33,9 @@ def main() -> None:
                 for name in sorted(table):
                     digest = hashlib.sha256(table[name].body).hexdigest()
                     print(path.stem, url, name, digest, *map(str, table[name].provenance))
+    for path in PODS:
+        outcome = Case(path.read_text()).injected
+        print(path.stem, hashlib.sha256(json.dumps(outcome.pod).encode()).hexdigest(), *map(str, outcome.problems))
 
 
 if __name__ == "__main__":

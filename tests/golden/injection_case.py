@@ -15,6 +15,7 @@ from xds.kinds.quantities import decode_hook
 from xds.webhooks.inject import Injected, InjectionSettings, inject
 
 Plain = dict[str, Any]
+LONG: Final = 10
 OURS: Final = frozenset({"istio-proxy", "istio-init", "istio-validation"})
 PLAIN: Final = {
     "metadata": {"generateName": "web-", "labels": {"app": "web"}},
@@ -23,7 +24,10 @@ PLAIN: Final = {
 
 
 class Case:
-    """A golden case, read, and its outcome. ``whole`` in it asks for all that the pod was given."""
+    """A golden case, read, and its outcome.
+
+    ``whole`` in it asks for all that the pod was given, ``listeners: names`` for no more of the bootstrap than those.
+    """
 
     def __init__(self, text: str) -> None:
         given = yaml.safe_load(text)["given"]
@@ -31,6 +35,7 @@ class Case:
         config = msgspec.convert(settings.pop("proxy_config", {}), ProxyConfig, dec_hook=decode_hook)
         labels = given.get("namespace_labels", {"istio-injection": "enabled"})
         self.whole = bool(given.get("whole"))
+        self.brief = self.whole or given.get("listeners") == "names"
         self.pod: Plain = given["pod"]
         tags = frozenset(settings.pop("revision_tags", ()))
         self.settings = InjectionSettings(proxy_config=config, revision_tags=tags, **settings)
@@ -41,13 +46,15 @@ class Case:
         got = self.injected
         problems = {"problems": [f"{each.severity.value}: {each}" for each in got.problems]}
         if got.pod is None:
-            return {"reason": got.reason, **problems}
-        shown = _shown(got.pod)
-        return (shown if self.whole else _without(shown, _shown(_usual().pod or {}))) | problems
+            return {"left_alone": {"because": got.reason}, **problems}
+        shown, usual = _shown(got.pod), _shown(_usual().pod or {})
+        if self.brief:
+            shown, usual = _named(shown), _named(usual)
+        return (shown if self.whole else _without(shown, usual)) | problems
 
 
 def bootstrap(pod: Mapping[str, Any]) -> Plain | None:
-    """The bootstrap of a pod's proxy, its variables as on a node; None where the user's container has other arguments."""
+    """The bootstrap of a pod's proxy, its variables as on a node; None where the user's container has its own."""
     every = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", ())]
     args = next(each for each in every if each["name"] == "istio-proxy")["args"]
     return json.loads(expanded(args[1])) if args[0] == "--config-yaml" else None
@@ -63,9 +70,10 @@ def _shown(pod: Plain) -> Plain:
     shown: Plain = {"labels": metadata["labels"], "annotations": {}}
     for key, value in metadata["annotations"].items():
         shown["annotations"][key] = json.loads(value) if value.startswith("{") else value
-    for kind in ("initContainers", "containers"):
-        shown[kind] = {each["name"]: _container(each) for each in spec.get(kind, [])}
-    shown["order"] = {kind: list(shown[kind]) for kind in ("initContainers", "containers")}
+    kinds = {kind: spec.get(kind, []) for kind in ("initContainers", "containers")}
+    shown["order"] = {kind: [each["name"] for each in found] for kind, found in kinds.items()}
+    shown["containers"] = {each["name"]: _container(each) for found in kinds.values() for each in found}
+    shown["securityContext"] = spec.get("securityContext", {})
     shown["volumes"] = {each["name"]: each for each in spec["volumes"]}
     return shown
 
@@ -87,12 +95,22 @@ def _container(plain: Plain) -> Plain:
     return shown
 
 
+def _named(shown: Plain) -> Plain:
+    """With the names only of what others have tests for: listeners, clusters and rules."""
+    containers = shown["containers"]
+    containers["istio-proxy"] |= {kind: list(containers["istio-proxy"][kind]) for kind in ("listeners", "clusters")}
+    if "istio-init" in containers:
+        containers["istio-init"]["args"] = list(containers["istio-init"]["args"])
+    return shown
+
+
 def _without(shown: Any, usual: Any) -> Any:
-    """What is not as usual, in mappings at any depth; of a list of lines, those that are more."""
+    """What is not as usual, in mappings at any depth; of a long list, those that are more."""
     if isinstance(shown, dict) and isinstance(usual, dict):
         kept = {key: _without(value, usual[key]) if key in usual else value for key, value in shown.items()}
         return {key: value for key, value in kept.items() if value not in ({}, []) or key not in usual}
     if isinstance(shown, list) and isinstance(usual, list):
-        more = [each for each in shown if each not in usual]
-        return [] if shown == usual else more or shown
+        if shown == usual:
+            return []
+        return shown if len(shown) < LONG else [each for each in shown if each not in usual]
     return {} if shown == usual else shown

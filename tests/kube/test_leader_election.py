@@ -7,10 +7,11 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.kube.api_server import ApiServer
+from tests.kube.policy_server import until
 from xds.controllers.leader_election import LeaderElection
 
 ELECTOR = """
@@ -39,12 +40,6 @@ async def running(*elections: LeaderElection) -> AsyncIterator[list[asyncio.Task
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def until(true: Callable[[], bool], limit_s: float = 10.0) -> None:
-    async with asyncio.timeout(limit_s):
-        while not true():
-            await asyncio.sleep(0.02)
 
 
 def lease(api_server: ApiServer, namespace: str) -> dict[str, object]:

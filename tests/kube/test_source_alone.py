@@ -66,12 +66,20 @@ async def test_a_kind_that_appears_later(own_api_server: ApiServer) -> None:
         assert str(problem.origin).startswith("kubernetes:test@")
         assert seen.struct(ROUTE).spec.http == ()
 
-        status = ("patch", "vs", ROUTE.name, "--subresource=status", "--type=merge", "-p", '{"status":{"a":1}}')
+        status = (
+            "patch",
+            "virtualservices",
+            ROUTE.name,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            '{"status":{"a":1}}',
+        )
         await asyncio.to_thread(server.apply, route(hosts=["b.example"]))
         await until(lambda: seen.struct(ROUTE).spec.hosts == ("b.example",))
         assert not seen.problems(ROUTE)
         before, version = seen.struct(ROUTE), str(seen.origin(ROUTE))
-        await asyncio.to_thread(server.kubectl, *(each.replace("vs", "virtualservices") for each in status))
+        await asyncio.to_thread(server.kubectl, *status)
         await until(lambda: str(seen.origin(ROUTE)) != version)
         assert seen.struct(ROUTE) is before
 

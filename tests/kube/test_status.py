@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.kube.api_server import ApiServer
 from tests.kube.policy_server import InForce, apply_services, conditions_of, get, policy_server, reviews, running, until
 from xds.controllers.live_count import LiveCount, RejectedBy
 from xds.controllers.status import StatusWriter
+from xds.events import Event
 from xds.model.problem import Problem
 from xds.model.refs import FieldRef, ObjectRef
 
@@ -117,10 +120,11 @@ async def test_the_next_leader_writes_nothing_that_is_there(server: ApiServer) -
     versions = {name: get(server, "virtualservice", name)["metadata"]["resourceVersion"] for name in names[:5]}
     second = mesh.writer(server)
     async with running(second.run):
-        mesh.counts[reviews("many-29")] = count(0, 1)
-        await until(lambda: second.writes)
-        await until(lambda: conditions_of(server, "many-29")["Live"]["message"] == "Live 0 of 1")
+        mesh.counts[reviews("many-28")] = count(0, 1)  # a proxy that has just come back, as after a restart
+        mesh.counts[reviews("many-29")] = count(0, 1, RejectedBy("web-1.shop", "no", "a"))
+        await until(lambda: conditions_of(server, "many-29")["Live"]["reason"] == "Rejected")
     assert second.writes == 1
+    assert conditions_of(server, "many-28")["Live"]["message"] == "Live 1 of 1"
     assert versions == {name: get(server, "virtualservice", name)["metadata"]["resourceVersion"] for name in names[:5]}
 
 
@@ -176,3 +180,18 @@ async def test_a_conflict_is_tried_again(server: ApiServer) -> None:
             mesh.counts = {ref: count(step % 2, 2)}
         mesh.counts = {ref: count(2, 2)}
         await until(lambda: conditions_of(server, "contended").get("Live", {}).get("message") == "Live 2 of 2")
+
+
+async def test_an_api_server_that_is_away_for_a_while_is_waited_for(server: ApiServer) -> None:
+    apply_services(server, "patient")
+    ref = reviews("patient")
+    mesh = Mesh(InForce(ref))
+    mesh.counts = {ref: count(1, 2)}
+    async with running(mesh.writer(server).run):
+        await until(lambda: "Live" in conditions_of(server, "patient"))
+        await asyncio.to_thread(server.stop)
+        mesh.counts = {ref: count(2, 2)}
+        with capture_logs() as logs:
+            await until(lambda: [each for each in logs if each["event"] == Event.STATUS_NOT_WRITTEN])
+        await asyncio.to_thread(server.start)
+        await until(lambda: conditions_of(server, "patient")["Live"]["message"] == "Live 2 of 2", 40)

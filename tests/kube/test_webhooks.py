@@ -182,6 +182,11 @@ def test_large_objects_are_answered(api: ApiServer) -> None:
     told = applied(api, routed("huge", http=large(2_900_000, timeout="soon")))
     assert "spec.http[0].timeout: must be a duration" in told
     assert "ResourceExhausted" in applied(api, routed("huge", http=large(2_500_000)))  # of the store, not of ours
+    assert "denied" not in applied(api, routed("huge", http=large(1_200_000)))
+    worse = routed("huge", http=large(2_900_000, timeout="soon"))
+    # Whose review holds both.
+    told = api.kubectl("replace", "-f", "-", stdin=json.dumps(worse), check=False).stderr
+    assert "spec.http[0].timeout: must be a duration" in told
 
 
 def test_when_it_is_down_ignore_lets_through(api: ApiServer) -> None:

@@ -68,3 +68,16 @@ def test_without_any_it_does_not_start(clock: list[datetime]) -> None:
     mesh.authority = Authority(self_signed(NOW - DAY * 4000), "cluster.local")
     with pytest.raises(Unusable, match="expired"):
         mesh.certificate().credentials(mutual=False)
+
+
+def test_key_and_chain_are_those_that_connections_are_met_with(clock: list[datetime]) -> None:
+    own = Mesh().certificate()
+    key, chain = own.current_pair()
+    assert key.startswith(b"-----BEGIN PRIVATE KEY-----")
+    assert chain.startswith(b"-----BEGIN CERTIFICATE-----")
+    configuration = own.current()
+    assert own.current_pair() == (key, chain)
+    clock[0] = NOW + DAY * 0.56
+    assert own.current_pair() != (key, chain)
+    assert own.current() is not configuration
+    assert key.decode() not in repr(own._made)

@@ -24,13 +24,13 @@ _PACKAGES: Final = (
 _SITE: Final = f"usr/local/lib/{_PYTHON}/dist-packages"
 _UNREAD: Final = ("lib2to3", "pydoc_data", "test")  # of the interpreter
 _UNREAD_OF_OTHERS: Final = ("kubernetes/aio",)  # as large as the rest of that package together
-_SOURCES: Final = ("xds", "ca", "envoy-bootstrap")
-_BUILD: Final = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE")
+_API: Final = "xds/api"  # generated, large, and seldom another: a layer of its own
+_SOURCES: Final = ("xds", "ca", "envoy-bootstrap", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE")
 _SCRIPT: Final = f"#!/usr/bin/{_PYTHON}\nfrom xds.cli import main\n\nmain()\n"
 
 
-def layers(cache: LayerCache, libraries: Layer) -> tuple[Layer, Layer, Layer]:
-    """The layers of Python, of the dependencies and of Plait, to lie on ``libraries`` (that of the C library)."""
+def layers(cache: LayerCache, libraries: Layer) -> tuple[Layer, ...]:
+    """The layers of Python, the dependencies, the generated API and Plait, to lie on that of the C library."""
 
     def interpreter(root: Path) -> None:
         debian.install(_PACKAGES, root)
@@ -51,17 +51,29 @@ def layers(cache: LayerCache, libraries: Layer) -> tuple[Layer, Layer, Layer]:
     needed = cache.layer("dependencies", [wanted, _UNREAD_OF_OTHERS, python.digest], dependencies)
 
     def ourselves(root: Path) -> None:
-        with tempfile.TemporaryDirectory(prefix="plait-wheel-") as folder:
-            _run(_UV, "build", "--quiet", "--wheel", "--out-dir", folder, REPOSITORY)
-            (wheel,) = Path(folder).glob("*.whl")
-            _install(root, "--no-deps", str(wheel))
+        _install_wheel(root)
+        shutil.rmtree(root / _SITE / _API)
         program = root / "usr/local/bin/plait"
         program.parent.mkdir(parents=True)
         program.write_text(_SCRIPT)
         program.chmod(0o755)
         _compile(root, _SITE, [libraries, python])
 
-    return python, needed, cache.layer("plait", [_content(), _SCRIPT, python.digest], ourselves)
+    def generated(root: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="plait-api-") as folder:
+            _install_wheel(Path(folder))
+            shutil.copytree(Path(folder) / _SITE / _API, root / _SITE / _API)
+        _compile(root, _SITE, [libraries, python])
+
+    api = cache.layer("api", [_content(_API), python.digest], generated)
+    return python, needed, api, cache.layer("plait", [_content(*_SOURCES), _SCRIPT, python.digest], ourselves)
+
+
+def _install_wheel(root: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="plait-wheel-") as folder:
+        _run(_UV, "build", "--quiet", "--wheel", "--out-dir", folder, REPOSITORY)
+        (wheel,) = Path(folder).glob("*.whl")
+        _install(root, "--no-deps", str(wheel))
 
 
 def _versions() -> str:
@@ -95,22 +107,21 @@ def _compile(root: Path, folder: str, below: list[Layer]) -> None:
         _run(loader, "--library-path", libraries, python, "-I", "-m", "compileall", *options)
 
 
-def _content() -> str:
-    """The hash of everything that Plait's wheel is made from."""
+def _content(*names: str) -> str:
+    """The hash of all files in those folders, or files, of the repository."""
     seen = hashlib.sha256()
-    for path in _files():
+    for path in sorted(found for name in names for found in _files(REPOSITORY / name)):
         seen.update(f"{path.relative_to(REPOSITORY)}\0".encode())
         seen.update(path.read_bytes())
     return seen.hexdigest()
 
 
-def _files() -> Iterator[Path]:
-    for name in _BUILD:
-        yield REPOSITORY / name
-    for name in _SOURCES:
-        for path in sorted((REPOSITORY / name).rglob("*")):
-            if path.is_file() and path.suffix != ".pyc":
-                yield path
+def _files(place: Path) -> Iterator[Path]:
+    if place.is_file():
+        yield place
+    for path in place.rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            yield path
 
 
 def _run(*command: object, text: str = "") -> str:

@@ -127,10 +127,11 @@ class Cluster:
 
 def candidate(pod: Pod) -> Candidate:
     """What users may call the pod."""
-    return Candidate(pod.metadata.namespace, pod.metadata.name, *_workload(pod))
+    return Candidate(pod.metadata.namespace, pod.metadata.name, *workload_of(pod))
 
 
-def _workload(pod: Pod) -> tuple[str, str]:
+def workload_of(pod: Pod) -> tuple[str, str]:
+    """Name and kind of what made the pod; empty when nobody is known to have."""
     owner = next((each for each in pod.metadata.owner_references if each.controller), None)
     if owner is None:
         return "", ""

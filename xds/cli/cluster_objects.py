@@ -35,7 +35,7 @@ def mesh_objects(cluster: Cluster, known: Iterable[Mapping[str, str]]) -> tuple[
     for each in named:
         if each["kind"] == "ConfigMap":
             path = f"/api/v1/namespaces/{each['namespace']}/configmaps/{each['name']}"
-            found += _read(cluster, BY_GROUP_KIND["", "ConfigMap"], [cluster.get(path)])
+            found += _read(BY_GROUP_KIND["", "ConfigMap"], [cluster.get(path)])
     return tuple(found)
 
 
@@ -54,7 +54,7 @@ def _all(cluster: Cluster, struct: type[Authored]) -> Iterator[AuthoredObject]:
     refusal: Failure | None = None
     for version in struct.KIND.versions:
         try:
-            yield from _read(cluster, struct, cluster.items(_path(struct.KIND, version)))
+            yield from _read(struct, cluster.items(_path(struct.KIND, version)))
         except Failure as error:
             refusal = refusal or error
         else:
@@ -67,7 +67,7 @@ def _path(kind: Kind, version: str) -> str:
     return f"/apis/{kind.group}/{version}/{kind.plural}" if kind.group else f"/api/{version}/{kind.plural}"
 
 
-def _read(cluster: Cluster, struct: type[Authored], items: Iterable[bytes | msgspec.Raw]) -> Iterator[AuthoredObject]:
+def _read(struct: type[Authored], items: Iterable[bytes | msgspec.Raw]) -> Iterator[AuthoredObject]:
     for item in items:
         try:
             read: Any = msgspec.json.decode(item, type=struct)
@@ -76,4 +76,4 @@ def _read(cluster: Cluster, struct: type[Authored], items: Iterable[bytes | msgs
         if isinstance(read, Pod) and read.status.phase in _OVER:
             continue
         ref = ObjectRef(struct.KIND.group, struct.KIND.name, read.metadata.namespace, read.metadata.name)
-        yield Object(ref, read, Origin(cluster.name))
+        yield Object(ref, read, Origin(""))

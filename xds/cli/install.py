@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ from xds.cli.output import Output
 
 if TYPE_CHECKING:
     from xds.cli.installation import Installation
+    from xds.install.objects import Json
     from xds.install.values import Values
 
 
@@ -78,6 +79,7 @@ def install(
         _definitions(into)
     objects = manifests(values)
     _apply(cluster, objects, values, dry_run=dry_run)
+    _prune(cluster, objects, values, dry_run=dry_run)
     if wait and not dry_run:
         deployment = next(each for each in objects if each["kind"] == "Deployment")
         cluster.wait(deployment, patience_s)
@@ -101,27 +103,44 @@ def print_(
     typer.echo(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}, indent=2, ensure_ascii=False))
 
 
-def _apply(cluster: Installation, objects: tuple[dict[str, Any], ...], values: Values, *, dry_run: bool) -> None:
+def _apply(cluster: Installation, objects: Sequence[Json], values: Values, *, dry_run: bool) -> None:
     """Apply all, and say what became of each. A webhook that a tag has given to another revision stays there."""
     from xds.cli.installation import shown
     from xds.install.in_use import moved_away
+    from xds.install.objects import REVISION
 
+    mark = " (dry run)" if dry_run else ""
     missing = set[str]()
     for each, name in zip(objects, shown(objects), strict=True):
-        if each["metadata"].get("namespace") in missing:
-            typer.echo(f"{name} created (dry run)")
+        metadata = each["metadata"]
+        if metadata.get("namespace") in missing:
+            typer.echo(f"{name} created{mark}")
             continue
-        if each["kind"] == "MutatingWebhookConfiguration":
-            there = cluster.get(each["apiVersion"], each["kind"], each["metadata"]["name"])
-            if there is not None and moved_away(there, values.revision):
-                typer.echo(
-                    f"{name} left alone: a tag has given it to revision {there['metadata']['labels']['istio.io/rev']}"
-                )
-                continue
+        there = cluster.get(each["apiVersion"], each["kind"], metadata["name"]) if "webhooks" in each else None
+        if there is not None and moved_away(there, values.revision):
+            typer.echo(f"{name} left alone: a tag has given it to revision {there['metadata']['labels'][REVISION]}")
+            continue
         outcome = cluster.apply(each, dry_run=dry_run)
         if dry_run and outcome == "created" and each["kind"] == "Namespace":
-            missing.add(each["metadata"]["name"])
-        typer.echo(f"{name} {outcome}{' (dry run)' if dry_run else ''}")
+            missing.add(metadata["name"])
+        typer.echo(f"{name} {outcome}{mark}")
+
+
+def _prune(cluster: Installation, objects: Sequence[Json], values: Values, *, dry_run: bool) -> None:
+    """Delete what earlier values of this revision have made and these do not."""
+    from xds.cli.installation import selector_of, shown
+    from xds.install.manifests import KINDS
+    from xds.install.objects import REVISION, TAG
+
+    wanted = set(shown(objects))
+    selector = f"{selector_of(values.namespace, **{REVISION: values.revision})},!{TAG}"
+    for api_version, kind in reversed(KINDS):
+        for each in cluster.list(api_version, kind, selector):
+            (name,) = shown([each])
+            if name not in wanted:
+                if not dry_run:
+                    cluster.delete(each)
+                typer.echo(f"{name} deleted{' (dry run)' if dry_run else ''}")
 
 
 def _definitions(into: Into) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from xds.cli.cluster import workload_of
 from xds.decoders.build import Builder
 from xds.explain.analyze import analyze
+from xds.kinds.pod import Pod
 from xds.kinds.service import Service
 from xds.local.cluster import Made, endpoint_slices, running_pod
 from xds.local.pods import Phase, PodSpec, PodStatus
@@ -61,7 +63,7 @@ def together(
     addresses: Addresses,
 ) -> Manifests:
     """The same of objects that were read elsewhere, and of what was wrong with them."""
-    specs = pod_specs(objects)
+    specs = tuple(_owned(pod_specs(objects), objects))
     builder = Builder(domain=settings.domain)
     at_once(builder.apply([*((each.ref, each.struct) for each in objects), *_running(objects, specs, addresses)]))
     made_up = frozenset(str(spec.key) for spec in specs if not addresses.get((spec.namespace, spec.name)))
@@ -87,6 +89,15 @@ def _running(objects: Sequence[AuthoredObject], specs: Sequence[PodSpec], addres
         yield running_pod(spec, status, takes_tls=spec.inject)
     services = {each.ref: each.struct for each in objects if isinstance(each.struct, Service)}
     yield from endpoint_slices(services, statuses)
+
+
+def _owned(specs: Iterable[PodSpec], objects: Iterable[AuthoredObject]) -> Iterator[PodSpec]:
+    """The pods, each with the workload that has made it where it is one of a cluster."""
+    pods = {(each.ref.namespace, each.ref.name): each.struct for each in objects if isinstance(each.struct, Pod)}
+    for spec in specs:
+        pod = pods.get((spec.namespace, spec.name))
+        name, kind = workload_of(pod) if pod is not None else ("", "")
+        yield replace(spec, workload=name, workload_kind=kind) if name else spec
 
 
 def _as_ready(spec: PodSpec, ips: tuple[str, ...]) -> PodStatus:

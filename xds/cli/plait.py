@@ -19,13 +19,13 @@ class Plait(LazyGroup):
 
     catalogue: ClassVar[Mapping[str, Lazy]] = {
         "up": Lazy("xds.cli.up", "Run manifests on this machine, with real Envoy sidecars."),
-        "exec": Lazy("xds.cli.exec", "Run a command in the network namespace of a local pod."),
+        "exec": Lazy("xds.cli.exec", "Run a command in a pod: a local one, or a cluster's."),
         "echo": Lazy("xds.cli.echo", "The test application: tells who it is and what it was asked."),
         "serve": Lazy("xds.cli.serve", "Run the control plane."),
         "bootstrap": Lazy("xds.cli.bootstrap", "Print an Envoy bootstrap that connects to the control plane."),
         "inject": Lazy("xds.cli.inject", "Print manifests with the sidecars that their pods would be given."),
         "ca": Lazy("xds.cli.ca", "The mesh's certificate authority: issue, inspect, rotate-root, bundle, status."),
-        "crds": Lazy("xds.cli.crds", "The custom resource definitions of what users write: print, apply."),
+        "crds": Lazy("xds.cli.crds", "What users write, as an API server knows it (CRDs): print, apply."),
         "install": Lazy("xds.cli.install", "Put the control plane into a cluster; print its manifests."),
         "uninstall": Lazy("xds.cli.uninstall", "Remove a revision of the control plane from a cluster."),
         "tag": Lazy("xds.cli.tag", "Names for revisions of the control plane: set, list, remove."),
@@ -37,6 +37,7 @@ class Plait(LazyGroup):
         "proxy-status": Lazy("xds.cli.proxy_status", _PROXY_STATUS),
         "ps": Lazy("xds.cli.proxy_status", _PROXY_STATUS, hidden=True),
         "proxy-config": Lazy("xds.cli.proxy_config", _PROXY_CONFIG),
+        "node-agent": Lazy("xds.cli.node_agent", "Set pods' interception rules from their node.", hidden=True),
         "pc": Lazy("xds.cli.proxy_config", _PROXY_CONFIG, hidden=True),
     }
 

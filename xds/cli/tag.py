@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -12,10 +13,12 @@ from xds.cli.installation import Into, selector_of, shown
 from xds.cli.lazy import show_help, typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_table
+from xds.install.objects import REVISION, TAG
 
 if TYPE_CHECKING:
     from xds.cli.installation import Installation
     from xds.install.objects import Json
+    from xds.install.values import Values
 
 _API_VERSION: Final = "admissionregistration.k8s.io/v1"
 _KIND: Final = "MutatingWebhookConfiguration"
@@ -34,18 +37,16 @@ def set_(
     namespace: NamespaceOption = "istio-system",
 ) -> None:
     """Have a tag mean a revision: new pods of namespaces with istio.io/rev=TAG get its sidecar."""
-    from xds.install.tags import tag_objects
-
     if not _NAME.fullmatch(tag):
         raise Failure(f"a tag is a DNS label of at most 40 characters, not {tag!r}")
     cluster = into.open()
+    _refuse_revisions_name(cluster, tag, revision, namespace)
     source = _injector(cluster, revision, namespace)
-    if tag != "default" and cluster.list(_API_VERSION, _KIND, selector_of(namespace, **{"istio.io/rev": tag})):
-        raise Failure(f"{tag} is a revision: a tag needs a name of its own")
-    values = _values(revision, namespace, source)
-    *access, webhook = tag_objects(tag, revision, values)
-    for each in (*access, _with_bundle(webhook, source)):
-        typer.echo(f"{shown([each])[0]} {cluster.apply(each)}")
+    for each in _wanted(tag, _values(revision, namespace, source)):
+        typer.echo(f"{shown([each])[0]} {cluster.apply(_with_bundle(each, source))}")
+    if tag == revision:
+        for each in _tagged(cluster, tag, namespace):
+            cluster.delete(each)
 
 
 def list_(into: Into, namespace: NamespaceOption = "istio-system", output: OutputOption = Output.TABLE) -> None:
@@ -70,11 +71,9 @@ def remove(
 ) -> None:
     """Remove a tag: pods of namespaces that use it get no sidecar from then on."""
     from xds.install.in_use import users
-    from xds.install.manifests import KINDS
 
     cluster = into.open()
-    selector = selector_of(namespace, **{"istio.io/tag": tag})
-    found = [each for api_version, kind in reversed(KINDS) for each in cluster.list(api_version, kind, selector)]
+    found = _tagged(cluster, tag, namespace)
     if not found:
         raise Failure(f"there is no tag {tag}; `plait tag list` shows them")
     used = users([tag], cluster.list("v1", "Namespace"))
@@ -85,28 +84,60 @@ def remove(
         typer.echo(f"{shown([each])[0]} deleted")
 
 
+def _wanted(tag: str, values: Values) -> Sequence[Json]:
+    """The objects of the tag; of the revision itself where its own name is to mean it again."""
+    from xds.install.injector import injector
+    from xds.install.tags import tag_objects
+    from xds.install.validator import validator
+
+    return (
+        (injector(values), validator(values)) if tag == values.revision else tag_objects(tag, values.revision, values)
+    )
+
+
+def _tagged(cluster: Installation, tag: str, namespace: str) -> list[Json]:
+    from xds.install.manifests import KINDS
+
+    selector = selector_of(namespace, **{TAG: tag})
+    return [each for api_version, kind in reversed(KINDS) for each in cluster.list(api_version, kind, selector)]
+
+
+def _refuse_revisions_name(cluster: Installation, tag: str, revision: str, namespace: str) -> None:
+    """Errors: Failure where the tag is the name of another revision than ``default``."""
+    if tag not in ("default", revision) and _deployed(cluster, tag, namespace):
+        raise Failure(f"{tag} is a revision: a tag needs a name of its own")
+
+
+def _deployed(cluster: Installation, revision: str, namespace: str) -> bool:
+    return bool(cluster.list("apps/v1", "Deployment", selector_of(namespace, **{REVISION: revision}), namespace))
+
+
 def _injector(cluster: Installation, revision: str, namespace: str) -> Json:
-    """A webhook of that revision, its own where it has it still. Errors: Failure."""
-    found = cluster.list(_API_VERSION, _KIND, selector_of(namespace, **{"istio.io/rev": revision}))
-    if not found:
+    """The webhook of that revision's own name, whoever has it now. Errors: Failure."""
+    from xds.install.injector import name
+    from xds.install.values import Values
+
+    named = name(Values(revision=revision, namespace=namespace))
+    found = cluster.get(_API_VERSION, _KIND, named) if _deployed(cluster, revision, namespace) else None
+    if found is None:
         raise Failure(f"revision {revision} is not installed in namespace {namespace}")
-    return min(found, key=lambda each: "istio.io/tag" in each["metadata"]["labels"])
+    return found
 
 
-def _values(revision: str, namespace: str, source: Json) -> Any:
+def _values(revision: str, namespace: str, source: Json) -> Values:
     from xds.install.values import read
 
     policy = source["webhooks"][0].get("failurePolicy", "Fail")
     return read({"revision": revision, "namespace": namespace, "injectionFailurePolicy": policy})
 
 
-def _with_bundle(webhook: Json, source: Json) -> Json:
-    """The webhook with the CA bundle of the revision's own, so that it can be called at once."""
+def _with_bundle(wanted: Json, source: Json) -> Json:
+    """A configuration of webhooks with the CA bundle of the revision's own, so that they can be called at once."""
     bundle = source["webhooks"][0]["clientConfig"].get("caBundle")
-    if not bundle:
-        return webhook
-    webhooks = [{**each, "clientConfig": {**each["clientConfig"], "caBundle": bundle}} for each in webhook["webhooks"]]
-    return {**webhook, "webhooks": webhooks}
+    if not bundle or "webhooks" not in wanted:
+        return wanted
+    webhooks = [{**each, "clientConfig": {**each["clientConfig"], "caBundle": bundle}} for each in wanted["webhooks"]]
+    return {**wanted, "webhooks": webhooks}
 
 
 def _app() -> typer.Typer:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from dataclasses import fields
 from ipaddress import ip_network
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from xds.model.interception import Interception
 
-ANNOTATION: Final = "sidecar.plait/interception"
-"""On a pod that waits for the node agent: its Interception as JSON, ``{}`` for all traffic."""
-
-_LONGEST_BYTES: Final = 16 * 1024
+_LONGEST: Final = 16 * 1024
 _MOST: Final = 256
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
+_FIELDS: Final = frozenset(field.name for field in fields(Interception))
+
+T = TypeVar("T")
 
 
 class NotUnderstood(ValueError):
@@ -23,28 +25,35 @@ class NotUnderstood(ValueError):
 
 
 def stated(text: str) -> Interception:
-    """The settings in an annotation, of which nothing can come but rules of our own shape. Errors: NotUnderstood."""
-    if len(text) > _LONGEST_BYTES:
-        raise NotUnderstood(f"is longer than {_LONGEST_BYTES} bytes")
+    """The settings in an annotation, from which only rules of our own shape can be made. Errors: NotUnderstood."""
+    if len(text) > _LONGEST:
+        raise NotUnderstood(f"is longer than {_LONGEST} characters")
     try:
-        found = msgspec.convert(_object(text), Interception)
-    except msgspec.MsgspecError as error:
+        read = msgspec.json.decode(text, type=dict[str, object])
+        found = msgspec.convert(read, Interception)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise NotUnderstood(str(error)) from None
-    for ports in (found.inbound_ports, found.excluded_inbound_ports, found.outbound_ports, found.excluded_outbound_ports):
-        _check(ports or (), lambda port: 0 < port < 65536, "port")
-    for networks in (found.outbound_networks, found.excluded_networks):
-        _check(networks or (), _is_network, "network")
-    _check(found.excluded_interfaces, lambda name: _INTERFACE.fullmatch(name) is not None, "interface")
+    unknown = sorted(read.keys() - _FIELDS)
+    if unknown:  # rules made without it would redirect otherwise than was meant
+        raise NotUnderstood(f"{unknown[0]!r} is none of its fields")
+    _check((*(found.inbound_ports or ()), *found.excluded_inbound_ports), _is_port, "port")
+    _check((*found.outbound_ports, *found.excluded_outbound_ports), _is_port, "port")
+    _check((*(found.outbound_networks or ()), *found.excluded_networks), _is_network, "network")
+    _check(found.excluded_interfaces, _is_interface, "interface")
     return found
 
 
-def _object(text: str) -> dict[str, object]:
-    """Unknown fields are refused: rules made without them would redirect otherwise than was meant."""
-    read = msgspec.json.decode(text, type=dict[str, object])
-    unknown = sorted(read.keys() - {field.name for field in msgspec.structs.fields(_Known)})
-    if unknown:
-        raise NotUnderstood(f"{unknown[0]!r} is none of its fields")
-    return read
+def _check(values: Iterable[T], good: Callable[[T], bool], what: str) -> None:
+    every = tuple(values)
+    if len(every) > _MOST:
+        raise NotUnderstood(f"has more than {_MOST} {what}s")
+    for value in every:
+        if not good(value):
+            raise NotUnderstood(f"{value!r} is no {what}")
+
+
+def _is_port(number: int) -> bool:
+    return 0 < number < 65536
 
 
 def _is_network(text: str) -> bool:
@@ -52,3 +61,7 @@ def _is_network(text: str) -> bool:
         return str(ip_network(text)) == text
     except ValueError:
         return False
+
+
+def _is_interface(name: str) -> bool:
+    return _INTERFACE.fullmatch(name) is not None

@@ -11,6 +11,8 @@ from xds.model.problem import Problem, Severity
 
 ACCEPTED: Final = "Accepted"
 LIVE: Final = "Live"
+REJECTED: Final = "Rejected"
+"""The reason of ``Live`` where a proxy has refused something."""
 
 _MOST_MESSAGE: Final = 2000
 _MOST_PROXIES: Final = 3
@@ -92,7 +94,7 @@ def _live(count: LiveCount, generation: int, prefix: str) -> Condition:
         by.setdefault(each.proxy, each.reason)
     told = [f"{proxy}: {' '.join(reason.split())}" for proxy, reason in list(by.items())[:_MOST_PROXIES]]
     more = f"; and by {len(by) - _MOST_PROXIES} more" if len(by) > _MOST_PROXIES else ""
-    return Condition(kind, False, "Rejected", shortened(f"{text}; rejected by {'; '.join(told)}{more}"), generation)
+    return Condition(kind, False, REJECTED, shortened(f"{text}; rejected by {'; '.join(told)}{more}"), generation)
 
 
 def merged(found: Sequence[Json], wanted: Conditions, generation: int, now: str) -> list[Json] | None:
@@ -125,6 +127,12 @@ def says(known: Json, wanted: Condition, generation: int) -> bool:
         return False
     observed = known.get("observedGeneration")
     return observed is None or int(observed) == (wanted.generation or generation)
+
+
+def read(found: Json) -> Condition:
+    """A condition of the API as ours."""
+    true, generation = found.get("status") == "True", int(found.get("observedGeneration") or 0)
+    return Condition(found.get("type", ""), true, found.get("reason", ""), found.get("message", ""), generation)
 
 
 def _plain(condition: Condition, generation: int, since: str) -> Json:

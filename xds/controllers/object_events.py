@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 from kubernetes.client.exceptions import ApiException
 
-from xds.controllers.conditions import sentence, shortened
+from xds.controllers.conditions import REJECTED, sentence, shortened
 from xds.controllers.live_count import LiveCount
 from xds.controllers.policies import Places
 from xds.controllers.reports import Replica
@@ -184,9 +184,6 @@ class ObjectEvents:
         if text != self._trouble:
             self._trouble = text
             log.warning(Event.OBJECT_EVENT_NOT_WRITTEN, reason=text)
-
-
-REJECTED: Final = "Rejected"
 
 
 def _refused(problems: Iterable[Problem]) -> Iterable[Said]:

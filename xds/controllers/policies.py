@@ -11,17 +11,21 @@ from typing import Final
 from kubernetes.client.exceptions import ApiException
 
 from xds.controllers.rest import ABSENT, Json, Rest, collection, item, root
+from xds.decoders.build import DECODERS
 from xds.kinds.authored import Authored, Kind, Stored
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.registry import BY_GROUP_KIND, KINDS
 from xds.model.refs import ObjectRef
 
-_LOOK_AGAIN_S: Final = 30.0
+_LOOK_AGAIN_S: Final = 30.0  # for what is not there
+_LOOK_AFTER_S: Final = 600.0  # whether what is there still is
 _PAGE: Final = 500
 
 
 def _is_policy(struct: type[Authored]) -> bool:
-    return not issubclass(struct, Stored) and struct is not MeshConfig  # that one is read from a ConfigMap
+    """Whether it is one of Istio's kinds that shape the mesh; the mesh's own settings are read from a ConfigMap."""
+    kind = struct.KIND
+    return not issubclass(struct, Stored) and struct is not MeshConfig and (kind.group, kind.name) in DECODERS
 
 
 POLICY_KINDS: Mapping[tuple[str, str], Kind] = MappingProxyType(
@@ -71,8 +75,8 @@ class Places:
     def of_kind(self, kind: Kind) -> Served | None:
         """How ``kind`` is served; None where it is not."""
         found, at = self._known.get(kind, (None, 0.0))
-        complete = found is not None and found.status
-        if kind not in self._known or (not complete and time.monotonic() - at > _LOOK_AGAIN_S):
+        lasts_s = _LOOK_AFTER_S if found is not None and found.status else _LOOK_AGAIN_S
+        if kind not in self._known or time.monotonic() - at > lasts_s:
             found = self._look(kind)
             self._known[kind] = (found, time.monotonic())
         return found

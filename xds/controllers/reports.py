@@ -170,9 +170,10 @@ class ReportReader:
     async def _look(self) -> None:
         found = await asyncio.to_thread(self._rest.get, self._path, self._query)
         # Of thousands of objects reading takes a while, which other streams must not wait for.
-        self._counts, self._ca = await asyncio.to_thread(self._take, found)
+        await asyncio.to_thread(self.take, found)
 
-    def _take(self, found: Json) -> tuple[dict[ObjectRef, LiveCount], dict[str, Mapping[str, Any]]]:
+    def take(self, found: Json) -> None:
+        """Go by these ConfigMaps, a list as the API has it, from now on."""
         now, first = time.monotonic(), self._counts is None
         seen = {}
         for each in found["items"]:
@@ -183,7 +184,8 @@ class ReportReader:
             seen[pod] = known
         self._seen = seen
         alive = {pod: each.report for pod, each in seen.items() if each.report is not None and _alive(each, now)}
-        return summed(alive.values()), {pod: report.ca for pod, report in sorted(alive.items())}
+        self._ca = {pod: report.ca for pod, report in sorted(alive.items())}
+        self._counts = summed(alive.values())
 
 
 def _read(config_map: Json, now: float, *, first: bool) -> _Seen:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import structlog
 from kubernetes.client.exceptions import ApiException
 
-from xds.controllers.conditions import ACCEPTED, LIVE, Conditions, conditions, merged, prefix_of, says
+from xds.controllers.conditions import ACCEPTED, LIVE, conditions, merged, prefix_of
 from xds.controllers.live_count import NOWHERE, LiveCount
 from xds.controllers.policies import POLICY_KINDS, Places, Served, is_policy
 from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest
 from xds.controllers.rounds import Rounds, reason
+from xds.controllers.turns import OBJECTS_A_ROUND, Turns, Wanted
 from xds.events import Event
 from xds.kinds.authored import Kind
 from xds.model.problem import Problem
@@ -26,12 +26,8 @@ from xds.slices import Slices, in_slices
 log = structlog.get_logger()
 
 _EVERY: Final = timedelta(seconds=1)
-# Of one leader: 20 objects a second, each of them at most so often. Counts that only grow with the proxies wait longer:
-# one new pod is one more proxy for every object of the mesh.
-_OBJECTS_A_ROUND: Final = 20
-_PACE_S: Final = 0.05
-_URGENT_S: Final = 1.0
-_COUNTS_S: Final = 5.0
+_PACE_S: Final = 0.05  # 20 objects a second
+_AGAIN_S: Final = 1.0
 _LATER_S: Final = 30.0
 _OBJECTS_A_SLICE: Final = 64
 
@@ -48,14 +44,6 @@ class Held(Protocol):
     def generation(self) -> int:
         """The generation of its content."""
         ...
-
-
-@dataclass(slots=True)
-class _Wanted:
-    """What an object is to say; ``token`` is another where the API's object may be."""
-
-    conditions: Conditions
-    token: str = ""
 
 
 class StatusWriter:
@@ -80,97 +68,58 @@ class StatusWriter:
         self._problems = problems
         self._counts = counts
         self._rounds = Rounds(self._look, _EVERY, Event.STATUS_NOT_WRITTEN)
-        self._begun = False
-        self._listed: dict[ObjectRef, list[Json]] = {}  # of who led before us
-        self._written: dict[ObjectRef, _Wanted] = {}
-        self._at: dict[ObjectRef, float] = {}
-        self._not_before: dict[ObjectRef, float] = {}
+        self._turns: Turns | None = None
         self._told: set[tuple[str, str]] = set()
         self.writes = 0
 
     async def run(self) -> None:
         """Keep the conditions up to date, for ever; begins anew each time."""
-        self._begun = False
+        self._turns = None
         await self._rounds.run()
 
     async def _look(self) -> None:
-        if not self._begun:
-            self._listed = await asyncio.to_thread(self._list)
-            self._written, self._at, self._not_before, self._begun = {}, {}, {}, True
+        if self._turns is None:
+            self._turns = Turns(await asyncio.to_thread(self._list), time.monotonic())
         wanted = await in_slices(self._all_wanted())
-        for known in (self._written, self._at, self._not_before, self._listed):
-            for ref in known.keys() - wanted.keys():
-                del known[ref]
-        due = await in_slices(self._due(wanted))
-        if len(due) == _OBJECTS_A_ROUND:  # and there may be more
+        due = await in_slices(self._turns.due(wanted, time.monotonic()))
+        if len(due) == OBJECTS_A_ROUND:  # and there may be more
             self._rounds.changed()
         for ref in due:
             began = time.monotonic()
-            await self._bring(ref, wanted[ref])
+            await self._bring(ref, wanted[ref], self._turns)
             await asyncio.sleep(max(0.0, _PACE_S - (time.monotonic() - began)))
 
-    def _all_wanted(self) -> Slices[dict[ObjectRef, _Wanted]]:
+    def _all_wanted(self) -> Slices[dict[ObjectRef, Wanted]]:
         problems: dict[ObjectRef, list[Problem]] = {}
         for problem in self._problems():
             if is_policy(problem.at.object):
                 problems.setdefault(problem.at.object, []).append(problem)
-        counts, found = self._counts(), dict[ObjectRef, _Wanted]()
+        counts, found = self._counts(), dict[ObjectRef, Wanted]()
         generations = {each.ref: each.generation for group, kind in POLICY_KINDS for each in self._objects(group, kind)}
         for number, ref in enumerate(dict.fromkeys((*generations, *problems))):
             of_one = problems.get(ref, [])
             count = None if counts is None else counts.get(ref, NOWHERE)
             wanted = conditions(of_one, count, generation=generations.get(ref, 0), prefix=self._prefix)
             versions = {each.origin.resource_version for each in of_one if each.origin is not None}
-            found[ref] = _Wanted(wanted, ",".join(sorted(versions)))
+            found[ref] = Wanted(wanted, ",".join(sorted(versions)))
             if number % _OBJECTS_A_SLICE == 0:
                 yield
         return found
 
-    def _due(self, wanted: Mapping[ObjectRef, _Wanted]) -> Slices[list[ObjectRef]]:
-        """The objects to be looked at now, what matters most first."""
-        now, due = time.monotonic(), []
-        for number, (ref, each) in enumerate(wanted.items()):
-            known = self._written.get(ref)
-            if self._not_before.get(ref, 0.0) <= now and not self._is_written(ref, each):
-                urgent = known is None or _verdicts(known) != _verdicts(each)
-                since = self._at.get(ref, 0.0)
-                if now - since >= (_URGENT_S if urgent else _COUNTS_S):
-                    due.append((not urgent, since, ref))
-            if number % _OBJECTS_A_SLICE == 0:
-                yield
-        return [ref for _, _, ref in sorted(due)[:_OBJECTS_A_ROUND]]
-
-    def _is_written(self, ref: ObjectRef, wanted: _Wanted) -> bool:
-        known = self._written.get(ref)
-        if known is not None:
-            return known.token == wanted.token and set(wanted.conditions) <= set(known.conditions)
-        listed = {each.get("type"): each for each in self._listed.get(ref, ())}
-        same = all(
-            each.type in listed and says(listed[each.type], each, each.generation or 0) for each in wanted.conditions
-        )
-        if same:
-            self._written[ref] = wanted
-        return same
-
-    async def _bring(self, ref: ObjectRef, wanted: _Wanted) -> None:
+    async def _bring(self, ref: ObjectRef, wanted: Wanted, turns: Turns) -> None:
         """Write what one object is to say. Errors: those of the API server that concern more than this object."""
         try:
             wrote = await asyncio.to_thread(self._write, ref, wanted)
         except ApiException as error:
-            self._postpone(ref, error)
+            turns.postpone(ref, time.monotonic() + self._patience_s(ref, error))
             return
         if wrote is None:
-            self._not_before[ref] = time.monotonic() + _LATER_S
+            turns.postpone(ref, time.monotonic() + _LATER_S)
             return
-        before = self._written.get(ref)
-        types = {each.type for each in wanted.conditions}
-        kept = tuple(each for each in before.conditions if each.type not in types) if before is not None else ()
-        self._written[ref] = _Wanted((*wanted.conditions, *kept), wanted.token)
-        if wrote:
-            self._at[ref] = time.monotonic()
-            self.writes += 1
+        turns.says(ref, wanted, time.monotonic())
+        self.writes += wrote
 
-    def _write(self, ref: ObjectRef, wanted: _Wanted) -> bool | None:
+    def _write(self, ref: ObjectRef, wanted: Wanted) -> bool | None:
         """Whether anything was to be written; None where the API server has no such object, or no status for it."""
         served = self._places.of(ref)
         if served is None or not self._has_status(served):
@@ -185,16 +134,15 @@ class StatusWriter:
         self._rest.merge(f"{served.path(ref)}/status", body)
         return True
 
-    def _postpone(self, ref: ObjectRef, error: ApiException) -> None:
-        """Try again later. Errors: ``error``, where the API server itself is in trouble."""
+    def _patience_s(self, ref: ObjectRef, error: ApiException) -> float:
+        """When to try again. Errors: ``error``, where the API server itself is in trouble."""
         if error.status == CONFLICT:  # somebody else was faster
-            self._not_before[ref] = time.monotonic() + _URGENT_S
-            return
+            return _AGAIN_S
         if not error.status or error.status == 429 or error.status >= 500:
             raise error
-        self._not_before[ref] = time.monotonic() + _LATER_S
         if error.status != ABSENT:  # deleted meanwhile
             self._tell_once(f"{ref.kind} {error.status}", reason(error), Event.STATUS_NOT_WRITTEN)
+        return _LATER_S
 
     def _has_status(self, served: Served) -> bool:
         if not served.status:
@@ -213,16 +161,8 @@ class StatusWriter:
         for kind in POLICY_KINDS.values():
             served = self._places.of_kind(kind)
             for page in () if served is None or not served.status else self._places.pages(served):
-                found.update((_ref(kind, each), _ours(each, self._prefix)) for each in page)
+                found.update((_ref(kind, each), ours) for each in page if (ours := _ours(each, self._prefix)))
         return found
-
-
-def _verdicts(wanted: _Wanted) -> set[tuple[str, bool, str, str, int]]:
-    """All that the conditions say but the numbers of proxies."""
-    return {
-        (each.type, each.true, each.reason, "" if each.type.endswith(LIVE) else each.message, each.generation)
-        for each in wanted.conditions
-    }
 
 
 def _ref(kind: Kind, found: Json) -> ObjectRef:

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from xds.decoders.shape.api_objects import api_kinds
 from xds.install import injector, validator
 from xds.install.objects import Json, in_namespace, of_cluster
 from xds.install.values import Values
-from xds.kinds.authored import Authored, Kind
 from xds.kinds.config_map import ConfigMap
-from xds.kinds.deployment import Deployment
-from xds.kinds.job import Job
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.registry import KINDS
-from xds.kinds.service_account import ServiceAccount
-from xds.kinds.stateful_set import StatefulSet
 
 _RBAC: Final = "rbac.authorization.k8s.io/v1"
 _RBAC_GROUP: Final = "rbac.authorization.k8s.io"
@@ -25,19 +21,17 @@ CA_SECRET: Final = "plait-ca"
 PLUGGED_IN_SECRET: Final = "cacerts"
 ROOT_CONFIG_MAP: Final = "istio-ca-root-cert"
 
-# What only the local mesh runs by (workloads), and what a cluster keeps in a ConfigMap of the root namespace.
-NOT_WATCHED: Final = frozenset[type[Authored]]({ConfigMap, Deployment, Job, MeshConfig, ServiceAccount, StatefulSet})
+
+def read() -> tuple[tuple[str, str], ...]:
+    """Group and plural of what is read in all namespaces: what the mesh is made of, and what gets a status."""
+    found = {(kind.group, kind.plural) for kind in api_kinds() if kind.name != ConfigMap.KIND.name}
+    return tuple(sorted({*found, *authored()}))
 
 
-def watched() -> tuple[Kind, ...]:
-    """The kinds that the control plane watches in all namespaces, by group and plural."""
-    found = (struct.KIND for struct in KINDS if struct not in NOT_WATCHED)
-    return tuple(sorted(found, key=lambda kind: (kind.group, kind.plural)))
-
-
-def authored() -> tuple[Kind, ...]:
-    """Those of them that users write policy in: they get a status."""
-    return tuple(kind for kind in watched() if kind.group.endswith(".istio.io"))
+def authored() -> tuple[tuple[str, str], ...]:
+    """Those of Istio's kinds, which users write policy in: they get a status."""
+    kinds = (struct.KIND for struct in KINDS if struct is not MeshConfig)
+    return tuple(sorted((kind.group, kind.plural) for kind in kinds if kind.group.endswith(".istio.io")))
 
 
 def service_account(values: Values) -> Json:
@@ -49,15 +43,15 @@ def service_account(values: Values) -> Json:
 def cluster_role(values: Values) -> Json:
     """What it may do in all namespaces."""
     rules = [
-        *(_rule(group, plurals, _READ) for group, plurals in _by_group(watched())),
+        *(_rule(group, plurals, _READ) for group, plurals in _by_group(read())),
         *(_rule(group, [f"{each}/status" for each in plurals], ["patch"]) for group, plurals in _by_group(authored())),
         _rule("apiextensions.k8s.io", ["customresourcedefinitions"], _READ),
         _rule("authentication.k8s.io", ["tokenreviews"], ["create"]),
-        _rule("", ["events"], ["create", "patch"]),
+        _rule("", ["events"], ["get", "create", "patch"]),
         # RBAC cannot bound `create` by name; all else about ConfigMaps is bounded to the one with the mesh's roots.
         _rule("", ["configmaps"], ["create"]),
-        _rule("", ["configmaps"], [*_READ, "update", "patch"], [ROOT_CONFIG_MAP]),
-        _rule(injector.GROUP, [injector.PLURAL, validator.PLURAL], _READ),
+        _rule("", ["configmaps"], ["get", "list", "patch"], [ROOT_CONFIG_MAP]),
+        _rule(injector.GROUP, [injector.PLURAL, validator.PLURAL], ["get", "list"]),
         _rule(injector.GROUP, [injector.PLURAL], ["patch"], [injector.name(values)]),
         _rule(injector.GROUP, [validator.PLURAL], ["patch"], [validator.name(values)]),
     ]
@@ -70,13 +64,16 @@ def cluster_role_binding(values: Values) -> Json:
 
 
 def role(values: Values) -> Json:
-    """What it may do in its own namespace."""
+    """What it may do in its own namespace: the mesh's settings, the reports of its pods, the CA's keys, its Lease.
+
+    Reports are named after pods, so RBAC cannot bound them by name, nor what is created.
+    """
     rules = [
-        _rule("", ["configmaps"], _READ),
+        _rule("", ["configmaps"], [*_READ, "create", "patch"]),
         _rule("", ["secrets"], ["create"]),
-        _rule("", ["secrets"], ["update", "patch"], [CA_SECRET]),
+        _rule("", ["secrets"], ["update"], [CA_SECRET]),
         _rule("coordination.k8s.io", ["leases"], ["create"]),
-        _rule("coordination.k8s.io", ["leases"], ["get", "update", "patch"], [values.lease]),
+        _rule("coordination.k8s.io", ["leases"], ["get", "update"], [values.lease]),
     ]
     return in_namespace(_RBAC, "Role", values.name, values, {"rules": rules})
 
@@ -96,10 +93,10 @@ def bound(values: Values, cluster_role_name: str) -> Json:
     }
 
 
-def _by_group(kinds: Iterable[Kind]) -> list[tuple[str, list[str]]]:
+def _by_group(kinds: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
     found: dict[str, list[str]] = {}
-    for kind in kinds:
-        found.setdefault(kind.group, []).append(kind.plural)
+    for group, plural in kinds:
+        found.setdefault(group, []).append(plural)
     return list(found.items())
 
 

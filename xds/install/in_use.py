@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from xds.install.injector import INJECTION
 from xds.install.objects import REVISION, TAG
-from xds.install.values import DEFAULT_REVISION
+from xds.model.revision import DEFAULT_REVISION
 
 Object = Mapping[str, Any]
 

@@ -19,7 +19,8 @@ from xds.install.objects import (
     Json,
     labels,
 )
-from xds.install.values import DEFAULT_NAMESPACE, DEFAULT_REVISION, Values
+from xds.install.values import DEFAULT_NAMESPACE, Values
+from xds.model.revision import DEFAULT_REVISION, of_revision
 
 GROUP: Final = "admissionregistration.k8s.io"
 API_VERSION: Final = f"{GROUP}/v1"
@@ -37,10 +38,8 @@ def name(values: Values, tag: str = "") -> str:
 
     The revision ``default`` and the tag ``default`` are one object: whoever has it takes the namespaces that name none.
     """
-    word = tag or values.revision
-    suffix = "" if word == DEFAULT_REVISION else f"-{word}"
     elsewhere = "" if values.namespace == DEFAULT_NAMESPACE else f"-{values.namespace}"
-    return f"istio-sidecar-injector{suffix}{elsewhere}"
+    return of_revision("istio-sidecar-injector", tag or values.revision) + elsewhere
 
 
 def injector(values: Values) -> Json:

@@ -16,10 +16,8 @@ NAME: Final = "plait-cni"
 _RBAC: Final = "rbac.authorization.k8s.io/v1"
 _RBAC_GROUP: Final = "rbac.authorization.k8s.io"
 _SELECTOR: Final = {"k8s-app": NAME}
-# It enters the pods' network namespaces (SYS_ADMIN, SYS_PTRACE) and writes rules there (NET_ADMIN, NET_RAW).
+# It looks whose network namespace is whose (SYS_PTRACE), enters those of pods (SYS_ADMIN) and writes rules there.
 _CAPABILITIES: Final = ("NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_PTRACE")
-# Where the node keeps its network plugins, their configuration, and the network namespaces of pods.
-_FOLDERS: Final = {"cni-bin": "/opt/cni/bin", "cni-net": "/etc/cni/net.d", "netns": "/var/run/netns"}
 
 
 def objects(values: Values) -> tuple[Json, ...]:
@@ -35,7 +33,7 @@ def service_account(values: Values) -> Json:
 
 def cluster_role(values: Values) -> Json:
     """It reads the pods of its node; which node that is cannot be said in a rule."""
-    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}]
     metadata = {"name": NAME, "labels": labels(values)}
     return {"apiVersion": _RBAC, "kind": "ClusterRole", "metadata": metadata, "rules": rules}
 
@@ -69,28 +67,27 @@ def _metadata(values: Values) -> Json:
 def _pod(values: Values) -> Json:
     return {
         "serviceAccountName": NAME,
+        # It finds pods by their processes. The node's own network it neither needs nor gets.
         "hostPID": True,
-        "hostNetwork": True,
         "priorityClassName": "system-node-critical",
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"operator": "Exists"}],
         "terminationGracePeriodSeconds": 5,
         "containers": [_container(values)],
-        "volumes": [
-            {"name": name, "hostPath": {"path": path, "type": "DirectoryOrCreate"}} for name, path in _FOLDERS.items()
-        ],
+        "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}],
     }
 
 
 def _container(values: Values) -> Json:
-    mounts = [{"name": name, "mountPath": path} for name, path in _FOLDERS.items()]
-    mounts[-1]["mountPropagation"] = "HostToContainer"
     return {
         "name": "node-agent",
-        "image": values.image,
+        "image": values.node_agent_image,
         "imagePullPolicy": values.image_pull_policy,
         "args": ["node-agent"],
-        "env": [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+        "env": [
+            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            {"name": "XTABLES_LOCKFILE", "value": "/tmp/xtables.lock"},
+        ],
         "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}},
         "securityContext": {
             "runAsUser": 0,
@@ -98,6 +95,8 @@ def _container(values: Values) -> Json:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"], "add": list(_CAPABILITIES)},
             "seccompProfile": {"type": "RuntimeDefault"},
+            # The profile that runtimes load by default forbids a look at processes of others.
+            "appArmorProfile": {"type": "Unconfined"},
         },
-        "volumeMounts": mounts,
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     }

@@ -11,8 +11,8 @@ from msgspec import Meta, Struct, field
 
 from xds import __version__
 from xds.kinds.quantities import about
+from xds.model.revision import DEFAULT_REVISION, ISTIOD, of_revision
 
-DEFAULT_REVISION: Final = "default"
 DEFAULT_NAMESPACE: Final = "istio-system"
 _NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
@@ -27,7 +27,7 @@ class ValuesError(ValueError):
 class Values(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """All that can be chosen. In files and after ``--set`` the names are in camelCase (``imagePullPolicy``)."""
 
-    registry: Annotated[str, about("Where the images of Plait are: <registry>/plait, <registry>/init.")] = "plait"
+    registry: Annotated[str, about("Where the images of Plait are: <registry>/plait, init, node-agent.")] = "plait"
     tag: Annotated[str, about("Their tag.")] = __version__
     proxy_image: Annotated[str, about("The image of injected sidecars: a stock Envoy.")] = "envoyproxy/envoy:v1.40.0"
     init_image: Annotated[
@@ -102,14 +102,9 @@ class Values(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
     )
 
     @property
-    def suffix(self) -> str:
-        """What names of this revision end in: nothing for ``default``."""
-        return "" if self.revision == DEFAULT_REVISION else f"-{self.revision}"
-
-    @property
     def name(self) -> str:
         """The Deployment, its ServiceAccount, and what goes with it."""
-        return f"plait{self.suffix}"
+        return of_revision("plait", self.revision)
 
     @property
     def cluster_name(self) -> str:
@@ -119,22 +114,27 @@ class Values(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
     @property
     def service(self) -> str:
         """The Service of this revision."""
-        return f"istiod{self.suffix}"
+        return of_revision(ISTIOD, self.revision)
 
     @property
     def mesh_config_map(self) -> str:
         """The ConfigMap of the mesh configuration."""
-        return f"istio{self.suffix}"
+        return of_revision("istio", self.revision)
 
     @property
     def lease(self) -> str:
         """The Lease of the leader among the pods of this revision."""
-        return f"plait-leader{self.suffix}"
+        return of_revision("plait-leader", self.revision)
 
     @property
     def image(self) -> str:
         """The control plane's image."""
         return f"{self.registry}/plait:{self.tag}"
+
+    @property
+    def node_agent_image(self) -> str:
+        """The node agent's image: the control plane's program, and iptables."""
+        return f"{self.registry}/node-agent:{self.tag}"
 
     @property
     def injected_init_image(self) -> str:

@@ -17,6 +17,8 @@ from xds.model.refs import FieldRef
 
 PREFIX: Final = "traffic.sidecar.istio.io/"
 MODE: Final = "sidecar.istio.io/interceptionMode"
+ANNOTATION: Final = "sidecar.plait/interception"
+"""What tells an agent on the pod's node what to take in: an ``Interception`` as JSON, without what is as usual."""
 PROXY_ID: Final = 1337
 OUTBOUND_PORT: Final = 15001
 INBOUND_PORT: Final = 15006

@@ -100,7 +100,7 @@ class Snapshot:
             else:
                 del new[wanted.key]
         after = Snapshot(tables)
-        for table, keys in self._sorted.items():
+        for table, keys in list(self._sorted.items()):  # others may read in threads, and sort meanwhile
             if len(moved.get(table, ())) <= _FEW:
                 after._sorted[table] = _moved(keys, moved[table], tables[table]) if table in moved else keys
         return after, frozenset(inputs)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -24,8 +25,13 @@ _FEWER: Final = 8
 _ERROR_LIMIT_BYTES: Final = 64 * 1024
 _CONNECT_S: Final = 5.0
 _READ_S: Final = 30.0
-_SILENCE_S: Final = 80.0  # the API server sends a bookmark a minute; without one the connection may be half open
+_SILENCE_S: Final = 80.0
+"""The API server sends a bookmark a minute, so without one the connection may be half open.
+
+For a kind that nothing happens to it may send none (its etcd tells progress rarely): to ask again costs one request.
+"""
 _GONE: Final = ("Expired", "Gone")
+_OTHER_TIME: Final = re.compile("too (old|large) resource version", re.IGNORECASE)  # large: an older store was put back
 _KEEPALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
@@ -96,12 +102,13 @@ class KubeClient:
     def __init__(self, configuration: Any) -> None:
         self._configuration = configuration
         self._token = asyncio.Lock()
+        self._tls = _tls(configuration)
         name = getattr(configuration, "tls_server_name", None)
         self._extensions: dict[str, Any] = {"sni_hostname": name} if name else {}
         self._client = httpx.AsyncClient(
             base_url=configuration.host,
             transport=httpx.AsyncHTTPTransport(
-                verify=_tls(configuration), limits=httpx.Limits(max_connections=None), socket_options=_KEEPALIVE
+                verify=self._tls, limits=httpx.Limits(max_connections=None), socket_options=_KEEPALIVE
             ),
             trust_env=False,
             headers={
@@ -192,6 +199,9 @@ class KubeClient:
         except httpx.ReadTimeout:
             raise
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            if "CERTIFICATE" in str(error).upper():  # ours or the authorities' may have been replaced since
+                with suppress(NoCluster):
+                    _load(self._tls, self._configuration)
             raise Unreachable(f"{type(error).__name__}: {error}") from None
 
     async def _credentials(self) -> dict[str, str]:
@@ -213,6 +223,12 @@ def _tls(configuration: Any) -> ssl.SSLContext:
         raise NoCluster("insecure-skip-tls-verify: a cluster whose API server is not verified is not read")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load(context, configuration)
+    return context
+
+
+def _load(context: ssl.SSLContext, configuration: Any) -> None:
+    """Put the files' certificates into ``context``, beside those that it has. Errors: NoCluster."""
     try:
         if configuration.ssl_ca_cert:
             context.load_verify_locations(configuration.ssl_ca_cert)
@@ -224,7 +240,6 @@ def _tls(configuration: Any) -> ssl.SSLContext:
             context.load_cert_chain(configuration.cert_file, configuration.key_file)
     except (OSError, ValueError) as error:
         raise NoCluster(f"certificates for the API server cannot be read: {error}") from None
-    return context
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
@@ -265,7 +280,7 @@ async def _failed(response: httpx.Response) -> Exception:
 
 def _error(code: int, status: _Status, after_s: float = 0.0) -> Exception:
     said = f"{code} {status.reason}: {status.message}".strip()
-    if code == httpx.codes.GONE or status.reason in _GONE or "too old resource version" in status.message:
+    if code == httpx.codes.GONE or status.reason in _GONE or _OTHER_TIME.search(status.message):
         return Expired(said)
     if code == httpx.codes.FORBIDDEN:
         return Refused(status.message or said)

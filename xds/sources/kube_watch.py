@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 
 _WATCH_S: Final = 300.0
 _SPREAD: Final = 0.2
+_OVERTIME_S: Final = 2.0
 _LOOK_FOR_KIND_S: Final = (4.0, 8.0)
 _SHORTEST_WATCH_S: Final = 1.0
 
@@ -116,6 +118,8 @@ class KindWatch:
         """List, where that is needed, and watch until the watch ends."""
         if not self._served:
             self._served = await self._version()
+            if self.synced:
+                log.info(Event.KIND_SERVED, source=self._source, kind=self.name, version=self._served)
         if not self._since:
             await self._list()
         await self._watch()
@@ -147,7 +151,7 @@ class KindWatch:
                 await in_slices(self._take(page.items or (), listing))
         self._answered()
         await in_slices(self._hand_over(listing.read))
-        self._settle(self._held.settle(listing.listed, self._now()))
+        self._settle(listing.listed, CONFIRM_S)
         self._since = listing.version
         self._sync()
 
@@ -170,13 +174,15 @@ class KindWatch:
             self._gathered.read(read)
             yield
 
-    def _settle(self, gone: Iterable[ObjectRef]) -> None:
-        """Take away what is gone, and say what is doubted."""
-        for ref in gone:
+    def _settle(self, listed: Collection[ObjectRef], confirm_s: float) -> None:
+        """Take away what is gone, now that a list has been had, and say what is doubted."""
+        before = self._held.doubted
+        for ref in self._held.settle(listed, self._now(), confirm_s):
             self._gathered.gone(ref)
         doubted = self._held.doubted
-        if doubted:
+        if doubted and not before:
             log.warning(Event.REMOVALS_DOUBTED, source=self._source, kind=self.name, objects=doubted)
+        if doubted:
             message = f"{doubted} of {len(self._held.versions)} are missing from the API server's list; they stay until"
             self._note("kubernetes.doubted", f"{message} another list, some seconds later, lacks them too")
         else:
@@ -190,10 +196,15 @@ class KindWatch:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": round(seconds),
         }
-        async with aclosing(self._client.watch(self._watched.path(self._served), parameters)) as batches:
-            async for batch in batches:
-                self._answered()
-                await in_slices(self._follow(batch))
+        with contextlib.suppress(TimeoutError):
+            # Of events that are cut off here, the next watch tells again: it goes on where these were followed to.
+            async with (
+                asyncio.timeout(seconds + _OVERTIME_S),
+                aclosing(self._client.watch(self._watched.path(self._served), parameters)) as batches,
+            ):
+                async for batch in batches:
+                    self._answered()
+                    await in_slices(self._follow(batch))
 
     def _follow(self, events: Iterable[WatchEvent]) -> Slices[None]:
         """Take over events, in their order. Errors: Expired when the API server's time went back."""
@@ -235,7 +246,7 @@ class KindWatch:
         """The API has no such kind: there are no objects, unless some were held a moment ago."""
         self._answered()
         self._served = self._since = ""
-        self._settle(self._held.settle((), self._now(), CONFIRM_NOT_SERVED_S))
+        self._settle((), CONFIRM_NOT_SERVED_S)
         self._sync()
 
     def _refused(self, why: str) -> None:

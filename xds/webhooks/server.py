@@ -23,6 +23,8 @@ Reviewer = Callable[[Review], Answer]
 
 # The API server takes requests of 3 MiB and stores objects of 1.5 MiB; a review of an update holds both.
 BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
+# A refused body is read to its end, so that its sender comes to read why, but not for ever.
+_DRAINED_BYTES: Final = 4 * BODY_LIMIT_BYTES
 # Of all bodies together, so that many large ones cannot take the control plane's memory.
 _BODIES_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _CALLS_LIMIT: Final = 64
@@ -78,8 +80,10 @@ class _Memory:
 
     held = 0
 
-    def take(self, size: int) -> None:
-        """Errors: Refused when it would be too many."""
+    def take(self, size: int, of_body: int) -> None:
+        """Hold so many more, which makes it ``of_body`` of one. Errors: Refused when it would be too many."""
+        if of_body > BODY_LIMIT_BYTES:
+            raise _too_large()
         if self.held + size > _BODIES_LIMIT_BYTES:
             raise _busy()
         self.held += size
@@ -103,16 +107,10 @@ class _Webhook:
         """The answer to one call: 200 with a review, or a status and a text."""
         body = bytearray()
         try:
-            if self._calls >= _CALLS_LIMIT:
-                raise _busy()
-            self._calls += 1
             try:
                 await self._read(request, body)
-                path = request.path_params.get("pairs", "")
-                async with self._running:
-                    answer = await asyncio.to_thread(self._answer, bytes(body), path)
+                answer = await self._reviewed(bytes(body), request.path_params.get("pairs", ""))
             finally:
-                self._calls -= 1
                 self._memory.give_back(len(body))
         except Refused as refused:
             log.info(Event.WEBHOOK_CALL_REFUSED, webhook=self._name, status=int(refused.status), reason=refused.text)
@@ -121,21 +119,41 @@ class _Webhook:
             return PlainTextResponse("", HTTPStatus.BAD_REQUEST)
         return Response(answer, media_type="application/json")
 
+    async def _reviewed(self, body: bytes, path: str) -> bytes:
+        """The answer to what was read; one that only sends slowly has taken nobody's place. Errors: Refused."""
+        if self._calls >= _CALLS_LIMIT:
+            raise _busy()
+        self._calls += 1
+        try:
+            async with self._running:
+                return await asyncio.to_thread(self._answer, body, path)
+        finally:
+            self._calls -= 1
+
     async def _read(self, request: Request, body: bytearray) -> None:
         """Put the body there. Errors: Refused."""
-        stated = request.headers.get("content-length", "")
-        if stated.isdecimal() and int(stated[:20]) > BODY_LIMIT_BYTES:
-            raise _too_large()
         try:
             async with asyncio.timeout(_READ_S):
-                async for chunk in request.stream():
-                    if len(body) + len(chunk) > BODY_LIMIT_BYTES:
-                        raise _too_large()
-                    self._memory.take(len(chunk))
-                    body += chunk
+                await self._take(request, body)
         except TimeoutError:
             text = f"the body did not come within {_READ_S:g} s"
             raise Refused(HTTPStatus.REQUEST_TIMEOUT, text) from None
+
+    async def _take(self, request: Request, body: bytearray) -> None:
+        refused: Refused | None = None
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            try:
+                if refused is None:
+                    self._memory.take(len(chunk), size)
+                    body += chunk
+            except Refused as reason:  # who hears it only when all is sent is still sending
+                refused = reason
+            if size > _DRAINED_BYTES:
+                break
+        if refused is not None:
+            raise refused
 
     def _answer(self, body: bytes, path: str) -> bytes:
         """The AdmissionReview that answers the one in ``body``. Errors: Refused when there is none."""

@@ -21,7 +21,8 @@ Pair = tuple[bytes, bytes]
 """A private key and its certificate chain, PEM."""
 
 _LOOK_S: Final = 2.0
-_GRACE_S: Final = 1.0
+# A large review takes seconds.
+_GRACE_S: Final = 5.0
 _HANDSHAKE_S: Final = 10.0
 # The API server closes idle connections after 90 s. Were ours closed first, a call would now and then be sent on one
 # that is being closed, and fail.
@@ -76,7 +77,7 @@ class _Shown:
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
         self.context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-        self.context.set_alpn_protocols(["h2", "http/1.1"])
+        self.context.set_alpn_protocols(["http/1.1"])  # which is all that API servers speak with webhooks
         self._loaded = pair()
         load(self.context, self._loaded)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from xds.install.in_use import moved_away, tags, users, words_of
 from xds.install.injector import injector
-from xds.install.tags import tag_webhook
+from xds.install.tags import tag_objects, tag_webhook
+from xds.install.validator import validator
 from xds.install.values import Values
 
 DEFAULT, CANARY = Values(), Values(revision="canary")
@@ -25,6 +26,13 @@ NAMESPACES = (
     namespace("canary", rev="canary"),
     namespace("prod", rev="prod"),
 )
+
+
+def test_the_default_tag_has_objects_validated_there_too() -> None:
+    _, _, _, moved = tag_objects("default", "canary", DEFAULT)
+    assert moved["metadata"]["name"] == validator(DEFAULT)["metadata"]["name"]
+    assert moved_away(moved, "default")
+    assert {hook["clientConfig"]["service"]["name"] for hook in moved["webhooks"]} == {"istiod-canary"}
 
 
 def test_a_revision_serves_who_names_it() -> None:

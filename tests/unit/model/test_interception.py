@@ -96,6 +96,22 @@ def test_bad_entries_are_reported_and_left_out() -> None:
     assert codes == ["interception.port", "interception.port", "interception.network"]
 
 
+def test_interfaces_are_left_alone() -> None:
+    what, codes = read({P + "excludeInterfaces": "net1, not one"})
+    assert what == Interception(excluded_interfaces=("net1",))
+    assert codes == ["interception.interface"]
+    lines = rules(what)
+    metrics = "-A PLAIT_INBOUND -p tcp --dport 15090 -j RETURN"
+    assert lines.index("-A PLAIT_INBOUND -i net1 -j RETURN") < lines.index(metrics)
+    assert "-A PLAIT_OUTPUT -o net1 -j RETURN" in lines
+
+
+def test_what_comes_in() -> None:
+    assert [port for port in (8080, 15020, 15090) if Interception().captures(port)] == [8080]
+    assert not Interception(inbound_ports=(80,)).captures(8080)
+    assert not Interception(excluded_inbound_ports=(8080,)).captures(8080)
+
+
 def test_mode() -> None:
     assert read({"sidecar.istio.io/interceptionMode": "NONE"}) == (None, [])
     assert read({"sidecar.istio.io/interceptionMode": "TPROXY"}) == (Interception(), ["interception.mode"])

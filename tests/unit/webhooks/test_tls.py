@@ -73,11 +73,39 @@ def leaf(shown: tls.Pair) -> bytes:
     return ssl.PEM_cert_to_DER_cert(shown[1].decode())
 
 
-@pytest.mark.parametrize("http2", [False, True])
-async def test_it_is_https_by_our_roots(http2: bool) -> None:
-    async with served(Shown()) as port, httpx.AsyncClient(verify=trusting(), http2=http2) as asked:
+async def test_it_is_https_by_our_roots() -> None:
+    async with served(Shown()) as port, httpx.AsyncClient(verify=trusting(), http2=True) as asked:
         answer = await asked.get(f"https://127.0.0.1:{port}/healthz")
-        assert (answer.text, answer.http_version) == ("ok\n", "HTTP/2" if http2 else "HTTP/1.1")
+        assert (answer.text, answer.http_version) == ("ok\n", "HTTP/1.1")
+
+
+async def test_who_sends_too_much_is_told() -> None:
+    async with served(Shown()) as port, httpx.AsyncClient(verify=trusting()) as asked:
+        url = f"https://127.0.0.1:{port}/validate"
+        assert (await asked.post(url, content=b" " * 20_000_000)).status_code == 413
+        assert (await asked.post(url, content=b" " * 7_000_000)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"garbage\r\n\r\n",
+        b"POST /validate HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        b"POST /validate HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"a" * 100_000,
+    ],
+)
+async def test_what_is_no_http_is_refused(garbage: bytes) -> None:
+    async with served(Shown()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting())
+        writer.write(garbage)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 4")
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)  # no TLS at all
+        writer.write(garbage)
+        assert b"HTTP" not in await reader.read()
+        writer.close()
+        assert await certificate(port)
 
 
 async def test_tls_before_1_2_is_refused() -> None:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from xds.bootstrap import ControlPlane
 from xds.bootstrap_probes import GrpcProbe
 from xds.model.injection import Candidate, decide
+from xds.model.interception import ANNOTATION as AGENT_ANNOTATION
 from xds.model.interception import MODE, Interception, interception
 from xds.model.problem import Problem, Problems
 from xds.webhooks.inject import credentials, marks, probes, proxy, redirect, refusals, stated
@@ -21,6 +22,8 @@ from xds.webhooks.inject.proxy_config import ANNOTATION as PROXY_CONFIG
 from xds.webhooks.inject.proxy_config import overlaid
 from xds.webhooks.inject.settings import InjectionSettings
 from xds.webhooks.inject.subject import PROXY, Subject, Workload, reference, workload_of
+
+_LOW_PORTS: Final = "net.ipv4.ip_unprivileged_port_start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,16 @@ def _fill(subject: Subject) -> None:
     _mark(subject, plane, capture, added)
     _place(subject, before, laid_over(proxy.container(subject, plane, app), _override(subject)))
     subject.spec["volumes"] = [*mappings(subject.spec.get("volumes")), *volumes]
+    if subject.gateway:
+        _open_low_ports(subject)
+
+
+def _open_low_ports(subject: Subject) -> None:
+    """Let a gateway listen on 80 and 443 without rights. The setting is of its network alone, and a safe one."""
+    context = subject.spec["securityContext"] = mapping(subject.spec.get("securityContext"))
+    known = mappings(context.get("sysctls"))
+    if all(each.get("name") != _LOW_PORTS for each in known):
+        context["sysctls"] = [*known, {"name": _LOW_PORTS, "value": "0"}]
 
 
 def _capture(subject: Subject) -> Interception | None:
@@ -123,7 +136,7 @@ def _mark(subject: Subject, plane: ControlPlane, capture: Interception | None, a
     """Labels and annotations; before the proxy, which tells the control plane its labels."""
     made = {**marks.new_annotations(subject, added), **credentials.sds_annotations(plane)}
     if capture is not None and subject.settings.cni:
-        made[redirect.ANNOTATION] = json.dumps(_stated(capture), separators=(",", ":"))
+        made[AGENT_ANNOTATION] = json.dumps(_stated(capture), separators=(",", ":"))
     metadata = mapping(subject.pod.setdefault("metadata", {}))
     metadata["labels"] = {**mapping(metadata.get("labels")), **marks.new_labels(subject)}
     metadata["annotations"] = {**mapping(metadata.get("annotations")), **made}

@@ -112,12 +112,11 @@ def rewrite(subject: Subject, capture: Interception | None) -> AppProbes | None:
     if capture is None or not (subject.settings.rewrite_probes if known is None else known):
         return None
     rewriting = _Rewriting(subject, capture)
-    for kind in ("initContainers", "containers"):
-        own = subject.init_containers if kind == "initContainers" else subject.containers
-        for container in own:
-            at = subject.at / f"spec.{kind}" / text(container.get("name"))
-            for question in _questions(container, at):
-                _answer(rewriting, question, container)
+    # Init containers start before a proxy that is none, which could not answer for them.
+    first = subject.init_containers if subject.native else []
+    for container in (*first, *subject.containers):
+        for question in _questions(container, subject.where(container)):
+            _answer(rewriting, question, container)
     return AppProbes(tuple(rewriting.made), variable("INSTANCE_IP")) if rewriting.made else None
 
 

@@ -7,23 +7,26 @@ import re
 from datetime import timedelta
 from typing import Any, Final
 
-from xds.bootstrap import HEALTH_PORT, METRICS_PORT, ControlPlane, ProxyNode, bootstrap
+from xds.bootstrap import HEALTH_PORT, METRICS_PORT, ControlPlane, OwnPorts, ProxyNode, bootstrap
 from xds.bootstrap_probes import AppProbes
 from xds.model.interception import MODE
 from xds.webhooks.inject import credentials, stated
-from xds.webhooks.inject.plain import Json, mapping, text
+from xds.webhooks.inject.plain import Json, mapping, number, text
 from xds.webhooks.inject.redirect import unprivileged
 from xds.webhooks.inject.subject import PROXY, Subject
-from xds.webhooks.inject.variables import argument, environment, escaped, variable
+from xds.webhooks.inject.variables import FIELDS, argument, environment, escaped, variable
 
 _METADATA: Final = "ISTIO_META_"
 _DRAIN: Final = timedelta(seconds=45)
 _TERMINATION: Final = timedelta(seconds=5)
+_GRACE_S: Final = 30
 _CPU: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(m?)")
 _CONCURRENCY: Final = 2
+_LONGEST_BYTES: Final = 120_000  # Linux takes no argument of 128 KiB
 # bash is in the stock image. The kubelet starts the next container when this has ended.
 _WAIT: Final = f"""\
-until exec 3<>/dev/tcp/127.0.0.1/{HEALTH_PORT} && printf 'GET /healthz/ready HTTP/1.1\\r\\nhost: localhost\\r\\n\\r\\n' >&3 \
+until exec 3<>/dev/tcp/127.0.0.1/{HEALTH_PORT} \
+&& printf 'GET /healthz/ready HTTP/1.1\\r\\nhost: localhost\\r\\n\\r\\n' >&3 \
 && read -r _ status _ <&3 && [ "$status" = 200 ]; do sleep 0.2; done 2>/dev/null"""
 
 
@@ -80,7 +83,7 @@ def _bootstrap(subject: Subject, plane: ControlPlane, probes: AppProbes | None) 
         interception_mode=mode,
         metadata=metadata,
     )
-    return bootstrap(node, plane, probes=probes)
+    return bootstrap(node, plane, OwnPorts(address="::") if settings.ipv6 else OwnPorts(), probes=probes)
 
 
 def _args(subject: Subject, resources: Json, document: Json) -> list[str]:
@@ -93,7 +96,11 @@ def _args(subject: Subject, resources: Json, document: Json) -> list[str]:
         "--drain-strategy": "immediate",
     }
     workers = _concurrency(subject, resources)
-    args = ["--config-yaml", argument(document), "--disable-hot-restart"]
+    bootstrap_text = argument(document)
+    if len(bootstrap_text.encode(errors="replace")) > _LONGEST_BYTES:
+        message = f"have so many probes and labels that the proxy's arguments exceed {_LONGEST_BYTES} bytes"
+        subject.found.add(subject.at / "spec.containers", "bootstrap.too-long", message)
+    args = ["--config-yaml", bootstrap_text, "--disable-hot-restart"]
     args += ["--concurrency", str(workers)] if workers else []
     return [*args, *(escaped(word) for pair in words.items() for word in pair)]
 
@@ -113,7 +120,7 @@ def _proxy_metadata(subject: Subject) -> list[tuple[str, str]]:
 
 
 def _metadata_environment(subject: Subject) -> list[Json]:
-    return [{"name": key, "value": escaped(value)} for key, value in _proxy_metadata(subject)]
+    return [{"name": key, "value": escaped(value)} for key, value in _proxy_metadata(subject) if key not in FIELDS]
 
 
 def _ready() -> Json:
@@ -133,8 +140,9 @@ def _readiness(subject: Subject) -> Json:
 def _lifecycle(subject: Subject) -> Json:
     """Nobody ends Envoy gently: so it goes on while others learn that the pod is going. And the waiting, if wanted."""
     drain = subject.proxy_config.termination_drain_duration
-    seconds = math.ceil((_TERMINATION if drain is None else drain).total_seconds())
-    hooks: Json = {"preStop": {"sleep": {"seconds": seconds}}} if seconds else {}
+    grace = number(subject.spec.get("terminationGracePeriodSeconds"), _GRACE_S)
+    seconds = min(math.ceil((_TERMINATION if drain is None else drain).total_seconds()), grace)
+    hooks: Json = {"preStop": {"sleep": {"seconds": seconds}}} if seconds > 0 else {}
     if holds(subject):
         hooks["postStart"] = {"exec": {"command": ["/bin/bash", "-c", _WAIT]}}
     return hooks

@@ -10,9 +10,6 @@ from xds.webhooks.inject.settings import InjectionSettings
 from xds.webhooks.inject.subject import INIT, VALIDATION
 from xds.webhooks.inject.variables import escaped
 
-ANNOTATION: Final = "sidecar.plait/interception"
-"""For the agent on the node: the Interception as JSON, ``{}`` for all traffic."""
-
 # Rules are set once: a restarted container finds them. IPv6 may be missing from the kernel where no address has it
 # (scope 00 is global). ::6 is Envoy's address towards the application, as 127.0.0.6 is; that one needs no address.
 _SCRIPT: Final = """\

@@ -8,9 +8,10 @@ from typing import Final
 from xds.bootstrap import ADMIN_PORT, HEALTH_PORT, METRICS_PORT
 from xds.bootstrap_probes import PROBE_PORT
 from xds.model.interception import INBOUND_PORT, OUTBOUND_PORT, PROXY_ID
-from xds.webhooks.inject.plain import mapping, mappings, port_number, text
+from xds.webhooks.inject.plain import mapping, mappings, port_number
 from xds.webhooks.inject.probes import GRPC_PORTS
-from xds.webhooks.inject.stated import TEMPLATES
+from xds.webhooks.inject.proxy_config import ANNOTATION as PROXY_CONFIG
+from xds.webhooks.inject.stated import TEMPLATES, word
 from xds.webhooks.inject.subject import PROXY, Subject
 
 _KNOWN_TEMPLATES: Final = frozenset({"sidecar", "gateway"})
@@ -26,8 +27,8 @@ def templates(labels: Mapping[str, str], annotations: Mapping[str, str]) -> tupl
 def look_at(subject: Subject) -> None:
     """Note what is wrong with the pod as one to be injected.
 
-    Problems: pod.shape, template.unknown, gateway.no-proxy; as warnings container.proxy-user, container.taken-port,
-    job.never-ends.
+    Problems: pod.shape, pod.no-application, template.unknown, gateway.no-proxy; as warnings container.proxy-user,
+    container.taken-port, job.never-ends, hold.no-shell.
     """
     if not mappings(subject.spec.get("containers")):
         subject.found.add(
@@ -35,11 +36,11 @@ def look_at(subject: Subject) -> None:
         )
         return
     asked = templates(subject.labels, subject.annotations)
-    for word in asked:
-        if word not in _KNOWN_TEMPLATES:
+    for name in asked:
+        if name not in _KNOWN_TEMPLATES:
             known = " and ".join(sorted(_KNOWN_TEMPLATES))
             subject.found.add(
-                subject.annotation(TEMPLATES), "template.unknown", f"{word!r} is no template: {known} are"
+                subject.annotation(TEMPLATES), "template.unknown", f"{name!r} is no template: {known} are"
             )
     if subject.gateway and len(asked) > 1:
         subject.found.add(
@@ -53,6 +54,12 @@ def look_at(subject: Subject) -> None:
         message = f"must have a container beside {PROXY}; for a gateway say {TEMPLATES}: gateway"
         subject.found.add(subject.at / "spec.containers", "pod.no-application", message)
     _look_at_containers(subject)
+    holds = subject.proxy_config.hold_application_until_proxy_starts and not subject.native and not subject.gateway
+    if holds and "distroless" in word(subject, "proxyImage", subject.settings.proxy_image):
+        message = (
+            "cannot hold the application: the proxy's image has no shell to wait in; use native sidecars"
+        )
+        subject.warn(subject.annotation(PROXY_CONFIG), "hold.no-shell", message)
     once = subject.spec.get("restartPolicy") in ("Never", "OnFailure")
     if once and not subject.native and not subject.gateway:
         message = (
@@ -64,13 +71,13 @@ def look_at(subject: Subject) -> None:
 def _look_at_containers(subject: Subject) -> None:
     of_pod = mapping(subject.spec.get("securityContext"))
     for each in (*subject.init_containers, *subject.containers):
-        at = subject.at / "spec.containers" / text(each.get("name"))
+        at = subject.where(each)
         context = {**of_pod, **mapping(each.get("securityContext"))}
         if PROXY_ID in (context.get("runAsUser"), context.get("runAsGroup")):
             message = f"runs as {PROXY_ID}, the proxy's user: its traffic goes past the mesh; choose another"
             subject.warn(at / "securityContext", "container.proxy-user", message)
-        for port in mappings(each.get("ports")):
+        for index, port in enumerate(mappings(each.get("ports"))):
             number = port_number(port.get("containerPort"))
             if number in _TAKEN and not subject.gateway:
                 message = f"{number} is the proxy's own; the application cannot have it"
-                subject.warn(at / "ports", "container.taken-port", message)
+                subject.warn(at / "ports" / index / "containerPort", "container.taken-port", message)

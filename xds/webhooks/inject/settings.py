@@ -29,6 +29,7 @@ class InjectionSettings:
     await-redirect. ``xds_address`` is host:port of the control plane's TLS port, ``xds_server_name`` a DNS name of its
     certificate (empty: that host). ``revision_tags`` are other names of the revision. ``native_sidecars``: every node
     that pods may run on has them (Kubernetes 1.29). ``cni``: an agent on each node sets the rules of interception.
+    ``ipv6``: pods have IPv6 addresses, alone or beside others.
     ``ca_config_map`` is there in each namespace, with the mesh's roots under ``root-cert.pem``.
     ``proxy_config`` is MeshConfig's ``defaultConfig``.
     """
@@ -46,6 +47,7 @@ class InjectionSettings:
     network: str = ""
     native_sidecars: bool = False
     cni: bool = False
+    ipv6: bool = False
     ca_config_map: str = "istio-ca-root-cert"
     token_lifetime_s: int = 3600
     resources: Resources = field(default_factory=lambda: DEFAULT_RESOURCES, hash=False)

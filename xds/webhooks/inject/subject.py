@@ -73,10 +73,22 @@ class Subject:
 
     @property
     def native(self) -> bool:
-        """Whether the proxy is an init container that stays."""
+        """Whether the proxy is an init container that stays; so it is where the pod has others, which need it."""
         stated = self.annotations.get("sidecar.istio.io/nativeSidecar")
         known = None if stated is None else truth(stated)
-        return not self.gateway and (self.settings.native_sidecars if known is None else known)
+        if known is None:
+            stays = any(each.get("restartPolicy") == "Always" for each in self.init_containers)
+            known = self.settings.native_sidecars or stays
+        return known and not self.gateway
+
+    def where(self, container: Json) -> FieldRef:
+        """Where one of its containers stands."""
+        for kind in ("initContainers", "containers"):
+            every = self.spec.get(kind)
+            for index, each in enumerate(every if isinstance(every, list) else ()):
+                if each is container:
+                    return self.at / "spec" / kind / index
+        return self.at / "spec.containers"
 
     def annotation(self, key: str) -> FieldRef:
         """Where an annotation stands."""
