@@ -75,7 +75,7 @@ class ControlPlane:
         self.advanced: list[Callable[[], None]] = []
         self._pending: dict[ObjectRef, None] = {}
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
+        self.idle = asyncio.Event()  # nothing that the store has is still to be served
         self._rounds = 0
         self._serving = asyncio.Event()
         self._changing = asyncio.Lock()
@@ -130,10 +130,10 @@ class ControlPlane:
 
     async def _synced(self) -> None:
         while True:
-            await self._idle.wait()
+            await self.idle.wait()
             looked_at = (self._rounds, set(self._present))
             refused = await self.convergence.refused(map(group_of, self._present))
-            if self._idle.is_set() and looked_at == (self._rounds, set(self._present)):
+            if self.idle.is_set() and looked_at == (self._rounds, set(self._present)):
                 break
         if refused:
             raise Rejected(refused)
@@ -185,16 +185,16 @@ class ControlPlane:
             touched = self.store.apply(transaction)
             self._pending.update(dict.fromkeys(touched))
             self.findings.changed()
-            self._idle.clear()
+            self.idle.clear()
             self._wake.set()
 
     async def _work(self) -> None:
         """Turn what has changed into the next generation, again and again; endpoints do not wait for the rest."""
         while True:
             if not self._wake.is_set():
-                self._idle.set()
+                self.idle.set()
             await self._wake.wait()
-            self._idle.clear()
+            self.idle.clear()
             self._rounds += 1
             self._wake.clear()
             if not self.store.synced:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
 from typing import Any, Final
 
 from kubernetes.client import CoreV1Api
@@ -16,14 +15,13 @@ from xds.cluster_tokens import ClusterTokens
 from xds.companions import Work, accompany
 from xds.controllers.leader_election import LeaderElection
 from xds.controllers.object_events import ObjectEvents
-from xds.controllers.policies import POLICY_KINDS
 from xds.controllers.reports import Replica, ReportReader, ReportWriter
 from xds.controllers.root_certificates import RootCertificates
 from xds.controllers.status import StatusWriter
 from xds.controllers.webhook_bundle import WebhookBundle
 from xds.council import Council
 from xds.injection import injection_settings, namespaces
-from xds.live import Live
+from xds.live import Generations, Live
 from xds.model.refs import ObjectRef
 from xds.model.revision import of_revision
 from xds.native_sidecars import NativeSidecars
@@ -52,7 +50,7 @@ class Cluster:
         self._election = LeaderElection(self._api, settings.namespace, lease, self._replica.pod)
         self._reports = ReportReader(self._api, settings.namespace, settings.revision)
         self.council = Council(self._election, self._reports, self._replica.pod)
-        self.source = KubernetesSource(self._api, root_namespace=settings.namespace, revision=settings.revision)
+        self.source = KubernetesSource(self._api, name=f"kubernetes:{settings.cluster_id}", root_namespace=settings.namespace, revision=settings.revision)
 
     def tokens(self, trust_domain: str) -> ClusterTokens:
         """The way of the cluster's service-account tokens."""
@@ -75,12 +73,8 @@ class Cluster:
         """What tells people how their objects do; the leader writes, all report to it."""
         api, reports, lead = self._api, self._reports, self._election.while_leading
         store, problems = control_plane.store, control_plane.convergence.problems
-
-        async def generations() -> Mapping[ObjectRef, int]:
-            return {each.ref: each.generation for kind in POLICY_KINDS for each in store.of_kind(*kind)}
-
-        counts = Live(control_plane.cache).counts
-        own = ReportWriter(api, self._replica, generations, counts, control_plane.ca_counsel)
+        served, counts = Generations(store, control_plane.idle).served, Live(control_plane.cache).counts
+        own = ReportWriter(api, self._replica, served, counts, control_plane.ca_counsel)
         status = StatusWriter(api, self._settings.revision, store.of_kind, problems, lambda: reports.counts)
         events = ObjectEvents(api, self._replica, problems, lambda: reports.counts)
         return {

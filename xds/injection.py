@@ -26,6 +26,7 @@ def injection_settings(
     return InjectionSettings(
         proxy_image=settings.proxy_image,
         init_image=settings.init_image,
+        node_agent_image=settings.node_agent_image,
         xds_address=settings.injected_xds or f"{host}:{_XDS_PORT}",
         xds_server_name=host,
         revision=settings.revision,

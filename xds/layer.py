@@ -147,8 +147,7 @@ class Overlay:
             base = found.get(type_url, EMPTY)
             was_base, was_over, joined = self._seen.get(type_url, (EMPTY, EMPTY, EMPTY))
             if base is not was_base or over is not was_over:
-                changes = (base.since(was_base), over.since(was_over))
-                names = {name for change in changes for name in (*(r.name for r in change.changed), *change.removed)}
+                names = base.touched_since(was_base) | over.touched_since(was_over)
                 joined = joined.patched({name: over.get(name) or base.get(name) for name in names})
                 self._seen[type_url] = (base, over, joined)
             found[type_url] = joined

@@ -125,7 +125,7 @@ class _Made:
         self._followers: dict[Call, set[Call]] = {}
         self._suspects: dict[Call, set[Call]] = {}
         self._answers: dict[Call, tuple[Call, ...]] = {}
-        self._leaves: dict[Call, tuple[Any, Resources]] = {}
+        self._leaves: dict[Call, tuple[Any, frozenset[ObjectRef], Resources]] = {}
         self._memo: weakref.WeakValueDictionary[MemoKey, Resource] = weakref.WeakValueDictionary()
 
     def doubt(self, suspects: set[Call]) -> None:
@@ -151,14 +151,16 @@ class _Made:
         """The resources of a leaf; the same tuple as before where nothing is different, or where making them fails."""
         known = self._leaves.get(leaf)
         try:
-            specs = self._graph.get(leaf)
+            specs, provenance = self._graph.get(leaf), self._graph.provenance(leaf)
             if known is None or known[0] is not specs:
-                provenance = self._graph.provenance(leaf)
-                known = (specs, tuple(self._translated(spec, provenance) for spec in specs))
-                self._leaves[leaf] = known
+                known = (specs, provenance, tuple(self._translated(spec, provenance) for spec in specs))
+            elif known[1] != provenance:
+                same = zip(specs, known[2], strict=True)
+                known = (specs, provenance, tuple(self._claimed(*each, provenance) for each in same))
+            self._leaves[leaf] = known
         except Exception:
             self._failed(leaf)
-        return known[1] if known is not None else ()
+        return known[2] if known is not None else ()
 
     @staticmethod
     def _failed(wanted: Call) -> None:
@@ -180,6 +182,14 @@ class _Made:
             self._answers.pop(wanted, None)
             self._leaves.pop(wanted, None)
             self._graph.release(wanted)
+
+    def _claimed(self, spec: Spec, known: Resource, provenance: frozenset[ObjectRef]) -> Resource:
+        """The resource of a spec that is what it was, but from other objects."""
+        resource = self._memo.get((spec, provenance))
+        if resource is None:
+            resource = Resource(known.type_url, known.name, known.body, provenance)
+            self._memo[spec, provenance] = resource
+        return resource
 
     def _translated(self, spec: Spec, provenance: frozenset[ObjectRef]) -> Resource:
         key = (spec, provenance)

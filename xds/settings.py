@@ -62,6 +62,9 @@ class Settings:
     init_image: str = f"plait/init:{__version__}"
     """The image of the init container that sends a pod's traffic through its sidecar: iptables."""
 
+    node_agent_image: str = f"plait/node-agent:{__version__}"
+    """The image of the init container that waits for the node agent, where ``cni`` is on: the agent's own."""
+
     injected_xds: str = ""
     """The address that injected sidecars have for this control plane, ``host:port``. Empty: the Service of its
     revision, ``istiod.<namespace>.svc:15012``."""

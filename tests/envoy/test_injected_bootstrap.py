@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -42,7 +43,19 @@ POD: Final[dict[str, Any]] = {
                 "readinessProbe": {"tcpSocket": {"port": 8081}, "periodSeconds": 1},
                 "startupProbe": {"grpc": {"port": 8082}},
                 "lifecycle": {"preStop": {"httpGet": {"port": "http", "path": "/bye"}}},
-            }
+            },
+            {
+                "name": "secure",
+                "image": "web",
+                "livenessProbe": {"httpGet": {"port": 8443, "scheme": "HTTPS"}},
+                "readinessProbe": {
+                    "httpGet": {
+                        "port": 8443,
+                        "scheme": "HTTPS",
+                        "httpHeaders": [{"name": "Host", "value": "secure.test"}],
+                    }
+                },
+            },
         ]
     },
 }
@@ -126,7 +139,9 @@ Answer = Callable[[str], str]
 
 
 @contextlib.asynccontextmanager
-async def application(pod: InjectedPod, port: int, answer: Answer) -> AsyncIterator[None]:
+async def application(
+    pod: InjectedPod, port: int, answer: Answer, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
     """An HTTP server of the pod."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -139,7 +154,7 @@ async def application(pod: InjectedPod, port: int, answer: Answer) -> AsyncItera
         writer.close()
 
     sock = listening_socket(pod.namespace, ADDRESS, port, socket.SOCK_STREAM)
-    server = await asyncio.start_server(serve, sock=sock)
+    server = await asyncio.start_server(serve, sock=sock, ssl=tls)
     try:
         yield
     finally:
@@ -184,6 +199,20 @@ async def test_http_probes(tmp_path: Path) -> None:
             ("GET", "/healthz"),
         ):
             assert (await pod.get(15020, path, method=method))[0] == 404, path
+
+
+async def test_https_probes(tmp_path: Path) -> None:
+    """As the kubelet, without a look at the certificate; the server's name is that of the Host header, where one is."""
+    names: list[str | None] = []
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate, key = Authority().issue(x509.DNSName("unknown.test"))
+    (tmp_path / "pair.pem").write_bytes(key + certificate)
+    tls.load_cert_chain(tmp_path / "pair.pem")
+    tls.sni_callback = lambda _, name, __: names.append(name)
+    async with prepared(tmp_path) as pod, application(pod, 8443, _redirected, tls):
+        assert f"host: {ADDRESS}:8443\r\n" in (await pod.get(15020, "/app-health/secure/livez"))[1]
+        assert "host: secure.test\r\n" in (await pod.get(15020, "/app-health/secure/readyz"))[1]
+    assert names == [None, "secure.test"]
 
 
 async def test_tcp_probes(tmp_path: Path) -> None:

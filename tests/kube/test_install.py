@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from tests.kube.api_server import ApiServer
 from tests.kube.conftest import new_api_server
+from tests.kube.waiting import eventually
 from tools.install_files import FOLDER, OVERLAYS
 from xds.cli.plait import app
 from xds.install.manifests import KINDS, manifests
@@ -317,3 +322,50 @@ def test_what_cannot_be_done_is_said(server: ApiServer, words: tuple[str, ...], 
     done = plait(server, *words)
     assert done.exit_code == 2
     assert told in done.output
+
+
+@pytest.mark.parametrize("revision", ["default", "canary"])
+def test_a_control_plane_does_all_its_work_on_its_account(installed: ApiServer, tmp_path: Path, revision: str) -> None:
+    values = Values(revision=revision)
+    assert plait(installed, "install", "--no-wait", "--revision", revision).exit_code == 0
+    route = {"hosts": ["a"], "http": [{"route": [{"destination": {"host": "nowhere"}}]}]}
+    wrong = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "spec": route}
+    name = f"wrong-for-{revision}"
+    installed.apply(_namespace("shop", revision), {**wrong, "metadata": {"name": name, "namespace": "shop"}})
+    token = installed.kubectl("create", "token", values.name, "-n", ROOT).stdout.strip()
+    (tmp_path / "kubeconfig").write_text(installed.kubeconfig_text(token))
+    with serving(tmp_path, revision):
+        for done in (
+            lambda: installed.kubectl("get", "lease", values.lease, "-n", ROOT, check=False).stdout,
+            lambda: installed.kubectl("get", "cm", "istio-ca-root-cert", "-n", "shop", check=False).stdout,
+            lambda: "Accepted" in installed.kubectl("get", "vs", name, "-n", "shop", "-o", "yaml").stdout,
+            lambda: name in installed.kubectl("get", "events", "-n", "shop").stdout,
+            lambda: "plait-report-" in installed.kubectl("get", "cm", "-n", ROOT).stdout,
+            lambda: all(map(str.strip, _bundles(installed, revision))),
+        ):
+            eventually(done, 60)
+    told = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [each for each in told if "forbidden" in str(each).lower()] == []
+
+
+def _bundles(server: ApiServer, revision: str) -> list[str]:
+    """The CA bundle of every webhook of a revision."""
+    form = 'jsonpath={range .items[*].webhooks[*]}{.clientConfig.caBundle}{";"}{end}'
+    which = ("-l", f"app.kubernetes.io/part-of=plait,istio.io/rev={revision}")
+    kinds = f"{MUTATING},validatingwebhookconfigurations"
+    return server.kubectl("get", kinds, *which, "-o", form).stdout.removesuffix(";").split(";")
+
+
+@contextmanager
+def serving(folder: Path, revision: str) -> Iterator[None]:
+    """A control plane of that revision with the kubeconfig in ``folder``, which gets its log."""
+    addresses = [word for flag in ("--xds", "--webhook", "--health", "--http") for word in (flag, "127.0.0.1:0")]
+    command = [sys.executable, "-c", "from xds.cli import main; main()", "serve", "--kubeconfig", "kubeconfig"]
+    environment = {**os.environ, "HOME": str(folder), "PLAIT_REVISION": revision, "PLAIT_POD_NAME": f"pod-{revision}"}
+    with (folder / "log").open("w") as log:
+        running = subprocess.Popen([*command, *addresses], cwd=folder, env=environment, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            running.terminate()
+            assert running.wait(30) == 0

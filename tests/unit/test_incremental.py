@@ -14,13 +14,13 @@ from xds.wire.resource import ResourceSet
 
 
 def served(resources: ResourceSet) -> dict[str, dict[str, str]]:
-    """Name and version of everything in a set, by type; a name in two layers would be lost, so it is an error."""
+    """Name, version and authors of everything in a set, by type; a name in two layers would be lost, so it is an error."""
     found: dict[str, dict[str, str]] = {}
     for url, layers in resources.layers.items():
         for table in layers:
             for name, resource in table.items():
                 assert name not in found.setdefault(url, {}), f"{name} twice"
-                found[url][name] = resource.version
+                found[url][name] = (resource.version, resource.provenance)
     return {url: named for url, named in found.items() if named}
 
 

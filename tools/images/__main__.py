@@ -53,6 +53,7 @@ def archives(cache: LayerCache, programs: Path) -> dict[str, tuple[Image, ...]]:
         "plait": (
             Image(f"docker.io/plait/plait:{__version__}", ours, ("plait",), _NONROOT),
             Image(f"docker.io/plait/echo:{__version__}", ours, ("plait", "echo"), _NONROOT),
+            Image(f"docker.io/plait/node-agent:{__version__}", (*ours, iptables), ("plait",), environment=[_LOCK]),
         ),
         "init": (Image(f"docker.io/plait/init:{__version__}", (libraries, iptables), environment=[_LOCK]),),
         "envoy": (Image(f"docker.io/envoyproxy/envoy:v{_envoy()}", (libraries, shell, envoy), ("envoy",)),),

@@ -121,7 +121,12 @@ def _workload(
     workload = Workload(text(document.get("kind")), text(metadata.get("name"))) if path else None
     outcome = inject(pod, namespace, None, settings, workload)
     found.extend(outcome.problems)
-    return document if outcome.pod is None else _replaced(document, path, outcome.pod)
+    if outcome.pod is not None:
+        return _replaced(document, path, outcome.pod)
+    if not outcome.problems:
+        name = text(metadata.get("name"))
+        print(f"{document['kind']} {namespace}/{name} stays as it is: {outcome.reason}", file=sys.stderr)
+    return document
 
 
 def _replaced(value: dict[str, Any], path: tuple[str, ...], pod: dict[str, Any]) -> dict[str, Any]:

@@ -132,6 +132,7 @@ class _Seen:
     """One report, when it was seen to change last (time.monotonic), and whether it was so before we came."""
 
     version: str
+    revision: str
     report: Report | None
     at: float
     renewed: datetime | None
@@ -139,27 +140,29 @@ class _Seen:
 
 
 class ReportReader:
-    """Reads the reports of all control planes of a revision that are alive, every two seconds while it runs.
+    """Reads the reports of all control planes that are alive, every two seconds while it runs.
 
-    Alive is whose report changes: by our clock, and by the time in it where it was there before us.
+    Alive is whose report changes: by our clock, and by the time in it where it was there before us. Objects are counted
+    for the proxies of ``revision`` alone; the CA is that of all revisions.
     """
 
     def __init__(self, api_client: Any, namespace: str, revision: str = "default") -> None:
         self._rest = Rest(api_client)
         self._path = collection("", "v1", "configmaps", namespace)
-        self._query = {"labelSelector": f"app.kubernetes.io/part-of=plait,{_LABEL}={revision}"}
+        self._query = {"labelSelector": f"app.kubernetes.io/part-of=plait,{_LABEL}"}
+        self._revision = revision
         self._seen: dict[str, _Seen] = {}
         self._counts: Mapping[ObjectRef, LiveCount] | None = None
         self._ca: Mapping[str, Mapping[str, Any]] = {}
 
     @property
     def counts(self) -> Mapping[ObjectRef, LiveCount] | None:
-        """All proxies' counts together; None before the first round."""
+        """The counts of all proxies of the revision together; None before the first round."""
         return self._counts
 
     @property
     def ca(self) -> Mapping[str, Mapping[str, Any]]:
-        """What each control plane that is alive says of its CA, by the name of its pod."""
+        """What each control plane that is alive, of whatever revision, says of its CA, by the name of its pod."""
         return self._ca
 
     async def run(self) -> None:
@@ -183,9 +186,10 @@ class ReportReader:
                 known = _read(each, now, first=first)
             seen[pod] = known
         self._seen = seen
-        alive = {pod: each.report for pod, each in seen.items() if each.report is not None and _alive(each, now)}
-        self._ca = {pod: report.ca for pod, report in sorted(alive.items())}
-        self._counts = summed(alive.values())
+        alive = {pod: each for pod, each in sorted(seen.items()) if _alive(each, now)}
+        reports = {pod: each.report for pod, each in alive.items() if each.report is not None}
+        self._ca = {pod: report.ca for pod, report in reports.items()}
+        self._counts = summed(report for pod, report in reports.items() if alive[pod].revision == self._revision)
 
 
 def _read(config_map: Json, now: float, *, first: bool) -> _Seen:
@@ -195,7 +199,8 @@ def _read(config_map: Json, now: float, *, first: bool) -> _Seen:
         renewed: datetime | None = datetime.fromisoformat(metadata["annotations"][_RENEWED]).astimezone(UTC)
     except (Unreadable, ValueError, KeyError, OverflowError):
         report = renewed = None
-    return _Seen(metadata["resourceVersion"], report, now, renewed, first)
+    revision = (metadata.get("labels") or {}).get(_LABEL, "")
+    return _Seen(metadata["resourceVersion"], revision, report, now, renewed, first)
 
 
 def _alive(seen: _Seen, now: float) -> bool:

@@ -10,8 +10,6 @@ from xds.install import injector, validator
 from xds.install.objects import Json, in_namespace, of_cluster
 from xds.install.values import Values
 from xds.kinds.config_map import ConfigMap
-from xds.kinds.mesh_config import MeshConfig
-from xds.kinds.registry import KINDS
 
 _RBAC: Final = "rbac.authorization.k8s.io/v1"
 _RBAC_GROUP: Final = "rbac.authorization.k8s.io"
@@ -23,15 +21,14 @@ ROOT_CONFIG_MAP: Final = "istio-ca-root-cert"
 
 
 def read() -> tuple[tuple[str, str], ...]:
-    """Group and plural of what is read in all namespaces: what the mesh is made of, and what gets a status."""
-    found = {(kind.group, kind.plural) for kind in api_kinds() if kind.name != ConfigMap.KIND.name}
-    return tuple(sorted({*found, *authored()}))
+    """Group and plural of what is read in all namespaces: what the mesh is made of."""
+    found = ((kind.group, kind.plural) for kind in api_kinds() if kind.name != ConfigMap.KIND.name)
+    return tuple(sorted(found))
 
 
 def authored() -> tuple[tuple[str, str], ...]:
-    """Those of Istio's kinds, which users write policy in: they get a status."""
-    kinds = (struct.KIND for struct in KINDS if struct is not MeshConfig)
-    return tuple(sorted((kind.group, kind.plural) for kind in kinds if kind.group.endswith(".istio.io")))
+    """Those of them that users write policy in: they get a status."""
+    return tuple((group, plural) for group, plural in read() if group.endswith(".istio.io"))
 
 
 def service_account(values: Values) -> Json:

@@ -134,6 +134,7 @@ def _environment(values: Values) -> list[Json]:
         "PLAIT_CLUSTER_ID": values.cluster_id,
         "PLAIT_PROXY_IMAGE": values.proxy_image,
         "PLAIT_INIT_IMAGE": values.injected_init_image,
+        "PLAIT_NODE_AGENT_IMAGE": values.node_agent_image,
         "PLAIT_CNI": str(values.cni).lower(),
         "XDG_STATE_HOME": "/var/lib/plait",
         "HOME": "/tmp",

@@ -102,7 +102,7 @@ class Restart(StrEnum):
 class PodSpec:
     """A pod to run. Two equal specs are the same pod; a changed one is started anew.
 
-    ``inject`` says whether Envoy runs beside it (``injection.should_inject`` decides); ``workload`` is the name of the
+    ``inject`` says whether Envoy runs beside it (``model.injection.decide`` decides); ``workload`` is the name of the
     Deployment, StatefulSet or Job it came from, or its own; ``restarted`` is any text whose change restarts the pod.
     """
 

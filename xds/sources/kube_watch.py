@@ -87,32 +87,39 @@ class KindWatch:
         """Follow the kind for ever; ends only when cancelled."""
         failures = 0
         while True:
-            started, pause_s = self._now(), 0.0
-            try:
-                await self._round()
-            except Expired as expired:
-                log.info(Event.WATCH_EXPIRED, source=self._source, kind=self.name, error=str(expired))
-                self._since = ""
-            except NotServed:
-                self._not_served()
-                pause_s = random.uniform(*_LOOK_FOR_KIND_S)
-            except Refused as refused:
-                self._refused(str(refused))
-                pause_s = backoff_s(failures + 1)
-            except Unreachable as error:
-                self._reach.lost(self.name, str(error))
-                self._problem = str(error)
-                pause_s = max(backoff_s(failures + 1), error.after_s)
-            except Exception as error:  # a bug of ours costs time, not the watch
-                log.exception(Event.WATCH_FAILED, source=self._source, kind=self.name)
-                self._problem, self._since = f"a bug in Plait, please report it: {error!r}", ""
-                pause_s = backoff_s(failures + 1)
+            started = self._now()
+            failed, pause_s = await self._attempt()
             hasty = self._now() - started < _SHORTEST_WATCH_S
-            failures = failures + 1 if pause_s or hasty else 0
-            if hasty and failures > 1:
-                pause_s = pause_s or backoff_s(failures)
+            if not hasty and self._contact_s is not None and self._contact_s >= started:
+                failures = 0
+            failures = failures + 1 if failed or (hasty and not pause_s) else 0
+            if failed or failures > 1:
+                pause_s = max(backoff_s(failures), pause_s)
             if pause_s:
                 await self._reach.pause(pause_s)
+
+    async def _attempt(self) -> tuple[bool, float]:
+        """Follow the kind until something ends that; whether that was a failure, and for how long to wait at least."""
+        try:
+            await self._round()
+        except Expired as expired:
+            log.info(Event.WATCH_EXPIRED, source=self._source, kind=self.name, error=str(expired))
+            self._since = ""
+        except NotServed:
+            self._not_served()
+            return False, random.uniform(*_LOOK_FOR_KIND_S)
+        except Refused as refused:
+            self._refused(str(refused))
+            return True, 0.0
+        except Unreachable as error:
+            self._reach.lost(self.name, str(error))
+            self._problem = str(error)
+            return True, error.after_s
+        except Exception as error:  # a bug of ours costs time, not the watch
+            log.exception(Event.WATCH_FAILED, source=self._source, kind=self.name)
+            self._problem, self._since = f"a bug in Plait, please report it: {error!r}", ""
+            return True, 0.0
+        return False, 0.0
 
     async def _round(self) -> None:
         """List, where that is needed, and watch until the watch ends."""

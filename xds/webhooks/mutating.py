@@ -38,7 +38,7 @@ def mutating(settings: Callable[[], InjectionSettings], labels_of: LabelsOf) -> 
             return Answer()
         outcome = inject(pod, request.namespace, labels_of(request.namespace), _over(settings(), review.pairs))
         errors = [each for each in outcome.problems if each.severity is Severity.ERROR]
-        remarks = [str(each) for each in outcome.problems if each.severity is not Severity.ERROR]
+        remarks = [str(each) for each in outcome.problems if each.severity is Severity.WARNING]
         if errors:
             log.info(Event.OBJECT_DENIED, object=_name(review), codes=sorted({each.code for each in errors}))
             return denied(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", message(errors), tuple(remarks))

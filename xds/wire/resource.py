@@ -109,12 +109,13 @@ def _load_assignment(cluster: Resource) -> str:
 class Table(Mapping[str, Resource]):
     """An immutable set of resources of one type by name. Compared by identity: an unchanged part stays the same."""
 
-    __slots__ = ("__weakref__", "_changes", "_differences", "_parent", "_resources", "_versions")
+    __slots__ = ("__weakref__", "_changes", "_differences", "_parent", "_resources", "_touched", "_versions")
 
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
         self._resources: dict[str, Resource] = {r.name: r for r in sorted(resources, key=lambda r: r.name)}
         self._parent: weakref.ref[Table] | None = None
         self._changes: Difference | None = None
+        self._touched: frozenset[str] = frozenset()
         self._differences: weakref.WeakKeyDictionary[Table, Difference] | None = None
         self._versions: dict[str, str] | None = None
 
@@ -148,25 +149,37 @@ class Table(Mapping[str, Resource]):
     def patched(self, changes: Mapping[str, Resource | None]) -> Table:
         """This table with ``changes`` applied (None removes); the same table when nothing would be different.
 
-        Cost: a copy of the dictionary, and the size of the change; the difference from this table is kept ready-made.
+        What has the same bytes from other objects is taken over, and is no difference. Cost: a copy of the dictionary,
+        and the size of the change; the difference from this table is kept ready-made.
         """
-        real = {name: new for name, new in changes.items() if not _equal(self._resources.get(name), new)}
-        if not real:
+        other = {name: new for name, new in changes.items() if not _alike(self._resources.get(name), new)}
+        if not other:
             return self
+        real = {name: new for name, new in other.items() if not _equal(self._resources.get(name), new)}
         table = Table()
         merged = dict(self._resources)
-        for name in sorted(real):
-            new = real[name]
+        for name in sorted(other):
+            new = other[name]
             if new is None:
                 del merged[name]
             else:
                 merged[name] = new
         table._resources = merged
         table._parent = weakref.ref(self)
+        table._touched = frozenset(other)
         table._changes = Difference.of(
             [new for new in real.values() if new is not None], [name for name, new in real.items() if new is None]
         )
         return table
+
+    def touched_since(self, before: Table) -> frozenset[str]:
+        """The names under which something else stands than in ``before``, be it only what it was made from."""
+        if self is before:
+            return frozenset()
+        if self._parent is not None and self._parent() is before:
+            return self._touched
+        names = before._resources.keys() | self._resources.keys()
+        return frozenset(name for name in names if before.get(name) is not self.get(name))
 
     def since(self, old: Table) -> Difference:
         """What must be sent to who holds ``old``; made once per pair of tables and kept while both live."""
@@ -209,6 +222,10 @@ class Table(Mapping[str, Resource]):
 
 def _equal(old: Resource | None, new: Resource | None) -> bool:
     return old is None if new is None else new.same(old)
+
+
+def _alike(old: Resource | None, new: Resource | None) -> bool:
+    return _equal(old, new) and (old is None or new is None or old.provenance == new.provenance)
 
 
 def _compare(old: Table, new: Table) -> Difference:

@@ -53,6 +53,7 @@ def test_workloads_get_sidecars_and_the_rest_stays(tmp_path: Path) -> None:
     assert names(template) == ["istio-init", "istio-proxy", "report"]
     assert template["metadata"]["labels"]["service.istio.io/canonical-name"] == "report"
     assert "istiod-canary.istio-system.svc" in json.dumps(template)
+    assert "Pod default/agent stays as it is: it is on its node's network" in done.stderr
     assert several == list(yaml.safe_load_all(MANIFESTS))[2]
 
 

@@ -14,7 +14,7 @@ from xds.model.injection import Candidate, decide
 from xds.model.interception import ANNOTATION as AGENT_ANNOTATION
 from xds.model.interception import MODE, Interception, interception
 from xds.model.problem import Problem, Problems
-from xds.webhooks.inject import credentials, marks, probes, proxy, redirect, refusals, stated
+from xds.webhooks.inject import credentials, draining, marks, probes, proxy, redirect, refusals, stated
 from xds.webhooks.inject.marks import Added
 from xds.webhooks.inject.override import laid_over
 from xds.webhooks.inject.plain import Json, mapping, mappings, text, texts
@@ -84,6 +84,8 @@ def _fill(subject: Subject) -> None:
     stated.warn_of_unread(subject)
     capture = None if subject.gateway else _capture(subject)
     app = probes.rewrite(subject, capture)
+    if not subject.gateway:
+        draining.serve_on(subject)
     if capture is not None and app is not None:
         own = tuple(probe.own_port for probe in app.probes if isinstance(probe, GrpcProbe))
         capture = replace(capture, excluded_inbound_ports=(*capture.excluded_inbound_ports, *own))

@@ -10,16 +10,14 @@ from typing import Any, Final
 from xds.bootstrap import HEALTH_PORT, METRICS_PORT, ControlPlane, OwnPorts, ProxyNode, bootstrap
 from xds.bootstrap_probes import AppProbes
 from xds.model.interception import MODE
-from xds.webhooks.inject import credentials, stated
-from xds.webhooks.inject.plain import Json, mapping, number, text
+from xds.webhooks.inject import credentials, draining, stated
+from xds.webhooks.inject.plain import Json, mapping, text
 from xds.webhooks.inject.redirect import unprivileged
 from xds.webhooks.inject.subject import PROXY, Subject
 from xds.webhooks.inject.variables import FIELDS, argument, environment, escaped, variable
 
 _METADATA: Final = "ISTIO_META_"
 _DRAIN: Final = timedelta(seconds=45)
-_TERMINATION: Final = timedelta(seconds=5)
-_GRACE_S: Final = 30
 _CPU: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(m?)")
 _CONCURRENCY: Final = 2
 _LONGEST_BYTES: Final = 120_000  # Linux takes no argument of 128 KiB
@@ -139,10 +137,7 @@ def _readiness(subject: Subject) -> Json:
 
 def _lifecycle(subject: Subject) -> Json:
     """Nobody ends Envoy gently: so it goes on while others learn that the pod is going. And the waiting, if wanted."""
-    drain = subject.proxy_config.termination_drain_duration
-    grace = number(subject.spec.get("terminationGracePeriodSeconds"), _GRACE_S)
-    seconds = min(math.ceil((_TERMINATION if drain is None else drain).total_seconds()), grace)
-    hooks: Json = {"preStop": {"sleep": {"seconds": seconds}}} if seconds > 0 else {}
+    hooks = draining.sleep(subject)
     if holds(subject):
         hooks["postStart"] = {"exec": {"command": ["/bin/bash", "-c", _WAIT]}}
     return hooks

@@ -63,8 +63,8 @@ def validation_container(settings: InjectionSettings) -> Json:
     """The container that waits until the node's agent has set them: until a connection of its own is redirected."""
     return {
         "name": VALIDATION,
-        "image": settings.init_image,
-        "command": ["/usr/local/bin/await-redirect"],
+        "image": settings.node_agent_image,
+        "command": ["python3", "-m", "xds.cni.await_redirect"],
         "resources": _resources(settings),
         "securityContext": unprivileged(),
     }

@@ -25,9 +25,9 @@ DEFAULT_RESOURCES: Final[Resources] = MappingProxyType(
 class InjectionSettings:
     """What all sidecars of a control plane have in common; each pod's annotations stand over it.
 
-    ``proxy_image`` is stock Envoy. ``init_image`` has sh, iptables-restore, ip6tables-restore, ip, and the program
-    await-redirect. ``xds_address`` is host:port of the control plane's TLS port, ``xds_server_name`` a DNS name of its
-    certificate (empty: that host). ``revision_tags`` are other names of the revision. ``native_sidecars``: every node
+    ``proxy_image`` is stock Envoy. ``init_image`` has sh, iptables-restore, ip6tables-restore and ip;
+    ``node_agent_image`` has Plait. ``xds_address`` is host:port of the control plane's TLS port, ``xds_server_name`` a
+    DNS name of its certificate (empty: that host). ``revision_tags`` are other names of the revision. ``native_sidecars``: every node
     that pods may run on has them (Kubernetes 1.29). ``cni``: an agent on each node sets the rules of interception.
     ``ipv6``: pods have IPv6 addresses, alone or beside others.
     ``ca_config_map`` is there in each namespace, with the mesh's roots under ``root-cert.pem``.
@@ -36,6 +36,7 @@ class InjectionSettings:
 
     proxy_image: str = "envoyproxy/envoy:v1.40.0"
     init_image: str = f"plait/init:{__version__}"
+    node_agent_image: str = f"plait/node-agent:{__version__}"
     xds_address: str = "istiod.istio-system.svc:15012"
     xds_server_name: str = ""
     revision: str = DEFAULT_REVISION

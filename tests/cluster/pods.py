@@ -1,0 +1,90 @@
+"""Pods of the image plait/echo, as plain objects, and what becomes of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from tests.cluster.cluster import Cluster
+from xds import __version__
+
+Json = dict[str, Any]
+
+IMAGE: Final = f"plait/echo:{__version__}"
+RESTRICTED: Final[Json] = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+# One request, no second try; where there is no answer the program fails.
+_ASK: Final = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+
+
+def echo(name: str, *arguments: str, **fields: Any) -> Json:
+    """A container that answers at the ports of its arguments."""
+    return {"name": name, "image": IMAGE, "args": list(arguments), **fields}
+
+
+def asks(name: str, url: str, then: str = "") -> Json:
+    """A container that prints what one request to ``url`` is answered, and then does what the Python says."""
+    return {"name": name, "image": IMAGE, "command": ["python3", "-c", f"{_ASK}\n{then}", url]}
+
+
+def pod(name: str, *containers: Json, **fields: Any) -> Json:
+    """A pod; ``labels`` and ``annotations`` are its own, all other fields are those of its ``spec``."""
+    metadata = {"name": name, **{key: fields.pop(key) for key in ("labels", "annotations") if key in fields}}
+    spec = {"terminationGracePeriodSeconds": 1, "containers": list(containers), **fields}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def deployment(of: Json, replicas: int = 1) -> Json:
+    """A Deployment of such pods, by its name as their label ``app``."""
+    name, own = of["metadata"]["name"], of["metadata"]
+    template = {"metadata": {**own, "labels": {**own.get("labels", {}), "app": name}}, "spec": of["spec"]}
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def job(of: Json) -> Json:
+    """A Job of one such pod."""
+    spec = {"backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never", **of["spec"]}}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": of["metadata"]["name"]}, "spec": spec}
+
+
+def service(name: str, port: int) -> Json:
+    """A Service for HTTP at port 80, of the pods whose label ``app`` is its name."""
+    spec = {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": port}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
+def apply(cluster: Cluster, namespace: str, *objects: Json) -> None:
+    """Apply objects. Errors: AssertionError with what the API server said."""
+    cluster.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}), namespace)
+
+
+def would_be(cluster: Cluster, namespace: str, of: Json) -> Json:
+    """The pod as the API server would keep it; it is not made. Errors: AssertionError with why it would not."""
+    arguments = ("-n", namespace, "create", "--dry-run=server", "-o", "json", "-f", "-")
+    found: Json = json.loads(cluster.kubectl(*arguments, stdin=json.dumps(of)).stdout)
+    return found
+
+
+def wait(cluster: Cluster, namespace: str, what: str, condition: str = "Ready", within_s: float = 60.0) -> None:
+    """Return when an object ("pod/NAME") has a condition. Errors: AssertionError with its state."""
+    arguments = ("-n", namespace, "wait", what, f"--for=condition={condition}", f"--timeout={within_s}s")
+    done = cluster.kubectl(*arguments, check=False, within_s=within_s + 10)
+    if done.returncode:
+        state = cluster.kubectl("-n", namespace, "describe", what, check=False).stdout
+        raise AssertionError(f"{what} is not {condition}: {done.stderr}{state[-4000:]}")
+
+
+def images(of: Json) -> list[str]:
+    """The images of all its containers, in the order in which they start."""
+    spec = of["spec"]
+    return [each["image"] for each in (*spec.get("initContainers", ()), *spec["containers"])]
+
+
+def names(containers: list[Json]) -> list[str]:
+    """What containers are called."""
+    return [each["name"] for each in containers]
