@@ -50,7 +50,12 @@ class Cluster:
         self._election = LeaderElection(self._api, settings.namespace, lease, self._replica.pod)
         self._reports = ReportReader(self._api, settings.namespace, settings.revision)
         self.council = Council(self._election, self._reports, self._replica.pod)
-        self.source = KubernetesSource(self._api, name=f"kubernetes:{settings.cluster_id}", root_namespace=settings.namespace, revision=settings.revision)
+        self.source = KubernetesSource(
+            self._api,
+            name=f"kubernetes:{settings.cluster_id}",
+            root_namespace=settings.namespace,
+            revision=settings.revision,
+        )
 
     def tokens(self, trust_domain: str) -> ClusterTokens:
         """The way of the cluster's service-account tokens."""

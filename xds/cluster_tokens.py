@@ -87,7 +87,7 @@ class ClusterTokens:
 
     def _read(self) -> tuple[str, str]:
         # As text, since the client library would make a Python value's repr of it.
-        how = {"_preload_content": False, "_request_timeout": _TIMEOUT_S}
-        about = client.WellKnownApi(self._api).get_service_account_issuer_open_id_configuration(**how)
-        keys = client.OpenidApi(self._api).get_service_account_issuer_open_id_keyset(**how)
+        how: dict[str, Any] = {"_preload_content": False, "_request_timeout": _TIMEOUT_S}
+        about: Any = client.WellKnownApi(self._api).get_service_account_issuer_open_id_configuration(**how)
+        keys: Any = client.OpenidApi(self._api).get_service_account_issuer_open_id_keyset(**how)
         return str(json.loads(about.data)["issuer"]), keys.data.decode()

@@ -47,7 +47,7 @@ class NativeSidecars:
         found: list[str] = []
         following = None
         while following != "":
-            page = self._api.list_node(limit=_PAGE, _continue=following, _request_timeout=_TIMEOUT_S)
+            page: Any = self._api.list_node(limit=_PAGE, _continue=following, _request_timeout=_TIMEOUT_S)
             found += [each.status.node_info.kubelet_version for each in page.items if each.status.node_info]
             following = page.metadata._continue or ""
         return found

@@ -39,9 +39,10 @@ class Cluster:
         """Server-side apply of YAML documents; ``namespace`` is that of objects which name none."""
         self.kubectl("-n", namespace, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
 
-    def on_node(self, *command: str) -> None:
-        """Run a command on the node. Errors: CalledProcessError."""
-        subprocess.run([*self.node, *command], check=True, timeout=30)
+    def on_node(self, *command: str) -> str:
+        """What a command prints on the node. Errors: CalledProcessError."""
+        done = subprocess.run([*self.node, *command], check=True, timeout=30, stdout=subprocess.PIPE, text=True)
+        return done.stdout
 
     def get(self, kind: str, name: str = "", namespace: str = "default") -> dict[str, Any]:
         """An object, or without ``name`` the list of all of that kind in the namespace."""

@@ -12,8 +12,8 @@ from typing import Any, Final, Self
 
 from tests.cluster.cluster import Cluster
 
-# Run in the pod by its python3, apart from who started it, so that it outlives a connection to the API server: asks until
-# a file says stop, then leaves what became of the requests in another.
+# Run in the pod by its python3, apart from who started it, so that it outlives a connection to the API server: asks
+# until a file says stop, then leaves what became of the requests in another.
 _PROGRAM: Final = """
 import collections, http.client, json, os, sys, threading, time
 name, host, path, workers, pause_s = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), float(sys.argv[5])

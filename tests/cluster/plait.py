@@ -10,15 +10,26 @@ from typing import Final
 
 from tests.cluster.cluster import Cluster
 
-_PLAIT: Final = (sys.executable, "-c", "from xds.cli import main; main()")
+PLAIT: Final = (sys.executable, "-c", "from xds.cli import main; main()")
 
 
 def plait(cluster: Cluster, *arguments: str, within_s: float = 120.0) -> str:
     """What a command prints. Errors: AssertionError with what it said."""
-    command = [*_PLAIT, *arguments, "--kubeconfig", str(cluster.kubeconfig)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=within_s, check=False)
+    done = _run(cluster, arguments, within_s)
     assert done.returncode == 0, f"plait {' '.join(arguments)}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def refused(cluster: Cluster, *arguments: str) -> str:
+    """What a command says that does not do what it was told. Errors: AssertionError where it does."""
+    done = _run(cluster, arguments, 60.0)
+    assert done.returncode, f"plait {' '.join(arguments)}: {done.stdout}{done.stderr}"
+    return done.stderr + done.stdout
+
+
+def _run(cluster: Cluster, arguments: tuple[str, ...], within_s: float) -> subprocess.CompletedProcess[str]:
+    command = [*PLAIT, *arguments, "--kubeconfig", str(cluster.kubeconfig)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=within_s, check=False)
 
 
 @contextlib.contextmanager
@@ -29,4 +40,5 @@ def installed(cluster: Cluster, *options: str) -> Iterator[None]:
         yield
     finally:
         print(cluster.kubectl("-n", "istio-system", "logs", "-l", "app=istiod", "--tail=200", check=False).stdout)
-        plait(cluster, "uninstall", "--force")
+        revision = options[options.index("--revision") + 1] if "--revision" in options else "default"
+        plait(cluster, "uninstall", "--force", "--revision", revision)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, Final
+
+from kubernetes.client import CoreV1Api
 
 from tests.cluster.cluster import Cluster
 from xds import __version__
@@ -11,6 +14,8 @@ from xds import __version__
 Json = dict[str, Any]
 
 IMAGE: Final = f"plait/echo:{__version__}"
+ENVOY: Final = "envoyproxy/envoy:v1.40.0"
+READY: Final[Json] = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
 RESTRICTED: Final[Json] = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
@@ -33,7 +38,7 @@ def asks(name: str, url: str, then: str = "") -> Json:
 
 def pod(name: str, *containers: Json, **fields: Any) -> Json:
     """A pod; ``labels`` and ``annotations`` are its own, all other fields are those of its ``spec``."""
-    metadata = {"name": name, **{key: fields.pop(key) for key in ("labels", "annotations") if key in fields}}
+    metadata: Json = {"name": name, **{key: fields.pop(key) for key in ("labels", "annotations") if key in fields}}
     spec = {"terminationGracePeriodSeconds": 1, "containers": list(containers), **fields}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
@@ -88,3 +93,19 @@ def images(of: Json) -> list[str]:
 def names(containers: list[Json]) -> list[str]:
     """What containers are called."""
     return [each["name"] for each in containers]
+
+
+def ready_after_s(cluster: Cluster, namespace: str, of: Json, within_s: float = 60.0) -> float:
+    """The seconds from asking for a pod until it is ready; it is gone afterwards, but not at once."""
+    api: Any = CoreV1Api(cluster.client())
+    name, began = of["metadata"]["name"], time.monotonic()
+    api.create_namespaced_pod(namespace, of, _request_timeout=10)
+    conditions: Any = ()
+    while time.monotonic() < began + within_s:
+        conditions = api.read_namespaced_pod(name, namespace, _request_timeout=10).status.conditions or ()
+        if any(each.type == "Ready" and each.status == "True" for each in conditions):
+            took = time.monotonic() - began
+            api.delete_namespaced_pod(name, namespace, grace_period_seconds=0, _request_timeout=10)
+            return took
+        time.sleep(0.02)
+    raise AssertionError(f"{name} is not ready in {within_s} s: {conditions}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from kubernetes import client
@@ -35,7 +36,7 @@ def test_labels_and_type_of_the_secret_stay(api_server: ApiServer, namespace: st
     with pytest.raises(Conflict):
         store.save(made)
     store.save(replace(made, version=store.version()))
-    kept = api.read_namespaced_secret("plait-ca", namespace)
+    kept: Any = api.read_namespaced_secret("plait-ca", namespace)
     assert kept.metadata.labels == {"app.kubernetes.io/part-of": "plait", "team": "security"}
 
 

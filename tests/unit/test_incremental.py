@@ -7,15 +7,18 @@ from structlog.testing import capture_logs
 
 from tests.histories import PROXIES, Event, World, histories, secured
 from xds.model.proxy import Proxy
+from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
 from xds.pipeline import Pipeline
 from xds.slices import at_once
 from xds.wire.resource import ResourceSet
 
+Served = dict[str, dict[str, tuple[str, tuple[ObjectRef, ...]]]]
 
-def served(resources: ResourceSet) -> dict[str, dict[str, str]]:
-    """Name, version and authors of everything in a set, by type; a name in two layers would be lost, so it is an error."""
-    found: dict[str, dict[str, str]] = {}
+
+def served(resources: ResourceSet) -> Served:
+    """Name, version and authors of everything in a set, by type; a name in two layers would be lost: an error."""
+    found: Served = {}
     for url, layers in resources.layers.items():
         for table in layers:
             for name, resource in table.items():
@@ -24,7 +27,7 @@ def served(resources: ResourceSet) -> dict[str, dict[str, str]]:
     return {url: named for url, named in found.items() if named}
 
 
-def from_scratch(snapshot: Snapshot) -> dict[Proxy, dict[str, dict[str, str]]]:
+def from_scratch(snapshot: Snapshot) -> dict[Proxy, Served]:
     """What each proxy is served when nothing came before."""
     pipeline = Pipeline(snapshot)
     return {proxy: served(at_once(pipeline.connect(proxy))) for proxy in PROXIES}

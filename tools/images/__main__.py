@@ -26,11 +26,15 @@ _FOLDER: Final = Path(os.environ.get("IMAGES_DIR") or _CACHE / "images")
 _COREDNS: Final = "1.15.0"
 _NONROOT: Final = "65532:65532"
 _LIBRARIES: Final = ("libc6", "libgcc-s1", "ca-certificates", "netbase")
-_SHELL: Final = ("dash", "coreutils", "libacl1", "libattr1", "libgmp10", "libpcre2-8-0", "libselinux1")
+_SHELL: Final = (
+    "dash", "bash", "coreutils", "libacl1", "libattr1", "libgmp10", "libpcre2-8-0", "libselinux1", "libtinfo6",
+)  # fmt: skip
 _IPTABLES: Final = (
     "dash", "iptables", "libip4tc2", "libip6tc2", "libmnl0", "libnetfilter-conntrack3", "libnfnetlink0", "libnftnl11",
     "libxtables12",
 )  # fmt: skip
+# Pods with IPv6 addresses are given another on loopback.
+_IPROUTE2: Final = ("iproute2", "libbpf1", "libelf1", "libmnl0", "libbsd0", "libcap2", "libmd0", "zlib1g")
 _LOCK: Final = "XTABLES_LOCKFILE=/dev/shm/xtables.lock"  # writable where the root file system is not
 # What Debian's alternatives would link: by default nftables. The programs of both kinds are there by their own names.
 _ALTERNATIVES: Final = tuple(
@@ -45,6 +49,7 @@ def archives(cache: LayerCache, programs: Path) -> dict[str, tuple[Image, ...]]:
     libraries = cache.layer("libraries", _LIBRARIES, _libraries)
     shell = cache.layer("shell", _SHELL, lambda root: debian.install(_SHELL, root))
     iptables = cache.layer("iptables", [_IPTABLES, _ALTERNATIVES], _iptables)
+    iproute2 = cache.layer("iproute2", _IPROUTE2, lambda root: debian.install(_IPROUTE2, root))
     envoy = _program(cache, "envoy", Path(installed_envoy() or "no-envoy"), "usr/local/bin/envoy")
     pause = _program(cache, "pause", programs / "pause", "pause")
     coredns = _program(cache, "coredns", programs / f"coredns-{_COREDNS}", "coredns")
@@ -55,7 +60,7 @@ def archives(cache: LayerCache, programs: Path) -> dict[str, tuple[Image, ...]]:
             Image(f"docker.io/plait/echo:{__version__}", ours, ("plait", "echo"), _NONROOT),
             Image(f"docker.io/plait/node-agent:{__version__}", (*ours, iptables), ("plait",), environment=[_LOCK]),
         ),
-        "init": (Image(f"docker.io/plait/init:{__version__}", (libraries, iptables), environment=[_LOCK]),),
+        "init": (Image(f"docker.io/plait/init:{__version__}", (libraries, iptables, iproute2), environment=[_LOCK]),),
         "envoy": (Image(f"docker.io/envoyproxy/envoy:v{_envoy()}", (libraries, shell, envoy), ("envoy",)),),
         "pause": (Image("plait.test/pause:1", (pause,), ("/pause",)),),
         "coredns": (Image(f"plait.test/coredns:{_COREDNS}", (coredns,), ("/coredns",), _NONROOT),),

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from xds.callers.caller import Caller
-from xds.model.identity import TOKEN_AUDIENCE
 from xds.server.errors import Denied, Reason
 from xds.server.node import Peer
 

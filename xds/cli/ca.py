@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from xds.cli.ca_kept import CaFolder, CaKept
 from xds.cli.ca_status import status
 from xds.cli.durations import duration
 from xds.cli.failure import Failure
@@ -22,7 +23,6 @@ from xds.cli.output import Output, OutputOption, print_document, print_table, st
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ca.directory_store import DirectoryStore
     from ca.state import CaState
     from ca.trust import TrustBundle
 
@@ -35,66 +35,6 @@ _COLUMNS: Final = {
     "UNTIL": "not_after",
     "SHA-256": "short",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class CaFolder:
-    """Which CA a command is about."""
-
-    ca_dir: Annotated[
-        Path | None,
-        typer.Option("--ca-dir", metavar="DIR", help="Where the CA is kept, or the files of a plugged-in one."),
-    ] = None
-    passphrase_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--passphrase-file", metavar="FILE", help="Holds the passphrase that its keys are encrypted with."
-        ),
-    ] = None
-
-    @property
-    def folder(self) -> Path:
-        """``--ca-dir``. Errors: Failure when it is not given."""
-        if self.ca_dir is None:
-            raise Failure("say where the CA is kept: --ca-dir DIR")
-        return self.ca_dir
-
-    @property
-    def passphrase(self) -> bytes | None:
-        """What the file holds, without the end of its line. Errors: Failure when that is nothing."""
-        if self.passphrase_file is None:
-            return None
-        found = self.passphrase_file.read_bytes().rstrip(b"\r\n")
-        if not found:  # or keys would be written unencrypted
-            raise Failure(f"--passphrase-file {self.passphrase_file}: it is empty")
-        return found
-
-    @property
-    def store(self) -> DirectoryStore:
-        """The CA's state there."""
-        from ca.directory_store import DirectoryStore
-
-        return DirectoryStore(self.folder, self.passphrase)
-
-    @property
-    def plugged_in(self) -> bool:
-        """Whether the files there are the operator's own."""
-        from ca.chain import names_in, read_folder
-
-        return not (self.folder / "current").is_symlink() and names_in(read_folder(self.folder)) is not None
-
-    def state(self, now: datetime) -> CaState:
-        """What is there. Errors: Failure when nothing is; Unusable."""
-        from ca.chain import load_folder
-        from ca.state import CaState
-
-        if self.plugged_in:
-            found = load_folder(self.folder, now, self.passphrase)
-            return CaState(found.issuer, now, more_roots=found.roots)
-        stored = self.store.load()
-        if stored is None:
-            raise Failure(f"there is no CA in {self.folder}; `plait ca issue` makes one")
-        return stored
 
 
 def issue(
@@ -136,20 +76,20 @@ def issue(
 
 
 def inspect(
-    ca: CaFolder,
+    ca: CaKept,
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="PEM certificates: a chain or a bundle.")
     ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """What certificates say and what is wrong with them: those of a file, or of the CA in --ca-dir.
+    """What certificates say and what is wrong with them: those of a file, or of the CA in --ca-dir or a cluster.
 
     With both: also whether the file's lead to a root of that CA. Exit status 1 when something is wrong.
     """
     from ca.errors import Unusable
 
-    if file is None and ca.ca_dir is None:
-        raise Failure("say what to inspect: a FILE, --ca-dir DIR, or both")
+    if file is None and not ca.named:
+        raise Failure("say what to inspect: a FILE, --ca-dir DIR (a cluster's: --kubeconfig FILE), or both")
     now = datetime.now(UTC)
     with _failures():
         try:
@@ -161,20 +101,23 @@ def inspect(
 
 
 def rotate_root(
-    ca: CaFolder,
+    ca: CaKept,
     abort: Annotated[bool, typer.Option("--abort", help="Go back to the old root.")] = False,
 ) -> None:
     """Replace the root by a new one, without a failed request, or go back.
 
-    This only says so in --ca-dir: the control plane that runs on it sends both roots to all, then signs with the new
-    one, then drops the old one, and tells what holds it. `plait ca inspect` shows where it stands.
+    This only says so where the CA is kept, in --ca-dir or in a cluster's Secret plait-ca: the control plane that runs
+    on it sends both roots to all, then signs with the new one, then drops the old one, and tells what holds it.
+    `plait ca status` shows where it stands.
     """
     from ca import rotation
     from ca.issuer import self_signed
 
     now = datetime.now(UTC)
-    if ca.plugged_in:
-        raise Failure(f"the CA in {ca.folder} is plugged in: replace its files, the control plane does the rest")
+    with _failures():
+        plugged_in = ca.plugged_in
+    if plugged_in:
+        raise Failure(f"the CA in {ca.where} is plugged in: replace its files, the control plane does the rest")
     with _failures():
         state = ca.state(now)
         changed = rotation.abort(state, now) if abort else rotation.start(state, self_signed(now), now)
@@ -183,7 +126,7 @@ def rotate_root(
     typer.echo(f"{saved.phase}: root {saved.active.root_fingerprint}{following}")
 
 
-def bundle(ca: CaFolder) -> None:
+def bundle(ca: CaKept) -> None:
     """Print the trusted roots as PEM."""
     with _failures():
         typer.echo(ca.state(datetime.now(UTC)).roots.pem.decode(), nl=False)
@@ -212,7 +155,7 @@ def _of_ca(state: CaState, now: datetime) -> dict[str, Any]:
     }
 
 
-def _of_file(file: Path, ca: CaFolder, now: datetime) -> dict[str, Any]:
+def _of_file(file: Path, ca: CaKept, now: datetime) -> dict[str, Any]:
     """The certificates in ``file``; ``root`` is the one of the CA that they lead to."""
     from cryptography import x509
 
@@ -222,7 +165,7 @@ def _of_file(file: Path, ca: CaFolder, now: datetime) -> dict[str, Any]:
         chain = x509.load_pem_x509_certificates(file.read_bytes())
     except ValueError:
         raise Failure(f"{file} holds no certificates in PEM that can be read") from None
-    trusted: TrustBundle | None = None if ca.ca_dir is None else ca.state(now).roots
+    trusted: TrustBundle | None = ca.state(now).roots if ca.named else None
     found = chain_findings(chain, now, trusted)
     return {
         "root": "" if trusted is None else root_of(chain, trusted),
@@ -257,12 +200,12 @@ def _print(document: Mapping[str, Any], output: Output) -> None:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """What the library refuses, as a Failure."""
+    """What the library refuses, or cannot reach, as a Failure."""
     from ca.errors import CaError
 
     try:
         yield
-    except CaError as error:
+    except (CaError, OSError) as error:
         raise Failure(str(error)) from None
 
 

@@ -134,13 +134,13 @@ def _prune(cluster: Installation, objects: Sequence[Json], values: Values, *, dr
 
     wanted = set(shown(objects))
     selector = f"{selector_of(values.namespace, **{REVISION: values.revision})},!{TAG}"
-    for api_version, kind in reversed(KINDS):
-        for each in cluster.list(api_version, kind, selector):
-            (name,) = shown([each])
-            if name not in wanted:
-                if not dry_run:
-                    cluster.delete(each)
-                typer.echo(f"{name} deleted{' (dry run)' if dry_run else ''}")
+    there = [each for api_version, kind in reversed(KINDS) for each in cluster.list(api_version, kind, selector)]
+    for each, name in zip(there, shown(there), strict=True):
+        if name in wanted:
+            continue
+        if not dry_run:
+            cluster.delete(each)
+        typer.echo(f"{name} deleted{' (dry run)' if dry_run else ''}")
 
 
 def _definitions(into: Into) -> None:

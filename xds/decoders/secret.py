@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from xds.decoders.row import Authored, Row
@@ -20,12 +21,19 @@ _AUTHORITIES: Final = ("ca.crt", "cacert")
 _REVOKED: Final = ("ca.crl", "crl")
 _PEM: Final = b"-----BEGIN "
 CREDENTIAL_KEYS: Final = frozenset({*_CERTIFICATE, *_KEY, *_AUTHORITIES, *_REVOKED})
-"""What is read of a Secret; one with none of these is no credential."""
+"""What is read of a Secret."""
+
+
+def is_credential(names: AbstractSet[str]) -> bool:
+    """Whether a Secret with these is meant for TLS: ``key`` or ``cert`` alone is anybody's word."""
+    return bool(names & CREDENTIAL_KEYS - {"cert", "key"}) or {"cert", "key"} <= names
 
 
 def decode(authored: Authored) -> Iterator[Row]:
     """The row of a Secret; none for one that holds no certificate. Its texts never reach a finding."""
     struct: Struct = authored.struct
+    if not is_credential(struct.data.keys() | struct.string_data.keys()):
+        return
     found = {name: _content(authored, struct, names) for name, names in _FIELDS.items()}
     if not any(found.values()):
         return

@@ -172,16 +172,11 @@ class KubeClient:
 
     async def _body(self, path: str, parameters: Parameters) -> bytearray:
         """The whole answer. Errors: _TooLarge and those of ``_asked``."""
-        body = bytearray()
         try:
             async with self._asked(path, parameters, _READ_S) as response:
-                async for chunk in response.aiter_raw():
-                    body += chunk
-                    if len(body) > PAGE_LIMIT_BYTES:
-                        raise _TooLarge(f"an answer for {path} is larger than {PAGE_LIMIT_BYTES >> 20} MiB")
+                return await _bounded(response, path)
         except httpx.ReadTimeout:
             raise Unreachable(f"no answer within {_READ_S:g} s") from None
-        return body
 
     @asynccontextmanager
     async def _asked(self, path: str, parameters: Parameters, silence_s: float) -> AsyncIterator[httpx.Response]:
@@ -261,6 +256,16 @@ def _decoded(decoder: msgspec.json.Decoder[T], text: bytes | bytearray | msgspec
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreachable(f"the answer is none of an API server: {error}") from None
+
+
+async def _bounded(response: httpx.Response, path: str) -> bytearray:
+    """The whole body. Errors: _TooLarge."""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > PAGE_LIMIT_BYTES:
+            raise _TooLarge(f"an answer for {path} is larger than {PAGE_LIMIT_BYTES >> 20} MiB")
+    return body
 
 
 async def _failed(response: httpx.Response) -> Exception:

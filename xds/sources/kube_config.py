@@ -20,11 +20,12 @@ def connect(kubeconfig: Path | None, *, context: str = "") -> Any:
     Errors: NoCluster.
     """
     configuration = client.Configuration()
+    load: Any = config  # whose functions have no types
     try:
         if kubeconfig is None:
-            config.load_incluster_config(client_configuration=configuration)
+            load.load_incluster_config(client_configuration=configuration)
         else:
-            config.load_kube_config(str(kubeconfig), context=context or None, client_configuration=configuration)
+            load.load_kube_config(str(kubeconfig), context=context or None, client_configuration=configuration)
     except (ConfigException, OSError) as error:
         where = "no cluster around this process" if kubeconfig is None else f"kubeconfig {kubeconfig}"
         raise NoCluster(f"{where}: {error}") from None

@@ -141,11 +141,10 @@ class KindWatch:
         try:
             group = await self._client.get(f"/apis/{kind.group}", _ApiGroup)
             offered = {each.version for each in group.versions}
-            for version in kind.versions:
-                if version in offered:
-                    found = await self._client.get(f"/apis/{kind.group}/{version}", _ApiResources)
-                    if any(each.name == kind.plural for each in found.resources):
-                        return version
+            for version in filter(offered.__contains__, kind.versions):
+                found = await self._client.get(f"/apis/{kind.group}/{version}", _ApiResources)
+                if any(each.name == kind.plural for each in found.resources):
+                    return version
         except Refused:  # who may not ask what there is may still be let read it
             return kind.versions[0]
         raise NotServed(self.name)

@@ -13,12 +13,11 @@ from xds.model.refs import ObjectRef
 from xds.wire import protobuf
 from xds.wire.difference import NOTHING, Difference
 from xds.wire.messages import PlainMessage, identify, name_of
-from xds.wire.type_urls import CLUSTER, ROUTE
+from xds.wire.references import refers_to
 
 __all__ = ["EMPTY", "Difference", "Layers", "Resource", "ResourceSet", "Table", "difference", "find", "steps"]
 
 _VERSION_BYTES: Final = 8
-_EDS: Final = 3  # cluster.v3.Cluster.DiscoveryType
 _T = TypeVar("_T")
 
 
@@ -66,7 +65,7 @@ class Resource:
         configuration with ``vhds`` its own name (the prefix of its virtual hosts); else ``""``.
         """
         if self._refers_to is None:
-            self._refers_to = _refers_to(self)
+            self._refers_to = refers_to(self.type_url, self.name, self.body)
         return self._refers_to
 
     def same(self, other: Resource | None) -> bool:
@@ -84,26 +83,6 @@ def _any(resource: Resource) -> bytes:
 def _resource(resource: Resource) -> bytes:
     version, body, name = resource.version.encode(), _any(resource), resource.name.encode()
     return protobuf.field(1, version) + protobuf.field(2, body) + protobuf.field(3, name)
-
-
-def _refers_to(resource: Resource) -> str:
-    try:
-        if resource.type_url == CLUSTER:
-            return _load_assignment(resource)
-        if resource.type_url == ROUTE:  # route.v3.RouteConfiguration.vhds is field 9
-            return "" if protobuf.last(resource.body, 9) is None else resource.name
-    except ValueError:  # not a message: the client will say so
-        return ""
-    return ""
-
-
-def _load_assignment(cluster: Resource) -> str:
-    """Fields of cluster.v3.Cluster: type 2, eds_cluster_config 3 {service_name 2}."""
-    if protobuf.last(cluster.body, 2) != _EDS:
-        return ""
-    config = protobuf.last(cluster.body, 3)
-    name = protobuf.last(config, 2) if isinstance(config, bytes) else None
-    return name.decode() if isinstance(name, bytes) and name else cluster.name
 
 
 class Table(Mapping[str, Resource]):

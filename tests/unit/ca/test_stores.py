@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import copy
 import contextlib
+import copy
 import stat
 import threading
 from collections.abc import Iterator

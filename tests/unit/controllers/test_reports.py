@@ -79,7 +79,13 @@ class ConfigMaps:
         self.items = [each for each in self.items if each["metadata"]["name"] != f"plait-report-{pod}"]
         text, _ = encode(Report({ref("a"): LiveCount(1, 1, (), 1)}))
         annotations = {"plait/renewed": renewed.isoformat()}
-        metadata = {"name": f"plait-report-{pod}", "resourceVersion": str(version), "annotations": annotations}
+        labels = {"plait/report": "default"}
+        metadata = {
+            "name": f"plait-report-{pod}",
+            "resourceVersion": str(version),
+            "annotations": annotations,
+            "labels": labels,
+        }
         self.items.append({"metadata": metadata, "data": {"report.json": text}})
 
 

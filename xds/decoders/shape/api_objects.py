@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from xds.decoders.build import DECODERS
-from xds.decoders.secret import CREDENTIAL_KEYS
+from xds.decoders.secret import CREDENTIAL_KEYS, is_credential
 from xds.decoders.shape.decode import Decoded, Place, decode_object
 from xds.decoders.shape.manifests import mesh_config
 from xds.kinds.authored import Authored, Stored
@@ -167,4 +167,4 @@ class ApiDecoder:
 def _credential(secret: Secret) -> Secret | None:
     """The Secret with nothing but what a credential is made of; None when there is nothing of that in it."""
     kept: dict[str, Any] = {name: secret.data[name] for name in sorted(CREDENTIAL_KEYS & secret.data.keys())}
-    return msgspec.structs.replace(secret, data=kept) if kept else None
+    return msgspec.structs.replace(secret, data=kept) if is_credential(kept.keys()) else None

@@ -56,9 +56,7 @@ def look_at(subject: Subject) -> None:
     _look_at_containers(subject)
     holds = subject.proxy_config.hold_application_until_proxy_starts and not subject.native and not subject.gateway
     if holds and "distroless" in word(subject, "proxyImage", subject.settings.proxy_image):
-        message = (
-            "cannot hold the application: the proxy's image has no shell to wait in; use native sidecars"
-        )
+        message = "cannot hold the application: the proxy's image has no shell to wait in; use native sidecars"
         subject.warn(subject.annotation(PROXY_CONFIG), "hold.no-shell", message)
     once = subject.spec.get("restartPolicy") in ("Never", "OnFailure")
     if once and not subject.native and not subject.gateway:

@@ -27,9 +27,9 @@ class InjectionSettings:
 
     ``proxy_image`` is stock Envoy. ``init_image`` has sh, iptables-restore, ip6tables-restore and ip;
     ``node_agent_image`` has Plait. ``xds_address`` is host:port of the control plane's TLS port, ``xds_server_name`` a
-    DNS name of its certificate (empty: that host). ``revision_tags`` are other names of the revision. ``native_sidecars``: every node
-    that pods may run on has them (Kubernetes 1.29). ``cni``: an agent on each node sets the rules of interception.
-    ``ipv6``: pods have IPv6 addresses, alone or beside others.
+    DNS name of its certificate (empty: that host). ``revision_tags`` are other names of the revision.
+    ``native_sidecars``: every node that pods may run on has them (Kubernetes 1.29). ``cni``: an agent on each node sets
+    the rules of interception. ``ipv6``: pods have IPv6 addresses, alone or beside others.
     ``ca_config_map`` is there in each namespace, with the mesh's roots under ``root-cert.pem``.
     ``proxy_config`` is MeshConfig's ``defaultConfig``.
     """

@@ -74,7 +74,13 @@ def test_the_content_of_a_secret_reaches_no_finding() -> None:
 
 @pytest.mark.parametrize(
     ("data", "kept"),
-    [({"password": "eA=="}, None), ({"cacert": "eA==", "password": "eA=="}, {"cacert": "eA=="}), ({}, None)],
+    [
+        ({"password": "eA=="}, None),
+        ({"cacert": "eA==", "password": "eA=="}, {"cacert": "eA=="}),
+        ({"cert": "eA==", "key": "eA=="}, {"cert": "eA==", "key": "eA=="}),
+        ({"key": "eA=="}, None),  # of an API, of a cipher: anybody's word
+        ({}, None),
+    ],
 )
 def test_of_a_secret_only_a_credential_is_kept(data: dict[str, str], kept: dict[str, str] | None) -> None:
     got = read("Secret", {"data": data})

@@ -1,0 +1,260 @@
+"""What a control plane in a cluster must survive: objects, webhook calls and deletions that nobody would plan."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.load import Load
+from tests.cluster.plait import installed, plait, refused
+from tests.cluster.pods import READY, apply, deployment, echo, pod, service
+
+Json = dict[str, Any]
+
+ROOT: Final = "istio-system"
+OURS: Final = "kiosk"
+CLIENT: Final = "deployment/client"
+CONTROL_PLANE: Final = "deployment/plait"
+VALIDATOR: Final = "plait-validator-istio-system"
+
+
+@pytest.fixture(scope="module")
+def mesh(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster with one control plane that nobody asks before objects are written, a caller and a server."""
+    with installed(cluster):
+        cluster.kubectl("delete", "validatingwebhookconfiguration", VALIDATOR)
+        _namespace(cluster, OURS)
+        apply(cluster, OURS, deployment(pod("client", echo("echo"))), *_served("kiosk"), route({"x-seen": "first"}))
+        for name in ("client", "kiosk"):
+            cluster.rolled_out(name, OURS)
+        cluster.until("the route is in force", lambda: seen(cluster) == "first")
+        yield cluster
+        cluster.kubectl("delete", "namespace", OURS, "--wait=false")
+
+
+def _namespace(cluster: Cluster, name: str) -> None:
+    cluster.apply(json.dumps(named("v1", "Namespace", name, labels={"istio-injection": "enabled"})))
+    cluster.until("its account", partial(cluster.get, "serviceaccount", "default", name))
+
+
+def _served(name: str) -> tuple[Json, Json]:
+    """A server and its Service."""
+    return deployment(pod(name, echo("echo", readinessProbe=READY))), service(name, 8080)
+
+
+def named(api_version: str, kind: str, name: str, spec: Json | None = None, **metadata: Any) -> Json:
+    """An object."""
+    found: Json = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, **metadata}}
+    return found if spec is None else {**found, "spec": spec}
+
+
+def route(headers: Json, *before: Json, name: str = "kiosk") -> Json:
+    """A VirtualService that adds headers to what is asked of ``name``; ``before`` are routes of its own."""
+    last = {"route": [{"destination": {"host": name}}], "headers": {"request": {"set": headers}}}
+    spec = {"hosts": [name], "http": [*before, last]}
+    return named("networking.istio.io/v1", "VirtualService", name, spec)
+
+
+def seen(mesh: Cluster, path: str = "") -> str:
+    """The header that the route adds, as the server has got it; empty without."""
+    headers = mesh.fetch(f"http://kiosk/{path}", CLIENT, OURS)["headers"]
+    return str(headers.get("x-seen", ""))
+
+
+def load(mesh: Cluster) -> Load:
+    return Load(mesh, CLIENT, OURS, "kiosk")
+
+
+def put(mesh: Cluster, wanted: Json) -> bool:
+    """Whether that is there now. What is sent is all that is kept: no notes of who owns which field, as of an apply."""
+    verb = (
+        "replace" if "NotFound" not in mesh.kubectl("-n", OURS, "get", "vs", "kiosk", check=False).stderr else "create"
+    )
+    return not mesh.kubectl("-n", OURS, verb, "-f", "-", stdin=json.dumps(wanted), check=False).returncode
+
+
+def log_lines(mesh: Cluster) -> list[Json]:
+    """What the control plane has logged so far."""
+    text = mesh.kubectl("-n", ROOT, "logs", CONTROL_PLANE).stdout
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def restarts(mesh: Cluster) -> list[tuple[str, int]]:
+    """The pods of the control plane, and how often each was started again."""
+    found = json.loads(mesh.kubectl("-n", ROOT, "get", "pods", "-l", "app=istiod", "-o", "json").stdout)["items"]
+    return [(each["metadata"]["name"], each["status"]["containerStatuses"][0]["restartCount"]) for each in found]
+
+
+def accepted(mesh: Cluster) -> Json:
+    """The condition of the route that says whether it is."""
+    found = mesh.get("virtualservice", "kiosk", OURS).get("status", {}).get("conditions", [])
+    return next((each for each in found if each["type"] == "Accepted"), {})
+
+
+def events(mesh: Cluster) -> dict[str, str]:
+    """The messages of the Events on the route, by their type."""
+    options = ("--field-selector", "involvedObject.name=kiosk,involvedObject.kind=VirtualService", "-o", "json")
+    found = json.loads(mesh.kubectl("-n", OURS, "get", "events", *options).stdout)["items"]
+    return {each["type"]: each["message"] for each in found}
+
+
+def test_what_is_wrong_in_meaning_leaves_the_last_that_was_right(mesh: Cluster) -> None:
+    bad = {"match": [{"uri": {"regex": "("}}], "route": [{"destination": {"host": "kiosk"}}]}
+    field = "spec.http[0].match[0].uri.regex"
+    with load(mesh) as served:
+        apply(mesh, OURS, route({"x-seen": "second"}, bad))
+        mesh.until("it is refused", lambda: accepted(mesh).get("status") == "False")
+        assert field in accepted(mesh)["message"]
+        mesh.until("an Event says so", lambda: field in events(mesh).get("Warning", ""))
+        assert f"VirtualService {OURS}/kiosk {field}" in refused(mesh, "analyze")
+        assert seen(mesh) == "first"
+        apply(mesh, OURS, route({"x-seen": "third"}))
+        mesh.until("it is accepted", lambda: accepted(mesh).get("status") == "True")
+        mesh.until("an Event says so", lambda: "accepted again" in events(mesh).get("Normal", ""))
+        mesh.until("it is in force", lambda: seen(mesh) == "third")
+    assert not served.outcome.bad, served.outcome
+
+
+_CALLS: Final = """
+import http.client, json, ssl
+context = ssl._create_unverified_context()
+review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
+bodies = [
+    b"", b"nonsense", b"{}", b"[]", b"null", b"\\xff" * 4096, b"[" * 200_000, b'{"request": ' * 50_000,
+    json.dumps(review).encode(), json.dumps({**review, "request": 7}).encode(),
+    json.dumps({**review, "request": {"uid": 7, "object": []}}).encode(), b" " * 9_000_000,
+]
+found = []
+for path in ("/inject", "/inject/a/b/c", "/validate"):
+    for method, body in [("GET", b""), ("PUT", b"{}"), *(("POST", each) for each in bodies)]:
+        connection = http.client.HTTPSConnection("localhost", 15017, context=context, timeout=20)
+        connection.request(method, path, body, {"content-type": "application/json"})
+        found.append([method, path, body[:20].decode("latin1"), connection.getresponse().status])
+        connection.close()
+print(json.dumps(found))
+"""
+
+
+def test_webhooks_refuse_garbage(mesh: Cluster) -> None:
+    before, lines = restarts(mesh), len(log_lines(mesh))
+    answers = json.loads(mesh.exec(CONTROL_PLANE, ROOT, ["python3", "-c", _CALLS]))
+    assert not [each for each in answers if not 400 <= each[3] < 500]
+    assert restarts(mesh) == before
+    assert len(log_lines(mesh)) - lines < 2 * len(answers)
+    mesh.kubectl("-n", OURS, "rollout", "restart", "deployment/kiosk")
+    mesh.rolled_out("kiosk", OURS)
+    containers = mesh.get("pods", namespace=OURS)["items"][0]["spec"]
+    assert "istio-proxy" in json.dumps(containers)
+
+
+def test_objects_as_large_as_can_be(mesh: Cluster) -> None:
+    """The API server takes no request of more than 3 MiB, and etcd no object of more than 1.5 MiB."""
+    destination = {"destination": {"host": "kiosk"}}
+
+    def many(number: int) -> Json:
+        routes = [
+            {"match": [{"uri": {"prefix": f"/{each:05}/{'x' * 100}"}}], "route": [destination]}
+            for each in range(number)
+        ]
+        return route({"x-seen": f"after {number}"}, *routes)
+
+    with load(mesh) as served:
+        assert not put(mesh, many(16_000))
+        mesh.until("it is written", lambda: put(mesh, many(5_000)))
+        mesh.until("it is in force", lambda: seen(mesh) == "after 5000", within_s=45)
+        mesh.until("the small one is written", lambda: put(mesh, route({"x-seen": "small"})))
+        mesh.until("it is in force", lambda: seen(mesh) == "small", within_s=45)
+    assert not served.outcome.bad, served.outcome
+
+
+def test_a_namespace_that_goes_takes_nobody_with_it(mesh: Cluster) -> None:
+    lines = len(log_lines(mesh))
+    policies = [_of_a_host(f"route-{number}") for number in range(30)]
+    with load(mesh) as served:
+        _namespace(mesh, "doomed")
+        apply(mesh, "doomed", *_served("kiosk"), *_served("other"), *policies)
+        mesh.rolled_out("kiosk", "doomed")
+        mesh.kubectl("delete", "namespace", "doomed", "--wait=false")
+        late = [_of_a_host(f"late-{number}") for number in range(30)]
+        said = json.dumps({"apiVersion": "v1", "kind": "List", "items": late})
+        mesh.kubectl("-n", "doomed", "create", "-f", "-", stdin=said, check=False)  # while it is on its way out
+        gone = partial(mesh.kubectl, "get", "namespace", "doomed", check=False)
+        mesh.until("it is gone", lambda: "NotFound" in gone().stderr, within_s=90)
+        apply(mesh, OURS, route({"x-seen": "fourth"}))
+        mesh.until("others go on", lambda: seen(mesh) == "fourth")
+    assert not served.outcome.bad, served.outcome
+    told = log_lines(mesh)[lines:]
+    assert len(told) < 60, [each["event"] for each in told]
+    failures = [each for each in told if each["level"] == "error" or "not written" in each["event"]]
+    assert not failures
+    assert "doomed" not in plait(mesh, "analyze", "--output-threshold", "warning")
+
+
+def _of_a_host(name: str) -> Json:
+    spec = {"hosts": [f"{name}.example.com"], "http": [{"route": [{"destination": {"host": "kiosk"}}]}]}
+    return named("networking.istio.io/v1", "VirtualService", name, spec)
+
+
+def test_a_kind_that_goes_and_comes_back(mesh: Cluster) -> None:
+    with load(mesh) as served:
+        mesh.kubectl("delete", "crd", "virtualservices.networking.istio.io")
+        mesh.until("nothing adds the header", lambda: not seen(mesh))
+        plait(mesh, "crds", "apply")
+        mesh.until("it can be written", partial(put, mesh, route({"x-seen": "again"})))
+        mesh.until("it is in force", lambda: seen(mesh) == "again", within_s=45)
+        mesh.until("its status too", lambda: accepted(mesh).get("status") == "True", within_s=45)
+    assert not served.outcome.bad, served.outcome
+
+
+def test_a_ca_that_is_lost_or_spoilt_goes_on_and_says_so(mesh: Cluster) -> None:
+    secret = mesh.get("secret", "plait-ca", ROOT)
+    kept = {each: secret[each] for each in ("apiVersion", "kind", "type", "data")}
+    kept["metadata"] = {"name": "plait-ca", "namespace": ROOT, "labels": secret["metadata"]["labels"]}
+    with load(mesh) as served:
+        try:
+            mesh.kubectl("-n", ROOT, "delete", "secret", "plait-ca")
+            mesh.until("it says so", lambda: "put it back" in refused(mesh, "ca", "status"))
+            mesh.kubectl("-n", OURS, "rollout", "restart", "deployment/kiosk")
+            mesh.rolled_out("kiosk", OURS)
+            spoilt = base64.b64encode(b"spoilt").decode()
+            mesh.apply(json.dumps({**kept, "data": dict.fromkeys(kept["data"], spoilt)}), ROOT)
+            mesh.until("it says so", lambda: "plait-ca" in refused(mesh, "ca", "status"))
+        finally:
+            mesh.apply(json.dumps(kept), ROOT)
+        mesh.until("all is well", lambda: "warning" not in plait(mesh, "ca", "status"))
+        mesh.kubectl("-n", OURS, "rollout", "restart", "deployment/kiosk")
+        mesh.rolled_out("kiosk", OURS)
+    assert not served.outcome.bad, served.outcome
+
+
+def test_a_control_plane_that_may_not_read_a_kind_takes_no_place_of_one_that_has(mesh: Cluster) -> None:
+    """A watch that runs is not ended by the API server when its rule goes; one that starts cannot begin."""
+    role = mesh.get("clusterrole", "plait-istio-system")
+    rules = [each for each in role["rules"] if "virtualservices" not in each["resources"]]
+    assert len(rules) < len(role["rules"])
+    old = restarts(mesh)[0][0]
+    with load(mesh) as served:
+        try:
+            _put_rules(mesh, rules)
+            mesh.kubectl("-n", ROOT, "rollout", "restart", CONTROL_PLANE)
+            new = mesh.until("a new one starts", lambda: next((pod for pod, _ in restarts(mesh) if pod != old), ""))
+            said = partial(mesh.kubectl, "-n", ROOT, "logs", new, check=False)
+            mesh.until("it says what it may not", lambda: "virtualservices" in said().stdout)
+            assert seen(mesh) == "again"
+        finally:
+            _put_rules(mesh, role["rules"])
+        mesh.rolled_out("plait", ROOT)
+        apply(mesh, OURS, route({"x-seen": "last"}))
+        mesh.until("the new one serves", lambda: seen(mesh) == "last")
+    assert not served.outcome.bad, served.outcome
+
+
+def _put_rules(mesh: Cluster, rules: list[Json]) -> None:
+    patch = json.dumps([{"op": "replace", "path": "/rules", "value": rules}])
+    mesh.kubectl("patch", "clusterrole", "plait-istio-system", "--type=json", "-p", patch)
