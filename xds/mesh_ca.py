@@ -70,7 +70,7 @@ class MeshCa:
         Errors: ca.errors.Unusable, which says in words what is wrong: a key that does not match, an expired root, a
         clock that is off; OSError.
         """
-        if self._plugged_in is None:
+        if self._plugged_in is None or await asyncio.to_thread(self._plugged_in.absent):
             self.made_here = await asyncio.to_thread(self._store.version) is None
             self._use(await asyncio.to_thread(open_or_create, self._store, datetime.now(UTC)))
         else:
@@ -87,7 +87,7 @@ class MeshCa:
         while True:
             try:
                 await self._refresh()
-                if self._plugged_in is not None:
+                if self._plugged_in is not None and not await asyncio.to_thread(self._plugged_in.absent):
                     await self._adopt(self._plugged_in)
                 await self._step(holders)
                 self._trouble = ""

@@ -10,11 +10,19 @@ from xds.sources.file_set import Signature, signature
 
 
 class PluggedInFiles:
-    """The files in ``folder``, under istio's names or Kubernetes'. Calls block on the disk."""
+    """The files in ``folder``, under istio's names or Kubernetes'. Calls block on the disk.
 
-    def __init__(self, folder: Path, passphrase: bytes | None = None) -> None:
+    Where they are ``optional`` there may be none, and then there is no such CA: until they come.
+    """
+
+    def __init__(self, folder: Path, passphrase: bytes | None = None, *, optional: bool = False) -> None:
         self._folder = folder
         self._passphrase = passphrase
+        self._optional = optional
+
+    def absent(self) -> bool:
+        """Whether there are none, and need not be."""
+        return self._optional and not any(self.version())
 
     def version(self) -> tuple[object, ...]:
         """Differs from before when one of the files does; cheaper than ``load``."""

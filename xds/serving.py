@@ -84,7 +84,7 @@ def trust(settings: Settings, environment: Mapping[str, str], cluster: Cluster |
     if not with_ca:
         return Trust(authenticator, certificates=certificates, issuer=issuer)
     passphrase = None if settings.ca_passphrase_file is None else _passphrase(settings.ca_passphrase_file)
-    plugged_in = None if settings.plugged_in_ca is None else PluggedInFiles(settings.plugged_in_ca, passphrase)
+    plugged_in = _plugged_in(settings, passphrase)
     if cluster is not None and settings.ca_dir is None:
         return Trust(authenticator, cluster.ca_store(passphrase), plugged_in, certificates, issuer, cluster.council)
     store = DirectoryStore(settings.ca_dir or default_ca_dir(environment), passphrase)
@@ -104,6 +104,12 @@ def _issuer(settings: Settings, own: TrustDomains, cluster: Cluster | None) -> I
         return TokenIssuer(settings.token_issuer, settings.token_keys, own.own, settings.jwks_refresh)
     except ValueError as error:
         raise SettingError(f"token_keys: {error}") from None
+
+
+def _plugged_in(settings: Settings, passphrase: bytes | None) -> PluggedInFiles | None:
+    """The operator's CA; in a cluster a Secret that may be there, as Istio's ``cacerts``."""
+    folder = settings.plugged_in_ca
+    return None if folder is None else PluggedInFiles(folder, passphrase, optional=settings.in_cluster)
 
 
 def _passphrase(file: Path) -> bytes:

@@ -90,7 +90,7 @@ class Settings:
 
     plugged_in_ca: Path | None = None
     """The files of a CA of yours, as istio (``cacerts``) or Kubernetes name them; others are taken when they change.
-    None: the CA makes its own root."""
+    None: the CA makes its own root; so it does within a cluster while the folder has none of them."""
 
     ca_passphrase_file: Path | None = None
     """Holds the passphrase that the CA's keys are encrypted with on disk. None: they are not."""

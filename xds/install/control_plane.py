@@ -14,6 +14,8 @@ WEBHOOK_PORT: Final = 15017
 HEALTH_PORT: Final = 8080
 MONITORING_PORT: Final = 15014
 _USER: Final = 65532
+PLUGGED_IN_CA: Final = "cacerts"
+_CACERTS: Final = "/etc/cacerts"
 
 
 def namespace(values: Values) -> Json:
@@ -96,6 +98,8 @@ def _pod(values: Values) -> Json:
         "containers": [_container(values)],
         "volumes": [
             {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+            # Who has a CA of their own puts it there, as for Istio. The key is read by the group.
+            {"name": "cacerts", "secret": {"secretName": PLUGGED_IN_CA, "optional": True, "defaultMode": 0o440}},
             {"name": "state", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         ],
     }
@@ -124,6 +128,7 @@ def _container(values: Values) -> Json:
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},
             {"name": "state", "mountPath": "/var/lib/plait"},
+            {"name": "cacerts", "mountPath": _CACERTS, "readOnly": True},
         ],
     }
 
@@ -136,6 +141,7 @@ def _environment(values: Values) -> list[Json]:
         "PLAIT_INIT_IMAGE": values.injected_init_image,
         "PLAIT_NODE_AGENT_IMAGE": values.node_agent_image,
         "PLAIT_CNI": str(values.cni).lower(),
+        "PLAIT_PLUGGED_IN_CA": _CACERTS,
         "XDG_STATE_HOME": "/var/lib/plait",
         "HOME": "/tmp",
     }
