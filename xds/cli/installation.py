@@ -20,6 +20,7 @@ from xds.install.progress import available, why_not
 FIELD_MANAGER: Final = "plait"
 _TIMEOUT_S: Final = 30.0
 _PAUSE_S: Final = 0.5
+_GONE_S: Final = 60.0
 _ABSENT: Final = 404
 
 
@@ -52,6 +53,7 @@ class Installation:
     """A cluster that is written to. Errors of every method: Failure, and Unreachable where nobody answers."""
 
     def __init__(self, api: Any) -> None:
+        self._api = api
         self._host: str = api.configuration.host
         self._dynamic = self._asked("", lambda: _dynamic_client(api))
 
@@ -118,6 +120,19 @@ class Installation:
                 pods = self.list("v1", "Pod", selector, key[3])
                 told = why_not(found, pods) if found is not None else "it is gone"
                 raise Failure(f"{_shown(deployment)} is not available after {timeout_s:g} s: {told}")
+            time.sleep(_PAUSE_S)
+
+    def forget_conditions(self, revision: str) -> int:
+        """Take what a revision that is gone has said of objects away from them; answers from how many."""
+        from xds.controllers.forgotten import forget_conditions
+
+        forgotten: int = self._asked("conditions of objects", lambda: forget_conditions(self._api, revision))
+        return forgotten
+
+    def until_gone(self, api_version: str, kind: str, selector: str, namespace: str) -> None:
+        """Return when none of these is left, or after a while: one that hangs is not to hold all up."""
+        deadline = time.monotonic() + _GONE_S
+        while self.list(api_version, kind, selector, namespace) and time.monotonic() < deadline:
             time.sleep(_PAUSE_S)
 
     def _apply(self, wanted: Json, *, dry_run: bool) -> Any:

@@ -30,7 +30,7 @@ def command(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Even if namespaces still use it.")] = False,
 ) -> None:
-    """Remove a revision of the control plane: what carries its labels.
+    """Remove a revision of the control plane: what carries its labels, and what it says in objects' status.
 
     The namespace, the CA and the definitions of Istio's kinds stay, so an installation after this goes on where this
     one ended.
@@ -43,8 +43,19 @@ def command(
     for each in found:
         cluster.delete(each)
         typer.echo(f"{_name(each)} deleted")
-    if not found:
+    if found:
+        _forget(cluster, revision, namespace)
+    else:
         typer.echo(f"nothing of revision {revision} is in namespace {namespace}")
+
+
+def _forget(cluster: Installation, revision: str, namespace: str) -> None:
+    """Take its conditions away once it can write them no more."""
+    from xds.install.objects import REVISION
+
+    cluster.until_gone("v1", "Pod", f"app=istiod,{REVISION}={revision}", namespace)
+    if forgotten := cluster.forget_conditions(revision):
+        typer.echo(f"conditions of {forgotten} objects removed")
 
 
 def _refuse_where_used(cluster: Installation, revision: str, namespace: str, *, force: bool) -> None:

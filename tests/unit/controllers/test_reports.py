@@ -75,11 +75,11 @@ class ConfigMaps:
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
 
-    def put(self, pod: str, version: int, renewed: datetime) -> None:
+    def put(self, pod: str, version: int, renewed: datetime, revision: str = "default") -> None:
         self.items = [each for each in self.items if each["metadata"]["name"] != f"plait-report-{pod}"]
-        text, _ = encode(Report({ref("a"): LiveCount(1, 1, (), 1)}))
+        text, _ = encode(Report({ref("a"): LiveCount(1, 1, (), 1)}, {"version": pod}))
         annotations = {"plait/renewed": renewed.isoformat()}
-        labels = {"plait/report": "default"}
+        labels = {"plait/report": revision}
         metadata = {
             "name": f"plait-report-{pod}",
             "resourceVersion": str(version),
@@ -113,3 +113,12 @@ def test_who_has_died_is_forgotten_and_clocks_that_are_off_do_no_harm(monkeypatc
     assert look() == 1
     clock[0] += 30
     assert look() == 0
+
+
+def test_objects_are_counted_for_one_revision_and_the_ca_is_that_of_all() -> None:
+    maps, reader = ConfigMaps(), ReportReader(None, "istio-system", "canary")
+    for pod, revision in (("old", "default"), ("new", "canary"), ("newer", "canary")):
+        maps.put(pod, 1, datetime.now(UTC), revision)
+    reader.take({"items": maps.items})
+    assert reader.counts == {ref("a"): LiveCount(2, 2, (), 1)}
+    assert reader.ca == {pod: {"version": pod} for pod in ("old", "new", "newer")}

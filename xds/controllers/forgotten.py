@@ -1,0 +1,44 @@
+"""What a control plane that is gone has said of users' objects, taken away: nobody keeps it true any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubernetes.client.exceptions import ApiException
+
+from xds.controllers.conditions import ACCEPTED, LIVE, prefix_of
+from xds.controllers.policies import POLICY_KINDS, Places, Served
+from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest, collection, item
+
+
+def forget_conditions(api_client: Any, revision: str) -> int:
+    """Take the conditions of a revision away from all objects; answers from how many.
+
+    An object that somebody changes meanwhile keeps them. Errors: those of ``Rest``.
+    """
+    rest = Rest(api_client)
+    places = Places(rest)
+    types = frozenset(f"{prefix_of(revision)}{each}" for each in (ACCEPTED, LIVE))
+    found = 0
+    for kind in POLICY_KINDS.values():
+        served = places.of_kind(kind)
+        for page in () if served is None or not served.status else places.pages(served):
+            found += sum(_forget(rest, served, each, types) for each in page if served is not None)
+    return found
+
+
+def _forget(rest: Rest, served: Served, found: Json, types: frozenset[str]) -> bool:
+    metadata, known = found["metadata"], (found.get("status") or {}).get("conditions") or []
+    kept = [each for each in known if each.get("type") not in types]
+    if len(kept) == len(known):
+        return False
+    kind = served.kind
+    every = collection(kind.group, served.version, kind.plural, metadata.get("namespace", ""))
+    body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": {"conditions": kept}}
+    try:
+        rest.merge(f"{item(every, metadata['name'])}/status", body)
+    except ApiException as error:
+        if error.status not in (ABSENT, CONFLICT):
+            raise
+        return False
+    return True
