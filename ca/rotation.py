@@ -46,10 +46,14 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``next``: the state to save, None to stay. ``blocked_by``: why it stays, a sentence for each that holds it."""
+    """``next``: the state to save, None to stay. ``blocked_by``: why it stays, a sentence for each that holds it.
+
+    ``holders``: the names of the workloads that do.
+    """
 
     next: CaState | None = None
     blocked_by: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
 
 
 def start(state: CaState, issuer: Issuer, now: datetime) -> CaState:
@@ -86,16 +90,19 @@ def step(state: CaState, holders: Iterable[Holder], now: datetime) -> Step:
         return Step()
     valid = sorted((holder for holder in holders if now < holder.expires_at), key=lambda holder: holder.name)
     old, new = state.active.root_fingerprint, state.next.root_fingerprint
+    wrong: tuple[str, ...] = ()
     if state.phase is Phase.DISTRIBUTING:
-        blocked = (*_not_trusting(valid, (old, new)), *_not_valid(state.next, now))
+        held, wrong = tuple(_not_trusting(valid, (old, new))), _not_valid(state.next, now)
         onward = replace(state, phase=Phase.SIGNING, since=now)
     elif state.phase is Phase.SIGNING:
-        blocked = tuple(_presenting(valid, old))
+        held = tuple(_presenting(valid, old))
         onward = _made(state, Phase.STABLE, now, state.next, None)
     else:
-        blocked = tuple(_presenting(valid, new))
+        held = tuple(_presenting(valid, new))
         onward = _made(state, Phase.STABLE, now, state.active, None)
-    return Step(blocked_by=blocked) if blocked else Step(onward)
+    if not held and not wrong:
+        return Step(onward)
+    return Step(blocked_by=(*(why for _, why in held), *wrong), holders=tuple(name for name, _ in held))
 
 
 def adopt(state: CaState, plugged_in: PluggedIn, now: datetime) -> CaState:
@@ -131,19 +138,25 @@ def _own(active: Issuer, following: Issuer | None) -> TrustBundle:
     return TrustBundle.of(issuer.root for issuer in (active, following) if issuer is not None)
 
 
-def _not_trusting(holders: Iterable[Holder], roots: tuple[str, str]) -> Iterator[str]:
+def _not_trusting(holders: Iterable[Holder], roots: tuple[str, str]) -> Iterator[tuple[str, str]]:
+    """Who does not trust both, and that in words."""
     for holder in holders:
         missing = [root for root in roots if root not in holder.roots]
         if missing:
             names = " and ".join(_short(root) for root in missing)
             until = stamp(holder.expires_at)
-            yield f"{holder.name} has not acknowledged root {names}; its certificate is valid until {until}"
+            yield (
+                holder.name,
+                f"{holder.name} has not acknowledged root {names}; its certificate is valid until {until}",
+            )
 
 
-def _presenting(holders: Iterable[Holder], root: str) -> Iterator[str]:
+def _presenting(holders: Iterable[Holder], root: str) -> Iterator[tuple[str, str]]:
+    """Who may present a certificate of it, and that in words."""
     for holder in holders:
         if holder.may_present(root):
-            yield f"{holder.name} may have a certificate of root {_short(root)}, until {stamp(holder.expires_at)}"
+            until = stamp(holder.expires_at)
+            yield holder.name, f"{holder.name} may have a certificate of root {_short(root)}, until {until}"
 
 
 def _not_valid(issuer: Issuer, now: datetime) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from xds.install.text import yaml_text
 from xds.kinds.crds.definitions import all_crds
-from xds.kinds.crds.text import yaml_text
 
 FILE: Final = Path(__file__).parents[1] / "install" / "crds.yaml"
 

@@ -139,12 +139,12 @@ class ControlPlane:
             raise Rejected(refused)
 
     async def _start(self) -> None:
-        if self.custody is not None:
-            await self.custody.open()
-            for name, work in self.custody.work(self.cache, self._groups.get).items():
-                self._spawn(work, name)
         for name, work in pages(self._settings, self.convergence, self._stop).items():
             self._spawn(work, name)
+        if self.custody is not None:
+            await self.custody.open()  # in a cluster that may take as long as the API server is away
+            for name, work in self.custody.work(self.cache, self._groups.get).items():
+                self._spawn(work, name)
         for source in self._sources:
             self._spawn(self._read(source), f"source {source.name}")
         self._spawn(self._work(), "pipeline")

@@ -21,6 +21,8 @@ ADMIN_PORT: Final = 15000
 HEALTH_PORT: Final = 15021
 METRICS_PORT: Final = 15090
 _TYPE: Final = "type.googleapis.com/"
+# Envoy's own goes up to 30 s, and so long a proxy would be without news after its control plane is back.
+_RECONNECT: Final = {"retry_back_off": {"base_interval": "0.5s", "max_interval": "5s"}}
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -171,7 +173,7 @@ def dynamic_resources() -> Json:
             "api_type": "DELTA_GRPC",
             "transport_api_version": "V3",
             "set_node_on_first_message_only": True,
-            "grpc_services": [{"envoy_grpc": {"cluster_name": CONTROL_PLANE}}],
+            "grpc_services": [{"envoy_grpc": {"cluster_name": CONTROL_PLANE, "retry_policy": _RECONNECT}}],
         },
         "cds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
         "lds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, Final
+from typing import Any
 
 from kubernetes.client import CoreV1Api
 
@@ -24,6 +24,7 @@ from xds.injection import injection_settings, namespaces
 from xds.live import Generations, Live
 from xds.model.refs import ObjectRef
 from xds.model.revision import of_revision
+from xds.model.well_known import CA_SECRET, LEASE, MESH_CONFIG_MAP
 from xds.native_sidecars import NativeSidecars
 from xds.settings import Settings
 from xds.sources.kube_config import connect
@@ -35,9 +36,6 @@ from xds.webhooks.tls import serve as serve_https
 from xds.webhooks.validate import Surroundings
 from xds.webhooks.validating import validating
 
-_CA_SECRET: Final = "plait-ca"
-_LEASE: Final = "plait-leader"
-
 
 class Cluster:
     """The cluster that ``settings`` name. Errors: NoCluster when it cannot be told how to reach it."""
@@ -46,7 +44,7 @@ class Cluster:
         self._settings = settings
         self._api: Any = connect(settings.kubeconfig, context=settings.context)
         self._replica = Replica(settings.namespace, settings.pod_name or socket.gethostname(), settings.revision)
-        lease = of_revision(_LEASE, settings.revision)
+        lease = of_revision(LEASE, settings.revision)
         self._election = LeaderElection(self._api, settings.namespace, lease, self._replica.pod)
         self._reports = ReportReader(self._api, settings.namespace, settings.revision)
         self.council = Council(self._election, self._reports, self._replica.pod)
@@ -63,7 +61,7 @@ class Cluster:
 
     def ca_store(self, passphrase: bytes | None) -> SecretStore:
         """Where the mesh's CA is kept."""
-        return SecretStore(CoreV1Api(self._api), self._settings.namespace, _CA_SECRET, passphrase)
+        return SecretStore(CoreV1Api(self._api), self._settings.namespace, CA_SECRET, passphrase)
 
     async def serve(self, control_plane: ControlPlane) -> None:
         """Do what is to be done in the cluster while ``control_plane`` serves. Errors: what ends that; OSError."""
@@ -109,7 +107,7 @@ class Cluster:
         return {"root certificates": lambda: lead(certificates.run), "webhook bundle": bundle.run}
 
     def _webhooks(self, control_plane: ControlPlane, stop: asyncio.Event) -> dict[str, Work]:
-        """The webhooks that the API server calls. Errors: OSError when the address cannot be had."""
+        """The webhooks that the API server calls; an address that cannot be had is tried again."""
         certificate = control_plane.ports.certificate
         if not self._settings.webhook or certificate is None:
             return {}
@@ -119,13 +117,11 @@ class Cluster:
             snapshot, store = control_plane.snapshot(), control_plane.store
             return injection_settings(self._settings, snapshot, store, native_sidecars=native.everywhere)
 
-        # Whose pods these are, and whose tags, the webhook's selectors know.
-        inject = mutating(injected, lambda _: None)
         mesh_config = ObjectRef(
-            "", "ConfigMap", self._settings.namespace, of_revision("istio", self._settings.revision)
+            "", "ConfigMap", self._settings.namespace, of_revision(MESH_CONFIG_MAP, self._settings.revision)
         )
         judge = validating(lambda: Surroundings(control_plane.snapshot(), self._settings.domain, mesh_config))
-        application = app(inject, judge)
+        application = app(mutating(injected), judge)
 
         async def listening() -> None:
             await serve_https(application, listen(self._settings.webhook), certificate.current_pair, stop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol
@@ -31,8 +31,8 @@ class Counsels(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Counsel:
-    """What one control plane says: the version of the CA's state that it works with, who of its proxies is not ready
-    for the next step, and during a rotation who is connected to it.
+    """What one control plane says: the version of the CA's state that it works with, whom it knows not to be ready for
+    the next step, and during a rotation who is connected to it.
     """
 
     version: str
@@ -73,14 +73,21 @@ class Council:
             return False
         if not all(told() for told in self.told):
             return False
-        return all(each.version == version and not each.held_up_by for each in self._others())
+        counsels = {pod: Counsel.of(said) for pod, said in spoken.items()}
+        others = [(pod, each) for pod, each in counsels.items() if pod != self._own]
+        return all(each.version == version and not _held_up(pod, counsels) for pod, each in others)
 
     def connected_elsewhere(self) -> frozenset[str]:
         """The proxies (``namespace/name``) that are connected to others, which answer for them."""
-        return frozenset(label for each in self._others() for label in each.connected)
+        others = (Counsel.of(said) for pod, said in self._counsels.ca.items() if pod != self._own)
+        return frozenset(label for each in others for label in each.connected)
 
-    def _others(self) -> Iterable[Counsel]:
-        return [Counsel.of(said) for pod, said in self._counsels.ca.items() if pod != self._own]
+
+def _held_up(pod: str, counsels: Mapping[str, Counsel]) -> bool:
+    """Whether somebody holds ``pod`` up for whom no other answers: what left it for another is that one's to judge."""
+    answered = {label for other, each in counsels.items() if other != pod for label in each.connected}
+    own = set(counsels[pod].connected)
+    return any(label in own or label not in answered for label in counsels[pod].held_up_by)
 
 
 def _texts(plain: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -106,9 +106,9 @@ class Custody:
         connected = (proxy_of(group) for group in cache.connected())
         return self._ca.counsel(sorted({proxy.label for proxy in connected if proxy is not None}))
 
-    def report(self) -> CaReport:
-        """What people are told of the CA."""
-        return self._ca.report()
+    def report(self) -> CaReport | None:
+        """What people are told of the CA; None before ``open``."""
+        return self._ca.report() if self._identities is not None else None
 
     @property
     def _settings(self) -> Mesh:
@@ -151,11 +151,11 @@ class Custody:
         self._pods.tidy(ledger, connected | {pod.label for pod in pods})
         until, now = self._started + self._lifetime, datetime.now(UTC)
         ledger.forget_ended(now)
+        if self._council is not None and self._council.leading:
+            content |= self._council.connected_elsewhere() - connected
         held = [holder for holder in ledger.valid(now) if holder.name not in content]
         if self._ca.made_here or (self._council is not None and not self._council.leading):
             return held
-        if self._council is not None:
-            content |= self._council.connected_elsewhere()
         others = (pod for pod in pods if pod.label not in content)
         return [*held, *unseen(others, ledger, self._ca.state, until)]
 

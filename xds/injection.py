@@ -9,11 +9,11 @@ from xds.model.mesh import settings_of
 from xds.model.refs import ObjectRef
 from xds.model.revision import service_host
 from xds.model.snapshot import Snapshot, Table
+from xds.model.well_known import XDS_PORT
 from xds.settings import Settings
 from xds.sources.store import ObjectStore
 from xds.webhooks.inject import InjectionSettings
 
-_XDS_PORT = 15012
 _MESH = ObjectRef(MeshConfig.KIND.group, MeshConfig.KIND.name, MESH_CONFIG_MAP.namespace, MESH_CONFIG_MAP.name)
 
 
@@ -27,13 +27,11 @@ def injection_settings(
         proxy_image=settings.proxy_image,
         init_image=settings.init_image,
         node_agent_image=settings.node_agent_image,
-        xds_address=settings.injected_xds or f"{host}:{_XDS_PORT}",
+        xds_address=settings.injected_xds or f"{host}:{XDS_PORT}",
         xds_server_name=host,
         revision=settings.revision,
-        root_namespace=mesh.root_namespace,
         cluster_id=settings.cluster_id,
         domain=mesh.domain,
-        trust_domain=mesh.trust.own,
         native_sidecars=native_sidecars,
         cni=settings.cni,
         proxy_config=_proxy_config(store),

@@ -55,6 +55,7 @@ class MeshCa:
         self._trouble = ""
         self._state: CaState | None = None
         self._blocked_by: tuple[str, ...] = ()
+        self._held_up_by: tuple[str, ...] = ()
         self._told: CaState | None = None
 
     @property
@@ -67,9 +68,24 @@ class MeshCa:
     async def open(self) -> None:
         """Load the state; where there is none, a self-signed root is made and stored, or that of the files is.
 
+        In a cluster an API server that does not answer is waited for.
         Errors: ca.errors.Unusable, which says in words what is wrong: a key that does not match, an expired root, a
         clock that is off; OSError.
         """
+        while True:
+            try:
+                await self._open()
+                self._trouble = ""
+                return
+            except OSError as error:
+                if self._council is None:
+                    raise
+                if str(error) != self._trouble:
+                    log.warning(Event.CA_UNUSABLE, reason=str(error))
+                self._trouble = str(error)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    async def _open(self) -> None:
         if self._plugged_in is None or await asyncio.to_thread(self._plugged_in.absent):
             self.made_here = await asyncio.to_thread(self._store.version) is None
             self._use(await asyncio.to_thread(open_or_create, self._store, datetime.now(UTC)))
@@ -100,7 +116,7 @@ class MeshCa:
     def counsel(self, connected: Iterable[str]) -> Counsel:
         """What other control planes must know; ``connected`` are this one's proxies."""
         rotating = self.state.next is not None
-        return Counsel(self.state.version or "", self._blocked_by[:_TOLD], tuple(connected) if rotating else ())
+        return Counsel(self.state.version or "", self._held_up_by, tuple(connected) if rotating else ())
 
     def report(self) -> CaReport:
         """What people are told."""
@@ -142,7 +158,7 @@ class MeshCa:
         may_hold = await holders() if self.state.next is not None else ()
         await asyncio.sleep(0)  # of thousands both parts take a while
         made = step(self.state, may_hold, datetime.now(UTC))
-        self._blocked_by = made.blocked_by
+        self._blocked_by, self._held_up_by = made.blocked_by, made.holders
         self._tell_holders()
         if made.next is None or not self._may_step():
             return

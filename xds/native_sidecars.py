@@ -29,6 +29,7 @@ class NativeSidecars:
     def __init__(self, api_client: Any) -> None:
         self._api = client.CoreV1Api(api_client)
         self.everywhere = False
+        self._trouble = ""
 
     async def run(self) -> None:
         """Look again and again, for ever."""
@@ -40,8 +41,11 @@ class NativeSidecars:
         """Look at the nodes; what was seen before stays while the API server does not tell."""
         try:
             self.everywhere = new_enough(await asyncio.to_thread(self._versions))
+            self._trouble = ""
         except (client.ApiException, HTTPError, OSError) as error:
-            log.warning(Event.NODES_NOT_READ, reason=type(error).__name__)
+            if type(error).__name__ != self._trouble:
+                self._trouble = type(error).__name__
+                log.warning(Event.NODES_NOT_READ, reason=self._trouble)
 
     def _versions(self) -> list[str]:
         found: list[str] = []

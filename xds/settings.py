@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -13,6 +13,7 @@ from xds import __version__
 from xds.model.jwks import BLOCKED
 
 _PREFIX = "PLAIT_"
+_API_SERVER = "KUBERNETES_SERVICE_HOST"  # in every pod's environment
 _LAST_PORT = 65535
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off", ""})
@@ -138,7 +139,8 @@ class Settings:
 
     jwks_blocked: str = BLOCKED
     """Networks, with spaces between, from which keys of token issuers are never read, whatever manifests name: where
-    clouds answer questions about this machine. Empty: none."""
+    clouds answer questions about this machine; of a cluster, whose objects many write, also loopback, and within it the
+    API server's service. Empty: none."""
 
     domain: str = "cluster.local"
     """The DNS domain of the cluster's services. As in Kubernetes."""
@@ -179,12 +181,24 @@ class Settings:
             given[field.name] = _read(variable, text, hints[field.name])
         if given.get("xds_plaintext"):
             given.setdefault("xds", "")
+        if given.get("in_cluster") or given.get("kubeconfig"):
+            within = bool(given.get("in_cluster"))
+            given.setdefault("jwks_blocked", _blocked(environment.get(_API_SERVER, "") if within else ""))
         return cls(**given)
 
 
 def variable_of(name: str, hint: object) -> str:
     """The environment variable of a field: ``debounce``, a timedelta, is ``PLAIT_DEBOUNCE_S``."""
     return f"{_PREFIX}{name.upper()}{'_S' if hint is timedelta else ''}"
+
+
+def _blocked(api_server: str) -> str:
+    """Where no keys are read of a cluster: our pages on loopback, and its API server, which may be told by a name."""
+    own = ["127.0.0.0/8", "::1/128"]
+    try:
+        return " ".join([BLOCKED, *own, *([str(ip_address(api_server))] if api_server else [])])
+    except ValueError:
+        return " ".join([BLOCKED, *own])
 
 
 def _check_address(name: str, address: str) -> None:

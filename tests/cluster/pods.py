@@ -25,6 +25,13 @@ RESTRICTED: Final[Json] = {
 # One request, no second try; where there is no answer the program fails.
 _ASK: Final = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
 
+_STATUS: Final = """
+import sys, urllib.request, urllib.error
+try: print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], method=sys.argv[2]), timeout=5).status)
+except urllib.error.HTTPError as error: print(error.code)
+except OSError: print("none")
+"""
+
 
 def echo(name: str, *arguments: str, **fields: Any) -> Json:
     """A container that answers at the ports of its arguments."""
@@ -82,6 +89,11 @@ def wait(cluster: Cluster, namespace: str, what: str, condition: str = "Ready", 
     if done.returncode:
         state = cluster.kubectl("-n", namespace, "describe", what, check=False).stdout
         raise AssertionError(f"{what} is not {condition}: {done.stderr}{state[-4000:]}")
+
+
+def asked(cluster: Cluster, namespace: str, of: str, url: str, method: str = "GET") -> str:
+    """The status that a pod is answered at ``url``; "none" where nobody answers."""
+    return cluster.exec(of, namespace, ["python3", "-c", _STATUS, url, method]).strip()
 
 
 def images(of: Json) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
@@ -258,3 +259,22 @@ def test_a_control_plane_that_may_not_read_a_kind_takes_no_place_of_one_that_has
 def _put_rules(mesh: Cluster, rules: list[Json]) -> None:
     patch = json.dumps([{"op": "replace", "path": "/rules", "value": rules}])
     mesh.kubectl("patch", "clusterrole", "plait-istio-system", "--type=json", "-p", patch)
+
+
+def test_a_control_plane_that_starts_while_the_api_server_is_away_waits_for_it(mesh: Cluster) -> None:
+    if not mesh.node:
+        pytest.skip("the API server of a cluster that was given cannot be stopped from here")
+    before = restarts(mesh)
+    with load(mesh) as served:
+        mesh.on_node("pkill", "-STOP", "kube-apiserver")
+        try:
+            mesh.on_node("pkill", "-KILL", "-f", "bin/plait serve")
+            time.sleep(30)  # that long it is away; one that ended would be started again later and later
+        finally:
+            mesh.on_node("pkill", "-CONT", "kube-apiserver")
+        mesh.until("it answers", lambda: mesh.get("namespaces"))
+        mesh.rolled_out("plait", ROOT)
+        mesh.until("a change is written", partial(put, mesh, route({"x-seen": "afterwards"})))
+        mesh.until("it is in force", lambda: seen(mesh) == "afterwards")
+    assert not served.outcome.bad, served.outcome
+    assert [count for _, count in restarts(mesh)] == [count + 1 for _, count in before]

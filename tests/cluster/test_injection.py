@@ -10,6 +10,20 @@ from typing import Any, Final
 
 import pytest
 
+from tests.cluster.both_sides import (
+    CALLER,
+    CLIENT,
+    IN,
+    OUT,
+    SERVER,
+    STRICT,
+    address,
+    asked_in_plaintext,
+    both_sides,
+    caller,
+    logged,
+    servers,
+)
 from tests.cluster.cluster import Cluster
 from tests.cluster.load import Load
 from tests.cluster.plait import PLAIT, installed, plait
@@ -19,6 +33,7 @@ from tests.cluster.pods import (
     RESTRICTED,
     Json,
     apply,
+    asked,
     asks,
     deployment,
     echo,
@@ -33,70 +48,20 @@ from tests.cluster.pods import (
 )
 from tests.cluster.probed import unwell, well
 
-CALLER: Final = "x-forwarded-client-cert"
-IN: Final = "injected"  # whose pods have sidecars, and take nothing but mutual TLS
-OUT: Final = "plain"  # whose pods have none
-SERVER: Final = f"http://server.{IN}/"
-CLIENT: Final = "deployment/client"
 SIDECAR: Final = ["istio-init", "istio-proxy"]
 STAYS: Final = "import signal; sys.stdout.flush(); signal.pause()"
-DRAINS: Final[Json] = {"preStop": {"sleep": {"seconds": 5}}}
-STRICT: Final[Json] = {
-    "apiVersion": "security.istio.io/v1",
-    "kind": "PeerAuthentication",
-    "metadata": {"name": "default"},
-    "spec": {"mtls": {"mode": "STRICT"}},
+HELD: Final = {  # as where there are no native sidecars
+    "sidecar.istio.io/nativeSidecar": "false",
+    "proxy.istio.io/config": "holdApplicationUntilProxyStarts: true",
 }
 OPTED_IN: Final = {"sidecar.istio.io/inject": "true"}
-OPTED_OUT: Final = {"sidecar.istio.io/inject": "false"}
 
 
 @pytest.fixture(scope="module")
 def mesh(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster with a control plane, a server in the mesh that takes only mutual TLS, and clients in and out."""
-    with installed(cluster):
-        for name, label in ((IN, "istio-injection=enabled"), (OUT, "who=nobody")):
-            cluster.kubectl("create", "namespace", name)
-            cluster.kubectl("label", "namespace", name, label)
-            cluster.kubectl("-n", name, "wait", "--for=create", "serviceaccount/default")
-        served = echo("web", "--http", "8080", readinessProbe=READY, lifecycle=DRAINS)
-        server = pod("server", served, terminationGracePeriodSeconds=20)
-        client = pod("client", echo("shell"))
-        apply(cluster, IN, STRICT, service("server", 8080), deployment(server, 2), deployment(client))
-        apply(cluster, OUT, deployment(client))
-        for namespace, name in ((IN, "server"), (IN, "client"), (OUT, "client")):
-            cluster.rolled_out(name, namespace)
+    """The cluster with a control plane, and namespaces with and without sidecars."""
+    with installed(cluster), both_sides(cluster):
         yield cluster
-        cluster.kubectl("delete", "namespace", IN, OUT, "--wait=false")
-
-
-def caller(text: str) -> str:
-    """Whom the server has seen ask, by what it answered; empty where that is no answer."""
-    return str(json.loads(text)["headers"].get(CALLER, "")) if text else ""
-
-
-def logged(mesh: Cluster, name: str, container: str) -> str:
-    return mesh.kubectl("-n", IN, "logs", name, "-c", container).stdout
-
-
-def asked_in_plaintext(mesh: Cluster, url: str, method: str = "GET") -> str:
-    """The status that somebody without a sidecar is answered; "none" where nobody answers."""
-    program = """
-import sys, urllib.request, urllib.error
-try: print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], method=sys.argv[2]), timeout=5).status)
-except urllib.error.HTTPError as error: print(error.code)
-except OSError: print("none")
-"""
-    return mesh.exec(CLIENT, OUT, ["python3", "-c", program, url, method]).strip()
-
-
-def servers(mesh: Cluster) -> set[str]:
-    """The pods that answer."""
-    return {
-        each["metadata"]["name"]
-        for each in mesh.get("pods", namespace=IN)["items"]
-        if each["metadata"]["labels"].get("app") == "server"
-    }
 
 
 def test_a_job_ends_and_all_its_containers_are_in_the_mesh(mesh: Cluster) -> None:
@@ -113,11 +78,7 @@ def test_a_job_ends_and_all_its_containers_are_in_the_mesh(mesh: Cluster) -> Non
 
 
 def test_a_held_application_can_ask_at_once(mesh: Cluster) -> None:
-    hold = {
-        "sidecar.istio.io/nativeSidecar": "false",
-        "proxy.istio.io/config": "holdApplicationUntilProxyStarts: true",
-    }
-    apply(mesh, IN, pod("held", asks("app", SERVER, STAYS), annotations=hold, restartPolicy="Never"))
+    apply(mesh, IN, pod("held", asks("app", SERVER, STAYS), annotations=HELD, restartPolicy="Never"))
     wait(mesh, IN, "pod/held")
     assert names(mesh.get("pod", "held", IN)["spec"]["containers"]) == ["istio-proxy", "app"]
     assert f"/ns/{IN}/sa/default" in mesh.until("its answer", lambda: caller(logged(mesh, "held", "app")))
@@ -149,7 +110,7 @@ def probed(mesh: Cluster) -> str:
     """The address of a pod that is probed in all ways and is well; beside it there is one that is not."""
     apply(mesh, IN, *well(), unwell())
     wait(mesh, IN, "pod/probed")
-    return str(mesh.get("pod", "probed", IN)["status"]["podIP"])
+    return address(mesh, "probed")
 
 
 def test_probes_see_the_application_where_only_mutual_tls_is_taken(mesh: Cluster, probed: str) -> None:
@@ -187,13 +148,14 @@ def test_the_port_of_probes_is_no_way_around_mutual_tls(mesh: Cluster, probed: s
 
 
 WEB: Final = pod("web", echo("web"))
+OPTED_OUT_WEB: Final = pod("web", echo("web"), labels={"sidecar.istio.io/inject": "false"})
 
 
 @pytest.mark.parametrize(
     ("namespace", "made", "injected"),
     [
         (IN, WEB, True),
-        (IN, pod("web", echo("web"), labels=OPTED_OUT), False),
+        (IN, OPTED_OUT_WEB, False),
         (OUT, WEB, False),
         (OUT, pod("web", echo("web"), labels=OPTED_IN), True),
         (OUT, pod("web", echo("web"), labels={**OPTED_IN, "istio.io/rev": "default"}), True),
@@ -222,6 +184,16 @@ def test_a_wrong_annotation_denies_the_pod(mesh: Cluster) -> None:
     wrong = {"sidecar.istio.io/proxyCPU": "lots"}
     with pytest.raises(AssertionError, match=r"metadata.annotations\[.?sidecar.istio.io/proxyCPU.?\].*no quantity"):
         would_be(mesh, IN, pod("web", echo("web"), annotations=wrong))
+
+
+def test_a_sidecar_that_ends_comes_back(mesh: Cluster) -> None:
+    apply(mesh, IN, pod("fragile", echo("web")))
+    wait(mesh, IN, "pod/fragile")
+    mesh.exec("fragile", IN, ["bash", "-c", "kill 1"], "istio-proxy")
+    again = "{.status.initContainerStatuses[1].restartCount}=1"
+    mesh.kubectl("-n", IN, "wait", "pod/fragile", f"--for=jsonpath={again}", "--timeout=30s")
+    mesh.until("it is in the mesh again", lambda: asked(mesh, IN, "fragile", SERVER) == "200")
+    assert asked_in_plaintext(mesh, f"http://{address(mesh, 'fragile')}:8080/") == "none"
 
 
 def test_injected_by_hand(mesh: Cluster) -> None:
@@ -263,14 +235,22 @@ def test_a_pod_that_is_deleted_costs_no_request(mesh: Cluster) -> None:
     assert not servers(mesh) & old
 
 
-def test_sidecars_find_the_next_control_plane(mesh: Cluster) -> None:
+def test_without_a_control_plane_the_mesh_goes_on_and_all_that_need_no_sidecar_start(mesh: Cluster) -> None:
     def connected() -> set[str]:
         return {each["name"] for each in json.loads(plait(mesh, "proxy-status", "-o", "json"))}
 
-    before = mesh.get("pods", namespace="istio-system")["items"][0]["metadata"]["name"]
-    mesh.kubectl("-n", "istio-system", "delete", "pod", before, "--wait=true")
+    system = ("-n", "istio-system")
+    mesh.kubectl(*system, "scale", "deployment/plait", "--replicas=0")
+    mesh.kubectl(*system, "wait", "--for=delete", "pods", "-l", "app=istiod", "--timeout=40s")
+    with pytest.raises(AssertionError, match="failed calling webhook"):
+        would_be(mesh, IN, WEB)
+    would_be(mesh, IN, pod("web", echo("web"), hostNetwork=True))
+    would_be(mesh, IN, OPTED_OUT_WEB)
+    would_be(mesh, "kube-system", WEB)
+    assert CALLER in mesh.fetch(SERVER, CLIENT, IN)["headers"]
+    mesh.kubectl(*system, "scale", "deployment/plait", "--replicas=1")
     mesh.rolled_out("plait", "istio-system")
-    mesh.until("they are back", lambda: servers(mesh) <= connected(), within_s=60)
+    mesh.until("the sidecars are back", lambda: servers(mesh) <= connected(), within_s=60)
 
 
 def test_a_sidecar_makes_a_pod_ready_a_little_later(mesh: Cluster) -> None:
@@ -290,9 +270,12 @@ def test_pods_without_any_rights_are_redirected_by_the_node_agent(mesh: Cluster,
     enforced = "pod-security.kubernetes.io/enforce=restricted"
     mesh.kubectl("label", "namespace", namespace, "istio-injection=enabled", enforced)
     web = echo("web", "--http", "8080", readinessProbe=READY, securityContext=RESTRICTED)
-    apply(mesh, namespace, STRICT, service("web", 8080), deployment(pod("web", web)))
+    first = asks("app", SERVER, STAYS) | {"securityContext": RESTRICTED}
+    held = pod("held", first, annotations=HELD, restartPolicy="Never")
+    apply(mesh, namespace, STRICT, service("web", 8080), deployment(pod("web", web)), held)
     mesh.rolled_out("web", namespace)
-    (made,) = mesh.get("pods", namespace=namespace)["items"]
+    wait(mesh, namespace, "pod/held")
+    (made,) = (each for each in mesh.get("pods", namespace=namespace)["items"] if each["metadata"]["name"] != "held")
     assert names(made["spec"]["initContainers"]) == ["istio-validation", "istio-proxy"]
     assert f"/ns/{namespace}/sa/default" in mesh.fetch(SERVER, "deployment/web", namespace)["headers"][CALLER]
     assert f"/ns/{IN}/sa/default" in mesh.fetch(f"http://web.{namespace}/", CLIENT, IN)["headers"][CALLER]

@@ -24,6 +24,7 @@ kind: Deployment
 metadata: {{name: {name}}}
 spec:
   replicas: {replicas}
+  strategy: {{rollingUpdate: {{maxSurge: 2}}}}
   selector: {{matchLabels: {{app: {name}}}}}
   template:
     metadata: {{labels: {{app: {name}}}}}
@@ -132,8 +133,8 @@ def test_a_tag_moves_the_namespaces_that_name_it(revisions: Cluster) -> None:
         assert f"injects namespaces {MOVED}" in refused(revisions, "uninstall", *CANARY)
         plait(revisions, "tag", "set", "prod", "--revision", "default")
         move(revisions, "istio.io/rev=prod", to="default")
-        move(revisions, "istio.io/rev-", "istio-injection=enabled", to="default")
     assert not moving.outcome.bad, moving.outcome
+    revisions.kubectl("label", "namespace", MOVED, "istio.io/rev-", "istio-injection=enabled")
     plait(revisions, "tag", "remove", "prod")
 
 
@@ -158,6 +159,7 @@ def test_a_revision_goes_only_when_nobody_uses_it_and_alone(revisions: Cluster) 
     with load(revisions) as going:
         plait(revisions, "uninstall", *CANARY)
         assert not installation(revisions, "canary")
+        assert set(conditions(revisions)) == {"Accepted", "Live"}
         revisions.kubectl("-n", MOVED, "rollout", "restart", "deployment/stock")
         revisions.rolled_out("stock", MOVED)
     assert not going.outcome.bad, going.outcome

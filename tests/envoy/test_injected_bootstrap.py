@@ -96,7 +96,7 @@ async def control_plane(folder: Path, authority: Authority) -> AsyncIterator[Gat
 def injected(folder: Path) -> dict[str, Any]:
     """The pod with its proxy."""
     settings = InjectionSettings(xds_address=f"unix:{folder}/xds.sock", xds_server_name=NAME)
-    outcome = inject(POD, "shop", {"istio-injection": "enabled"}, settings)
+    outcome = inject(POD, "shop", settings)
     assert outcome.pod is not None
     assert not outcome.problems
     return outcome.pod
@@ -280,7 +280,7 @@ async def test_grpc_probes(tmp_path: Path) -> None:
 async def test_waiting_for_the_proxy(tmp_path: Path) -> None:
     """The program that a classic sidecar runs after its start, when the application is to wait for it."""
     pod = {**POD, "metadata": {"annotations": {"proxy.istio.io/config": "holdApplicationUntilProxyStarts: true"}}}
-    outcome = inject(pod, "shop", None, InjectionSettings())
+    outcome = inject(pod, "shop", InjectionSettings())
     assert outcome.pod is not None
     command = outcome.pod["spec"]["containers"][0]["lifecycle"]["postStart"]["exec"]["command"]
     async with prepared(tmp_path) as other:

@@ -33,13 +33,11 @@ class Case:
         given = yaml.safe_load(text)["given"]
         settings = dict(given.get("settings", {}))
         config = msgspec.convert(settings.pop("proxy_config", {}), ProxyConfig, dec_hook=decode_hook)
-        labels = given.get("namespace_labels", {"istio-injection": "enabled"})
         self.whole = bool(given.get("whole"))
         self.brief = self.whole or given.get("listeners") == "names"
         self.pod: Plain = given["pod"]
-        tags = frozenset(settings.pop("revision_tags", ()))
-        self.settings = InjectionSettings(proxy_config=config, revision_tags=tags, **settings)
-        self.injected = inject(self.pod, given.get("namespace", "shop"), labels, self.settings)
+        self.settings = InjectionSettings(proxy_config=config, **settings)
+        self.injected = inject(self.pod, given.get("namespace", "shop"), self.settings)
 
     def outcome(self) -> Plain:
         """What ``then`` should hold."""
@@ -61,7 +59,7 @@ def bootstrap(pod: Mapping[str, Any]) -> Plain | None:
 
 
 def _usual() -> Injected:
-    return inject(PLAIN, "shop", {"istio-injection": "enabled"}, InjectionSettings())
+    return inject(PLAIN, "shop", InjectionSettings())
 
 
 def _shown(pod: Plain) -> Plain:

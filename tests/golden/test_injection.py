@@ -29,7 +29,7 @@ def test_golden(path: Path, golden: str) -> None:
 def test_again_is_nothing(path: Path) -> None:
     case = Case(path.read_text())
     if case.injected.pod is not None:
-        again = inject(case.injected.pod, "shop", None, case.settings)
+        again = inject(case.injected.pod, "shop", case.settings)
         assert (again.pod, again.reason) == (None, "it has its sidecar already")
 
 

@@ -117,7 +117,7 @@ def test_explain_from_a_cluster(api_server: ApiServer, namespace: str, tmp_path:
     name = pod(api_server, namespace, "Running", {"app": "web"})
     over = pod(api_server, namespace, "Succeeded", {"app": "web"})
     registry = [{"group": "", "kind": kind, "namespace": "", "name": ""} for kind in ("Pod", "Secret", "EndpointSlice")]
-    objects = mesh_objects(cluster(str(api_server.kubeconfig)), registry)
+    objects = mesh_objects(cluster(str(api_server.kubeconfig)), registry, namespace).objects
     known = together(objects, (), Settings(), addresses_of(objects))
     here = [spec for spec in known.pods if spec.namespace == namespace]
     assert [spec.name for spec in here] == [name]

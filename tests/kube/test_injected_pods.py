@@ -47,7 +47,7 @@ def test_restricted_namespaces_take_them_where_an_agent_sets_the_rules(
         "metadata": {"name": "web"},
         "spec": {"containers": [{"name": "web", "image": "web", "securityContext": RESTRICTED}]},
     }
-    outcome = inject(pod, namespace, None, InjectionSettings(native_sidecars=native, cni=cni))
+    outcome = inject(pod, namespace, InjectionSettings(native_sidecars=native, cni=cni))
     assert outcome.pod is not None
     said = created(api_server, namespace, outcome.pod)
     if cni:

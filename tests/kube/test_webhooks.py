@@ -25,7 +25,7 @@ from xds.webhooks.inject import InjectionSettings
 from xds.webhooks.mutating import mutating
 from xds.webhooks.review import Answer, Review
 
-INJECT = mutating(lambda: InjectionSettings(network="n0"), lambda _: {"istio-injection": "enabled"})
+INJECT = mutating(lambda: InjectionSettings(network="n0"))
 
 
 def mutate(review: Review) -> Answer:

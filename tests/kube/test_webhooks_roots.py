@@ -14,8 +14,9 @@ from structlog.testing import capture_logs
 
 from tests.kube.api_server import ApiServer
 from xds.controllers import root_certificates
-from xds.controllers.root_certificates import KEY, NAME, RootCertificates
+from xds.controllers.root_certificates import RootCertificates
 from xds.events import Event
+from xds.model.well_known import ROOTS_CONFIG_MAP, ROOTS_KEY
 
 
 @dataclass
@@ -34,12 +35,12 @@ class Mesh:
         async with asyncio.timeout(within_s):
             while True:
                 found = await asyncio.to_thread(config_map, self.api, namespace)
-                if found.get("data", {}).get(KEY) == wanted:
+                if found.get("data", {}).get(ROOTS_KEY) == wanted:
                     return found
 
 
 def config_map(api: ApiServer, namespace: str) -> dict[str, Any]:
-    done = api.kubectl("get", "configmap", NAME, "-n", namespace, "-o", "json", check=False)
+    done = api.kubectl("get", "configmap", ROOTS_CONFIG_MAP, "-n", namespace, "-o", "json", check=False)
     found: dict[str, Any] = json.loads(done.stdout or "{}")
     return found
 
@@ -78,11 +79,19 @@ async def test_what_somebody_else_has_written_is_put_right(
 ) -> None:
     await mesh.until(namespace, "first")
     monkeypatch.setattr(root_certificates, "_EVERY", root_certificates._EVERY / 600)
-    mesh.api.kubectl("patch", "configmap", NAME, "-n", namespace, "-p", json.dumps({"data": {KEY: "his", "more": "x"}}))
+    mesh.api.kubectl(
+        "patch",
+        "configmap",
+        ROOTS_CONFIG_MAP,
+        "-n",
+        namespace,
+        "-p",
+        json.dumps({"data": {ROOTS_KEY: "his", "more": "x"}}),
+    )
     mesh.controller.changed()
     found = await mesh.until(namespace, "first")
     assert found["data"]["more"] == "x"  # not ours
-    mesh.api.kubectl("delete", "configmap", NAME, "-n", namespace)
+    mesh.api.kubectl("delete", "configmap", ROOTS_CONFIG_MAP, "-n", namespace)
     mesh.controller.changed()
     await mesh.until(namespace, "first")
 
@@ -104,7 +113,7 @@ async def test_namespaces_that_are_gone_or_going_hold_nobody_up(mesh: Mesh, name
 async def test_few_rights_are_enough(api_server: ApiServer, namespace: str) -> None:
     """Those on ConfigMaps of that name only."""
     user = f"{namespace}-user"
-    rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [NAME]}
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [ROOTS_CONFIG_MAP]}
     api_server.apply(
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -147,3 +147,13 @@ def test_those_who_are_connected_elsewhere_are_answered_for_there() -> None:
     others = Others(own=Counsel("1", connected=("a/1",)), other=Counsel("1", connected=("b/1", "b/2")))
     assert Council(others, others, "own").connected_elsewhere() == {"b/1", "b/2"}
     assert Counsel.of({"heldUpBy": "nonsense"}) == Counsel("")
+
+
+def test_who_has_left_for_another_control_plane_is_that_ones_to_judge() -> None:
+    left = Counsel("1", held_up_by=("a/1",))
+    others = Others(own=Counsel("1"), old=left, new=Counsel("1", connected=("a/1",)))
+    assert Council(others, others, "own").agrees("1")
+    others = Others(own=Counsel("1"), old=left, new=Counsel("1", held_up_by=("a/1",), connected=("a/1",)))
+    assert not Council(others, others, "own").agrees("1")
+    others = Others(own=Counsel("1"), old=Counsel("1", held_up_by=("a/1",), connected=("a/1",)))
+    assert not Council(others, others, "own").agrees("1")

@@ -67,3 +67,14 @@ def test_tls_is_the_default_until_plaintext_is_wanted() -> None:
     assert Settings.resolve({}, {"xds_plaintext": "127.0.0.1:1"}).xds == ""
     assert Settings.resolve({}, {"xds_plaintext": "127.0.0.1:1", "xds": "127.0.0.1:2"}).xds == "127.0.0.1:2"
     assert Settings.resolve({"PLAIT_XDS": "127.0.0.1:2"}, {"xds_plaintext": "127.0.0.1:1"}).xds == "127.0.0.1:2"
+
+
+def test_what_a_cluster_names_does_not_reach_our_own_machine_or_the_api_server() -> None:
+    inside = {"PLAIT_IN_CLUSTER": "true", "KUBERNETES_SERVICE_HOST": "10.96.0.1"}
+    assert Settings.resolve(inside, {}).jwks_blocked.split()[-3:] == ["127.0.0.0/8", "::1/128", "10.96.0.1"]
+    named = Settings.resolve({**inside, "KUBERNETES_SERVICE_HOST": "kubernetes.default"}, {}).jwks_blocked
+    assert named.split()[-1] == "::1/128"
+    outside = Settings.resolve({"KUBERNETES_SERVICE_HOST": "10.96.0.1"}, {"kubeconfig": Path("config")}).jwks_blocked
+    assert outside.split()[-2:] == ["127.0.0.0/8", "::1/128"]
+    assert "127.0.0.0/8" not in Settings.resolve({}, {"manifests": (Path("folder"),)}).jwks_blocked
+    assert Settings.resolve({**inside, "PLAIT_JWKS_BLOCKED": "10.0.0.0/8"}, {}).jwks_blocked == "10.0.0.0/8"

@@ -11,6 +11,7 @@ import typer
 
 from xds.cli.failure import Failure
 from xds.cli.where import ROOT_NAMESPACE, usual_kubeconfig
+from xds.model.well_known import CA_SECRET, PLUGGED_IN_SECRET
 
 if TYPE_CHECKING:
     from ca.state import CaState
@@ -113,7 +114,7 @@ class CaKept(CaFolder):
     @property
     def where(self) -> str:
         """Where it is, in words. Errors: Failure."""
-        return f"Secret {self.root_namespace}/plait-ca" if self.in_cluster else str(self.folder)
+        return f"Secret {self.root_namespace}/{CA_SECRET}" if self.in_cluster else str(self.folder)
 
     @property
     def folder(self) -> Path:
@@ -126,7 +127,6 @@ class CaKept(CaFolder):
     def store(self) -> Store:
         """The CA's state there. Errors: Failure."""
         from ca.secret_store import SecretStore
-        from xds.install.access import CA_SECRET
 
         if not self.in_cluster:
             return self._in_folder.store
@@ -136,7 +136,6 @@ class CaKept(CaFolder):
     def plugged_in(self) -> bool:
         """Whether it is the operator's own. Errors: Failure; OSError."""
         from ca.secret_store import SecretStore
-        from xds.install.access import PLUGGED_IN_SECRET
 
         if not self.in_cluster:
             return self._in_folder.plugged_in

@@ -18,12 +18,11 @@ from xds.cli.failure import Failure, Unreachable
 from xds.cli.target import Candidate
 from xds.decoders.workloads import TEMPLATE_HASH
 from xds.kinds.pod import Pod
+from xds.model.api_path import collection
+from xds.model.injection import PROXY
 
 ADMIN_PAGES: Final = 15014
 """The port of the control plane's pages, on loopback of its pods."""
-
-PROXY: Final = "istio-proxy"
-"""The name of the container that Envoy runs in."""
 
 _TIMEOUT_S: Final = 10.0
 _AT_ONCE: Final = 500
@@ -67,8 +66,8 @@ class Cluster:
 
     def pods(self, namespace: str = "", labels: str = "") -> tuple[Pod, ...]:
         """The pods with those labels (``app=istiod,istio.io/rev=x``), of one namespace or of all."""
-        path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
-        return tuple(msgspec.json.decode(item, type=Pod) for item in self.items(path, labels))
+        path = collection("", "v1", "pods", namespace)
+        return tuple(msgspec.json.decode(each, type=Pod) for each in self.items(path, labels))
 
     def items(self, path: str, labels: str = "") -> Iterator[msgspec.Raw]:
         """The objects of a list, as JSON."""

@@ -3,40 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 import msgspec
 
 from xds.cli.cluster import Cluster
 from xds.cli.failure import Failure
-from xds.kinds.authored import Authored, Kind
+from xds.decoders.shape.api_objects import ApiDecoder, ApiKind, Read
+from xds.kinds.authored import Authored
+from xds.kinds.config_map import ConfigMap
 from xds.kinds.pod import Pod
 from xds.kinds.registry import BY_GROUP_KIND
-from xds.model.object import Object
-from xds.model.refs import ObjectRef, Origin
+from xds.model.api_path import collection, item
+from xds.model.problem import Problem
+from xds.model.refs import Origin
+from xds.model.revision import DEFAULT_REVISION, of_revision
+from xds.model.well_known import MESH_CONFIG_MAP
 from xds.sources.changes import AuthoredObject
 
 # Which pods run, and where they are, is told by pods; nobody's secrets are needed to say who may call whom.
 _NOT_READ: Final = frozenset(
-    {"Deployment", "EndpointSlice", "Job", "MeshConfig", "Secret", "ServiceAccount", "StatefulSet"}
+    {"ConfigMap", "Deployment", "EndpointSlice", "Job", "MeshConfig", "Secret", "ServiceAccount", "StatefulSet"}
 )
 _ALWAYS: Final = frozenset({("", "Pod"), ("", "Namespace"), ("", "Service")})
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 
 
-def mesh_objects(cluster: Cluster, known: Iterable[Mapping[str, str]]) -> tuple[AuthoredObject, ...]:
+@dataclass(frozen=True, slots=True)
+class MeshObjects:
+    """The objects that could be read, and what is wrong with those that could not."""
+
+    objects: tuple[AuthoredObject, ...]
+    problems: tuple[Problem, ...]
+
+
+def mesh_objects(
+    cluster: Cluster, known: Iterable[Mapping[str, str]], root_namespace: str, revision: str = ""
+) -> MeshObjects:
     """The objects of all kinds that a control plane knows of (its ``/debug/registryz``), and all pods that run.
 
-    Those that cannot be read are left out, as the control plane leaves them out. Errors: Failure.
+    They are read as the control plane reads them. Errors: Failure.
     """
-    named = [each for each in known if each["kind"] not in _NOT_READ]
-    kinds = _ALWAYS | {(each["group"], each["kind"]) for each in named if each["kind"] != "ConfigMap"}
-    found = [one for each in sorted(kinds) if each in BY_GROUP_KIND for one in _all(cluster, BY_GROUP_KIND[each])]
-    for each in named:
-        if each["kind"] == "ConfigMap":
-            path = f"/api/v1/namespaces/{each['namespace']}/configmaps/{each['name']}"
-            found += _read(BY_GROUP_KIND["", "ConfigMap"], [cluster.get(path)])
-    return tuple(found)
+    named = tuple(known)
+    kinds = _ALWAYS | {(each["group"], each["kind"]) for each in named if each["kind"] not in _NOT_READ}
+    read = [one for each in sorted(kinds) if each in BY_GROUP_KIND for one in _all(cluster, BY_GROUP_KIND[each])]
+    if any(each["kind"] == "MeshConfig" for each in named):
+        name = of_revision(MESH_CONFIG_MAP, revision or DEFAULT_REVISION)
+        path = item(collection("", "v1", "configmaps", root_namespace), name)
+        read += _read(ConfigMap, "v1", [cluster.get(path)])
+    found = (replace(each.found, origin=Origin("")) for each in read if each.found is not None)
+    return MeshObjects(
+        tuple(each for each in found if not _over(each)), tuple(p for each in read for p in each.problems)
+    )
 
 
 def addresses_of(objects: Iterable[AuthoredObject]) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -50,11 +69,11 @@ def _addresses(pod: Pod) -> tuple[str, ...]:
     return tuple(each.ip for each in status.pod_ips) or ((status.pod_ip,) if status.pod_ip else ())
 
 
-def _all(cluster: Cluster, struct: type[Authored]) -> Iterator[AuthoredObject]:
+def _all(cluster: Cluster, struct: type[Authored]) -> Iterator[Read]:
     refusal: Failure | None = None
     for version in struct.KIND.versions:
         try:
-            yield from _read(struct, cluster.items(_path(struct.KIND, version)))
+            yield from _read(struct, version, cluster.items(collection(struct.KIND.group, version, struct.KIND.plural)))
         except Failure as error:
             refusal = refusal or error
         else:
@@ -63,17 +82,11 @@ def _all(cluster: Cluster, struct: type[Authored]) -> Iterator[AuthoredObject]:
         raise refusal
 
 
-def _path(kind: Kind, version: str) -> str:
-    return f"/apis/{kind.group}/{version}/{kind.plural}" if kind.group else f"/api/{version}/{kind.plural}"
+def _read(struct: type[Authored], version: str, items: Iterable[bytes | msgspec.Raw]) -> Iterator[Read]:
+    kind = struct.KIND
+    decoder = ApiDecoder(ApiKind(kind.group, kind.name, kind.versions, kind.plural), "")
+    return (decoder.read(each, version) for each in items)
 
 
-def _read(struct: type[Authored], items: Iterable[bytes | msgspec.Raw]) -> Iterator[AuthoredObject]:
-    for item in items:
-        try:
-            read: Any = msgspec.json.decode(item, type=struct)
-        except msgspec.ValidationError:
-            continue
-        if isinstance(read, Pod) and read.status.phase in _OVER:
-            continue
-        ref = ObjectRef(struct.KIND.group, struct.KIND.name, read.metadata.namespace, read.metadata.name)
-        yield Object(ref, read, Origin(""))
+def _over(found: AuthoredObject) -> bool:
+    return isinstance(found.struct, Pod) and found.struct.status.phase in _OVER

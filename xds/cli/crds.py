@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from xds.cli.installation import Into
 from xds.cli.lazy import show_help, typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output
-from xds.cli.where import usual_kubeconfig
-
-
-@dataclass(frozen=True, slots=True)
-class Into:
-    """Which cluster is written to."""
-
-    kubeconfig: Annotated[
-        str, typer.Option("--kubeconfig", metavar="FILE", help="The cluster's. Default: kubectl's; in a pod, its own.")
-    ] = ""
-    context: Annotated[str, typer.Option("--context", metavar="NAME", help="Which context of the kubeconfig.")] = ""
 
 
 def print_(
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print them.")] = Output.YAML,
 ) -> None:
     """Print the definitions, for `kubectl apply --server-side -f -`."""
+    from xds.install.text import yaml_text
     from xds.kinds.crds.definitions import all_crds
-    from xds.kinds.crds.text import yaml_text
 
     if output is Output.YAML:
         typer.echo(yaml_text(all_crds()), nl=False)
@@ -51,7 +40,7 @@ def apply(
     from xds.cli.crds_apply import Definitions
     from xds.kinds.crds.definitions import all_crds
 
-    cluster = Definitions(into.kubeconfig or usual_kubeconfig(), into.context)
+    cluster = Definitions(into.file, into.context)
     ours = all_crds()
     for definition in ours:
         typer.echo(str(cluster.apply(definition, force=force)))

@@ -6,10 +6,10 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from xds.cli.failure import Failure, Unreachable
+from xds.cli.installation import connected, said
 from xds.kinds.crds.definitions import OURS, Definition
 from xds.kinds.crds.installed import joined, why_not
 
@@ -39,12 +39,7 @@ class Definitions:
     def __init__(self, kubeconfig: str, context: str = "") -> None:
         from kubernetes import client
 
-        from xds.sources.kube_config import NoCluster, connect
-
-        try:
-            api_client = connect(Path(kubeconfig) if kubeconfig else None, context=context)
-        except NoCluster as error:
-            raise Failure(f"{error}; say which cluster with --kubeconfig") from None
+        api_client = connected(kubeconfig, context)
         self._api: Any = client.ApiextensionsV1Api(api_client)
         self._where = api_client.configuration.host
 
@@ -107,18 +102,10 @@ class Definitions:
         except ApiException as error:
             if error.status == _ABSENT:
                 return None
-            raise Failure(f"{name}: {_said(error)} ({error.status})") from None
+            raise Failure(f"{name}: {said(error)} ({error.status})") from None
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise Unreachable(f"the API server at {self._where} does not answer: {error}") from None
         return found
-
-
-def _said(error: Any) -> str:
-    """The API server's own words."""
-    try:
-        return str(json.loads(error.body)["message"])
-    except (TypeError, ValueError, KeyError):
-        return str(error.reason)
 
 
 def _plain(name: str) -> Json:

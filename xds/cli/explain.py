@@ -179,8 +179,9 @@ def _in_cluster(place: Place, cluster: Cluster, settings: Settings) -> Manifests
     from xds.cli.cluster_objects import addresses_of, mesh_objects
     from xds.cli.manifests import together
 
-    objects = mesh_objects(cluster, control_plane(place).ask("/debug/registryz") or ())
-    return together(objects, (), settings, addresses_of(objects))
+    registry = control_plane(place).ask("/debug/registryz") or ()
+    read = mesh_objects(cluster, registry, place.root_namespace, place.revision)
+    return together(read.objects, read.problems, settings, addresses_of(read.objects))
 
 
 def _files(objects: Iterable[dict[str, str]]) -> list[str]:

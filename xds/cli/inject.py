@@ -14,6 +14,7 @@ from xds.cli.failure import Failure
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, print_document, print_next
+from xds.cli.where import ROOT_NAMESPACE
 
 if TYPE_CHECKING:
     from xds.model.problem import Problem
@@ -52,13 +53,14 @@ class Sidecars:
 
     def settings(self) -> InjectionSettings:
         """The settings of the injector."""
+        from xds.model.revision import service_host
+        from xds.model.well_known import XDS_PORT
         from xds.webhooks.inject import InjectionSettings
 
-        name = "istiod" if self.revision == "default" else f"istiod-{self.revision}"
         usual = InjectionSettings()
         return InjectionSettings(
             revision=self.revision,
-            xds_address=self.xds or f"{name}.{usual.root_namespace}.svc:15012",
+            xds_address=self.xds or f"{service_host(ROOT_NAMESPACE, self.revision)}:{XDS_PORT}",
             proxy_image=self.proxy_image or usual.proxy_image,
             init_image=self.init_image or usual.init_image,
             cni=self.cni,
@@ -119,7 +121,7 @@ def _workload(
     metadata = mapping(document.get("metadata"))
     namespace = text(metadata.get("namespace")) or "default"
     workload = Workload(text(document.get("kind")), text(metadata.get("name"))) if path else None
-    outcome = inject(pod, namespace, None, settings, workload)
+    outcome = inject(pod, namespace, settings, workload)
     found.extend(outcome.problems)
     if outcome.pod is not None:
         return _replaced(document, path, outcome.pod)

@@ -107,7 +107,7 @@ def _apply(cluster: Installation, objects: Sequence[Json], values: Values, *, dr
     """Apply all, and say what became of each. A webhook that a tag has given to another revision stays there."""
     from xds.cli.installation import shown
     from xds.install.in_use import moved_away
-    from xds.install.objects import REVISION
+    from xds.model.injection import REVISION
 
     mark = " (dry run)" if dry_run else ""
     missing = set[str]()
@@ -130,7 +130,8 @@ def _prune(cluster: Installation, objects: Sequence[Json], values: Values, *, dr
     """Delete what earlier values of this revision have made and these do not."""
     from xds.cli.installation import selector_of, shown
     from xds.install.manifests import KINDS
-    from xds.install.objects import REVISION, TAG
+    from xds.install.objects import TAG
+    from xds.model.injection import REVISION
 
     wanted = set(shown(objects))
     selector = f"{selector_of(values.namespace, **{REVISION: values.revision})},!{TAG}"

@@ -16,8 +16,8 @@ from xds.cli.failure import Failure, Unreachable
 from xds.cli.where import usual_kubeconfig
 from xds.install.objects import Json
 from xds.install.progress import available, why_not
+from xds.model.well_known import PART_OF, PRODUCT
 
-FIELD_MANAGER: Final = "plait"
 _TIMEOUT_S: Final = 30.0
 _PAUSE_S: Final = 0.5
 _GONE_S: Final = 60.0
@@ -40,13 +40,7 @@ class Into:
 
     def open(self) -> Installation:
         """The cluster. Errors: Failure."""
-        from xds.sources.kube_config import NoCluster, connect
-
-        try:
-            api = connect(Path(self.file) if self.file else None, context=self.context)
-        except NoCluster as error:
-            raise Failure(f"{error}; say which cluster with --kubeconfig") from None
-        return Installation(api)
+        return Installation(connected(self.file, self.context))
 
 
 class Installation:
@@ -139,7 +133,7 @@ class Installation:
         return self._dynamic.server_side_apply(
             self._resource(wanted["apiVersion"], wanted["kind"]),
             body=wanted,
-            field_manager=FIELD_MANAGER,
+            field_manager=PRODUCT,
             force_conflicts=True,
             dry_run="All" if dry_run else None,
             _request_timeout=_TIMEOUT_S,
@@ -160,7 +154,7 @@ class Installation:
         except (DynamicApiError, ApiException) as error:
             if or_none and error.status == _ABSENT:
                 return None
-            raise Failure(f"{about}: {_message(error)}") from None
+            raise Failure(f"{about}: {said(error)} ({error.status})") from None
         except ResourceNotFoundError:
             raise Failure(f"{about}: the API server at {self._host} has no such kind") from None
         except HTTPError as error:
@@ -168,9 +162,27 @@ class Installation:
         return json.loads(answer.data) if hasattr(answer, "data") else answer
 
 
+def connected(kubeconfig: str, context: str) -> Any:
+    """An ``ApiClient`` for that kubeconfig, or (empty) for the cluster around this pod. Errors: Failure."""
+    from xds.sources.kube_config import NoCluster, connect
+
+    try:
+        return connect(Path(kubeconfig) if kubeconfig else None, context=context)
+    except NoCluster as error:
+        raise Failure(f"{error}; say which cluster with --kubeconfig") from None
+
+
+def said(error: Any) -> str:
+    """The API server's own words in an ApiException, or a DynamicApiError."""
+    try:
+        return str(json.loads(error.body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return str(error.reason)
+
+
 def selector_of(namespace: str, **labels: str) -> str:
     """What selects our objects of the installation in ``namespace``."""
-    from xds.install.objects import INSTANCE, PART_OF, PRODUCT
+    from xds.install.objects import INSTANCE
 
     return ",".join(f"{key}={value}" for key, value in {PART_OF: PRODUCT, INSTANCE: namespace, **labels}.items())
 
@@ -203,10 +215,3 @@ def _content(stored: Json) -> Json:
     """An object without the notes of who set what when."""
     noise = ("managedFields", "resourceVersion", "generation")
     return {**stored, "metadata": {key: value for key, value in stored["metadata"].items() if key not in noise}}
-
-
-def _message(error: Any) -> str:
-    try:
-        return str(json.loads(error.body)["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"{error.status} {error.reason}"

@@ -13,7 +13,8 @@ from xds.cli.installation import Into, selector_of, shown
 from xds.cli.lazy import show_help, typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_table
-from xds.install.objects import REVISION, TAG
+from xds.install.objects import TAG
+from xds.model.injection import REVISION
 
 if TYPE_CHECKING:
     from xds.cli.installation import Installation

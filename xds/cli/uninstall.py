@@ -51,7 +51,7 @@ def command(
 
 def _forget(cluster: Installation, revision: str, namespace: str) -> None:
     """Take its conditions away once it can write them no more."""
-    from xds.install.objects import REVISION
+    from xds.model.injection import REVISION
 
     cluster.until_gone("v1", "Pod", f"app=istiod,{REVISION}={revision}", namespace)
     if forgotten := cluster.forget_conditions(revision):
@@ -72,7 +72,7 @@ def _refuse_where_used(cluster: Installation, revision: str, namespace: str, *, 
 
 
 def _refuse_where_shared(cluster: Installation, revision: str, namespace: str) -> None:
-    from xds.install.objects import REVISION
+    from xds.model.injection import REVISION
 
     deployments = cluster.list("apps/v1", "Deployment", selector_of(namespace), namespace)
     others = {each["metadata"]["labels"].get(REVISION, "") for each in deployments} - {revision}
@@ -83,8 +83,8 @@ def _refuse_where_shared(cluster: Installation, revision: str, namespace: str) -
 def _of_revision(cluster: Installation, revision: str, namespace: str) -> Iterator[Json]:
     """Its objects, those first that would hold up others while it is going: webhooks."""
     from xds.install.manifests import KINDS
-    from xds.install.objects import REVISION
     from xds.install.values import Values
+    from xds.model.injection import REVISION
 
     for api_version, kind in reversed(KINDS):
         yield from cluster.list(api_version, kind, selector_of(namespace, **{REVISION: revision}))
@@ -95,14 +95,13 @@ def _of_revision(cluster: Installation, revision: str, namespace: str) -> Iterat
 
 def _of_all(cluster: Installation, namespace: str) -> Iterator[Json]:
     """What no revision owns: the CA, the mesh's roots in all namespaces, our definitions."""
-    from xds.install.access import CA_SECRET, ROOT_CONFIG_MAP
-    from xds.install.objects import PART_OF, PRODUCT
+    from xds.model.well_known import CA_SECRET, PART_OF, PRODUCT, ROOTS_CONFIG_MAP
 
     secret = cluster.get("v1", "Secret", CA_SECRET, namespace)
     if secret is not None:
         yield secret
     for each in cluster.list("v1", "Namespace"):
-        roots = cluster.get("v1", "ConfigMap", ROOT_CONFIG_MAP, each["metadata"]["name"])
+        roots = cluster.get("v1", "ConfigMap", ROOTS_CONFIG_MAP, each["metadata"]["name"])
         if roots is not None:
             yield roots
     yield from cluster.list("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{PART_OF}={PRODUCT}")

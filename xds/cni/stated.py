@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields
-from ipaddress import ip_network
 from typing import Final, TypeVar
 
 import msgspec
 
-from xds.model.interception import Interception
+from xds.model.interception import Interception, network
 
 _LONGEST: Final = 16 * 1024
 _MOST: Final = 256
@@ -58,7 +57,7 @@ def _is_port(number: int) -> bool:
 
 def _is_network(text: str) -> bool:
     try:
-        return str(ip_network(text)) == text
+        return network(text) == text
     except ValueError:
         return False
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from xds.controllers.live_count import LiveCount
 from xds.model.problem import Problem, Severity
+from xds.model.revision import DEFAULT_REVISION
 
 ACCEPTED: Final = "Accepted"
 LIVE: Final = "Live"
@@ -41,7 +42,12 @@ Conditions = tuple[Condition, ...]
 
 def prefix_of(revision: str) -> str:
     """What the types of a revision's conditions begin with: two control planes must not write the same ones."""
-    return "" if revision == "default" else f"{revision}.plait/"
+    return "" if revision == DEFAULT_REVISION else f"{revision}.plait/"
+
+
+def types_of(prefix: str) -> tuple[str, str]:
+    """The types of the conditions with that prefix."""
+    return f"{prefix}{ACCEPTED}", f"{prefix}{LIVE}"
 
 
 def conditions(

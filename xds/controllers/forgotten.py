@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
-from xds.controllers.conditions import ACCEPTED, LIVE, prefix_of
-from xds.controllers.policies import POLICY_KINDS, Places, Served
-from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest, collection, item
+from xds.controllers.conditions import prefix_of, types_of
+from xds.controllers.policies import Places, Served
+from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest
+from xds.model.api_path import collection, item
 
 
 def forget_conditions(api_client: Any, revision: str) -> int:
@@ -18,16 +20,11 @@ def forget_conditions(api_client: Any, revision: str) -> int:
     """
     rest = Rest(api_client)
     places = Places(rest)
-    types = frozenset(f"{prefix_of(revision)}{each}" for each in (ACCEPTED, LIVE))
-    found = 0
-    for kind in POLICY_KINDS.values():
-        served = places.of_kind(kind)
-        for page in () if served is None or not served.status else places.pages(served):
-            found += sum(_forget(rest, served, each, types) for each in page if served is not None)
-    return found
+    types = types_of(prefix_of(revision))
+    return sum(_forget(rest, served, each, types) for served, each in places.with_status())
 
 
-def _forget(rest: Rest, served: Served, found: Json, types: frozenset[str]) -> bool:
+def _forget(rest: Rest, served: Served, found: Json, types: Collection[str]) -> bool:
     metadata, known = found["metadata"], (found.get("status") or {}).get("conditions") or []
     kept = [each for each in known if each.get("type") not in types]
     if len(kept) == len(known):

@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from kubernetes.client.exceptions import ApiException
 
-from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest, collection, item
+from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest
+from xds.model.api_path import collection, item
+from xds.model.well_known import OURS
 
 _MICRO_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -26,7 +28,7 @@ class Lease:
         self._rest = Rest(api_client, timeout_s)
         self._all = collection("coordination.k8s.io", "v1", "leases", namespace)
         self._path = item(self._all, name)
-        self._metadata = {"namespace": namespace, "name": name, "labels": {"app.kubernetes.io/part-of": "plait"}}
+        self._metadata = {"namespace": namespace, "name": name, "labels": dict(OURS)}
         self._identity = identity
         self._lasts = lasts
         self._known: Json | None = None  # as last read or written

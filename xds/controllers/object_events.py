@@ -21,11 +21,14 @@ from xds.controllers.conditions import REJECTED, sentence, shortened
 from xds.controllers.live_count import LiveCount
 from xds.controllers.policies import Places
 from xds.controllers.reports import Replica
-from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest, collection, item
+from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest, is_of_server
 from xds.controllers.rounds import Rounds, reason
 from xds.events import Event
+from xds.model.api_path import collection, item
 from xds.model.problem import Problem, Severity
 from xds.model.refs import ObjectRef
+from xds.model.revision import of_revision
+from xds.model.well_known import CONTROL_PLANE, OURS
 
 log = structlog.get_logger()
 
@@ -110,7 +113,7 @@ class ObjectEvents:
             try:
                 await asyncio.to_thread(self._write, said, self._waiting[said])
             except ApiException as error:
-                if not error.status or error.status == 429 or error.status >= 500:
+                if is_of_server(error):
                     raise
                 self._tell(error)
             self._waiting.pop(said, None)
@@ -135,9 +138,9 @@ class ObjectEvents:
         self._rest.merge(item(every, name), body)
 
     def _create(self, every: str, name: str, said: Said, involved: Json, now: str) -> None:
-        component = "plait" if self._replica.revision == "default" else f"plait-{self._replica.revision}"
+        component = of_revision(CONTROL_PLANE, self._replica.revision)
         body = {
-            "metadata": {"name": name, "labels": {"app.kubernetes.io/part-of": "plait"}},
+            "metadata": {"name": name, "labels": dict(OURS)},
             "involvedObject": involved,
             "type": said.type,
             "reason": said.reason,

@@ -10,11 +10,12 @@ from typing import Final
 
 from kubernetes.client.exceptions import ApiException
 
-from xds.controllers.rest import ABSENT, Json, Rest, collection, item, root
+from xds.controllers.rest import ABSENT, Json, Rest
 from xds.decoders.build import DECODERS
 from xds.kinds.authored import Authored, Kind, Stored
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.registry import BY_GROUP_KIND, KINDS
+from xds.model.api_path import collection, item, root
 from xds.model.refs import ObjectRef
 
 _LOOK_AGAIN_S: Final = 30.0  # for what is not there
@@ -81,8 +82,14 @@ class Places:
             self._known[kind] = (found, time.monotonic())
         return found
 
-    def pages(self, served: Served) -> Iterator[list[Json]]:
-        """All objects of a kind, some hundred at a time."""
+    def with_status(self) -> Iterator[tuple[Served, Json]]:
+        """All objects that conditions may be written for, and how their kinds are served."""
+        for kind in POLICY_KINDS.values():
+            served = self.of_kind(kind)
+            if served is not None and served.status:
+                yield from ((served, each) for page in self._pages(served) for each in page)
+
+    def _pages(self, served: Served) -> Iterator[list[Json]]:
         query = {"limit": str(_PAGE)}
         while True:
             path = collection(served.kind.group, served.version, served.kind.plural)

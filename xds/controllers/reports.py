@@ -14,10 +14,13 @@ from kubernetes.client.exceptions import ApiException
 
 from xds.controllers.live_count import NOWHERE, LiveCount
 from xds.controllers.report import Report, Unreadable, decode, encode, summed
-from xds.controllers.rest import ABSENT, Json, Rest, collection, item
+from xds.controllers.rest import ABSENT, Json, Rest
 from xds.controllers.rounds import Rounds
 from xds.events import Event
+from xds.model.api_path import collection, item
 from xds.model.refs import ObjectRef
+from xds.model.revision import DEFAULT_REVISION
+from xds.model.well_known import OURS, PART_OF, PRODUCT
 
 log = structlog.get_logger()
 
@@ -37,7 +40,7 @@ class Replica:
 
     namespace: str
     pod: str
-    revision: str = "default"
+    revision: str = DEFAULT_REVISION
 
 
 class ReportWriter:
@@ -91,7 +94,7 @@ class ReportWriter:
         path = item(every, f"plait-report-{place.pod}")
         if self._text and self._renew(path, renewed, text):
             return
-        labels = {"app.kubernetes.io/part-of": "plait", _LABEL: place.revision}
+        labels = {**OURS, _LABEL: place.revision}
         metadata: Json = {"name": f"plait-report-{place.pod}", "labels": labels, "annotations": renewed}
         metadata["ownerReferences"] = self._owners()
         body = {"metadata": metadata, "data": {_KEY: text}}
@@ -146,10 +149,10 @@ class ReportReader:
     for the proxies of ``revision`` alone; the CA is that of all revisions.
     """
 
-    def __init__(self, api_client: Any, namespace: str, revision: str = "default") -> None:
+    def __init__(self, api_client: Any, namespace: str, revision: str = DEFAULT_REVISION) -> None:
         self._rest = Rest(api_client)
         self._path = collection("", "v1", "configmaps", namespace)
-        self._query = {"labelSelector": f"app.kubernetes.io/part-of=plait,{_LABEL}"}
+        self._query = {"labelSelector": f"{PART_OF}={PRODUCT},{_LABEL}"}
         self._revision = revision
         self._seen: dict[str, _Seen] = {}
         self._counts: Mapping[ObjectRef, LiveCount] | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 from kubernetes.client.exceptions import ApiException
 
@@ -13,7 +12,8 @@ from xds.controllers.rounds import TIMEOUT_S
 
 ABSENT: Final = 404
 CONFLICT: Final = 409
-FORBIDDEN: Final = 403
+_TOO_MANY: Final = 429
+_BROKEN: Final = 500
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
@@ -67,17 +67,6 @@ class Rest:
         return found
 
 
-def collection(group: str, version: str, plural: str, namespace: str = "") -> str:
-    """The path of all objects of a kind, in one namespace or in all."""
-    where = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
-    return f"{root(group, version)}{where}/{plural}"
-
-
-def root(group: str, version: str) -> str:
-    """The path of a group's version."""
-    return f"/apis/{group}/{version}" if group else f"/api/{version}"
-
-
-def item(parent: str, name: str) -> str:
-    """The path of the object of that name in the collection ``parent``."""
-    return f"{parent}/{quote(name, safe='')}"
+def is_of_server(error: ApiException) -> bool:
+    """Whether the API server itself is in trouble, and would refuse all else too."""
+    return not error.status or error.status == _TOO_MANY or error.status >= _BROKEN

@@ -15,14 +15,9 @@ from kubernetes.client.exceptions import ApiException
 
 from xds.controllers.rounds import TIMEOUT_S, Rounds, reason
 from xds.events import Event
+from xds.model.well_known import OURS, PRODUCT, ROOTS_CONFIG_MAP, ROOTS_KEY
 
 log = structlog.get_logger()
-
-NAME: Final = "istio-ca-root-cert"
-"""The ConfigMap's name; as Istio's, which pods mount."""
-
-KEY: Final = "root-cert.pem"
-"""The key of the roots in it."""
 
 _EVERY: Final = timedelta(minutes=1)
 _SOON: Final = timedelta(seconds=5)
@@ -55,7 +50,7 @@ class _Listing(msgspec.Struct, frozen=True):
 
 
 class RootCertificates:
-    """Keeps ``roots`` (PEM) in ConfigMap ``istio-ca-root-cert`` of each of ``namespaces``: those not being deleted.
+    """Keeps ``roots`` (PEM) in ConfigMap ``istio-ca-root-cert`` of each of ``namespaces``, but of those that are going.
 
     What somebody else has changed or deleted is put right within a minute. One control plane at a time should run it.
     """
@@ -121,17 +116,17 @@ class RootCertificates:
         return True
 
     def _apply(self, namespace: str, roots: str) -> None:
-        labels = {"app.kubernetes.io/part-of": "plait", "istio.io/config": "true"}
+        labels = {**OURS, "istio.io/config": "true"}
         self._api.patch_namespaced_config_map(
-            NAME,
+            ROOTS_CONFIG_MAP,
             namespace,
             {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
-                "metadata": {"name": NAME, "namespace": namespace, "labels": labels},
-                "data": {KEY: roots},
+                "metadata": {"name": ROOTS_CONFIG_MAP, "namespace": namespace, "labels": labels},
+                "data": {ROOTS_KEY: roots},
             },
-            field_manager="plait",
+            field_manager=PRODUCT,
             force=True,
             _content_type="application/apply-patch+yaml",
             _request_timeout=TIMEOUT_S,
@@ -143,7 +138,7 @@ class RootCertificates:
         after = ""
         while True:
             answer = self._api.list_config_map_for_all_namespaces(
-                field_selector=f"metadata.name={NAME}",
+                field_selector=f"metadata.name={ROOTS_CONFIG_MAP}",
                 limit=_PAGE,
                 _continue=after,
                 _preload_content=False,
@@ -151,7 +146,7 @@ class RootCertificates:
             )
             page = msgspec.json.decode(answer.data, type=_Listing)
             for each in page.items:
-                found[each.metadata.namespace] = (each.data or {}).get(KEY, "")
+                found[each.metadata.namespace] = (each.data or {}).get(ROOTS_KEY, "")
             after = page.metadata.next
             if not after:
                 return found

@@ -11,10 +11,10 @@ from typing import Any, Final, Protocol
 import structlog
 from kubernetes.client.exceptions import ApiException
 
-from xds.controllers.conditions import ACCEPTED, LIVE, conditions, merged, prefix_of
+from xds.controllers.conditions import conditions, merged, prefix_of, types_of
 from xds.controllers.live_count import NOWHERE, LiveCount
 from xds.controllers.policies import POLICY_KINDS, Places, Served, is_policy
-from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest
+from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest, is_of_server
 from xds.controllers.rounds import Rounds, reason
 from xds.controllers.turns import OBJECTS_A_ROUND, Turns, Wanted
 from xds.events import Event
@@ -138,7 +138,7 @@ class StatusWriter:
         """When to try again. Errors: ``error``, where the API server itself is in trouble."""
         if error.status == CONFLICT:  # somebody else was faster
             return _AGAIN_S
-        if not error.status or error.status == 429 or error.status >= 500:
+        if is_of_server(error):
             raise error
         if error.status != ABSENT:  # deleted meanwhile
             self._tell_once(f"{ref.kind} {error.status}", reason(error), Event.STATUS_NOT_WRITTEN)
@@ -158,10 +158,9 @@ class StatusWriter:
     def _list(self) -> dict[ObjectRef, list[Json]]:
         """The conditions of ours that all objects have now."""
         found: dict[ObjectRef, list[Json]] = {}
-        for kind in POLICY_KINDS.values():
-            served = self._places.of_kind(kind)
-            for page in () if served is None or not served.status else self._places.pages(served):
-                found.update((_ref(kind, each), ours) for each in page if (ours := _ours(each, self._prefix)))
+        for served, each in self._places.with_status():
+            if ours := _ours(each, self._prefix):
+                found[_ref(served.kind, each)] = ours
         return found
 
 
@@ -172,4 +171,4 @@ def _ref(kind: Kind, found: Json) -> ObjectRef:
 
 def _ours(found: Json, prefix: str) -> list[Json]:
     known = (found.get("status") or {}).get("conditions") or []
-    return [each for each in known if each.get("type") in (f"{prefix}{ACCEPTED}", f"{prefix}{LIVE}")]
+    return [each for each in known if each.get("type") in types_of(prefix)]

@@ -14,6 +14,8 @@ from kubernetes import client
 
 from xds.controllers.rounds import TIMEOUT_S, Rounds
 from xds.events import Event
+from xds.model.injection import REVISION
+from xds.model.well_known import PART_OF, PRODUCT
 
 log = structlog.get_logger()
 
@@ -52,7 +54,7 @@ class WebhookBundle:
 
     def __init__(self, api_client: Any, revision: str, bundle: Callable[[], bytes]) -> None:
         self._api: Any = client.AdmissionregistrationV1Api(api_client)
-        self._selector = f"app.kubernetes.io/part-of=plait,istio.io/rev={revision}"
+        self._selector = f"{PART_OF}={PRODUCT},{REVISION}={revision}"
         self._bundle = bundle
         self._rounds = Rounds(self._look, _EVERY, Event.WEBHOOK_BUNDLE_NOT_PATCHED)
         self.published = b""

@@ -11,8 +11,11 @@ from xds.model.refs import FieldRef
 def canonical(text: str) -> str | None:
     """The address or subnet (``10.1.2.3/8`` is ``10.0.0.0/8``) as Envoy compares it; None when it is neither.
 
-    An address that stands for all (``0.0.0.0``, ``::``) is none: nobody can be called there.
+    An address that stands for all (``0.0.0.0``, ``::``) is none: nobody can be called there. Nor is one with a zone
+    (``fe80::1%eth0``), in which anything might stand.
     """
+    if "%" in text:
+        return None
     try:
         if "/" in text:
             return str(ipaddress.ip_network(text, strict=False))

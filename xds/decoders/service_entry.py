@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from xds.decoders.addresses import canonical
@@ -110,9 +109,7 @@ def _check_endpoint(
     for name in sorted(endpoint.ports.keys() - names):
         reading.error((field / "ports").key(name), "endpoint.port", f"{name!r} is no port of this ServiceEntry")
     if resolution is Resolution.STATIC and not endpoint.address.startswith("unix://"):
-        try:
-            ipaddress.ip_address(endpoint.address)
-        except ValueError:
+        if "/" in endpoint.address or canonical(endpoint.address) is None:
             message = f"must be an IP address with resolution STATIC, is {endpoint.address!r}"
             reading.error(field / "address", "endpoint.address", message)
     elif endpoint.address.startswith("unix://"):

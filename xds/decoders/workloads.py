@@ -10,7 +10,7 @@ from xds.kinds.namespace import Namespace as NamespaceStruct
 from xds.kinds.node import Node as NodeStruct
 from xds.kinds.pod import Pod as PodStruct
 from xds.model.endpoint import Locality
-from xds.model.injection import INJECT, REVISION, STATUS
+from xds.model.injection import INJECT, PROXY, REVISION, STATUS
 from xds.model.labels import labels
 from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL
 from xds.model.snapshot import Input, Table
@@ -22,7 +22,6 @@ SUBZONE = "topology.istio.io/subzone"
 OWN_LOCALITY = ("istio-locality", "topology.istio.io/locality")
 _CAPTURE = "traffic.sidecar.istio.io/"
 TEMPLATE_HASH = "pod-template-hash"
-PROXY = "istio-proxy"
 _ALIVE = ("Pending", "Running")
 
 

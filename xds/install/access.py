@@ -10,14 +10,11 @@ from xds.install import injector, validator
 from xds.install.objects import Json, in_namespace, of_cluster
 from xds.install.values import Values
 from xds.kinds.config_map import ConfigMap
+from xds.model.well_known import CA_SECRET, ROOTS_CONFIG_MAP
 
 _RBAC: Final = "rbac.authorization.k8s.io/v1"
 _RBAC_GROUP: Final = "rbac.authorization.k8s.io"
 _READ: Final = ("get", "list", "watch")
-
-CA_SECRET: Final = "plait-ca"
-PLUGGED_IN_SECRET: Final = "cacerts"
-ROOT_CONFIG_MAP: Final = "istio-ca-root-cert"
 
 
 def read() -> tuple[tuple[str, str], ...]:
@@ -42,12 +39,11 @@ def cluster_role(values: Values) -> Json:
     rules = [
         *(_rule(group, plurals, _READ) for group, plurals in _by_group(read())),
         *(_rule(group, [f"{each}/status" for each in plurals], ["patch"]) for group, plurals in _by_group(authored())),
-        _rule("apiextensions.k8s.io", ["customresourcedefinitions"], _READ),
         _rule("authentication.k8s.io", ["tokenreviews"], ["create"]),
         _rule("", ["events"], ["get", "create", "patch"]),
         # RBAC cannot bound `create` by name; all else about ConfigMaps is bounded to the one with the mesh's roots.
         _rule("", ["configmaps"], ["create"]),
-        _rule("", ["configmaps"], ["get", "list", "patch"], [ROOT_CONFIG_MAP]),
+        _rule("", ["configmaps"], ["get", "list", "patch"], [ROOTS_CONFIG_MAP]),
         _rule(injector.GROUP, [injector.PLURAL, validator.PLURAL], ["get", "list"]),
         _rule(injector.GROUP, [injector.PLURAL], ["patch"], [injector.name(values)]),
         _rule(injector.GROUP, [validator.PLURAL], ["patch"], [validator.name(values)]),

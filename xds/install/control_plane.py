@@ -6,15 +6,15 @@ from typing import Any, Final
 
 import yaml
 
-from xds.install.objects import INJECT, Json, in_namespace, labels, of_cluster, pod_labels
+from xds.install.objects import Json, in_namespace, labels, of_cluster, pod_labels
 from xds.install.values import Values
+from xds.model.injection import INJECT, REVISION
+from xds.model.well_known import PLUGGED_IN_SECRET, XDS_PORT
 
-XDS_PORT: Final = 15012
 WEBHOOK_PORT: Final = 15017
 HEALTH_PORT: Final = 8080
 MONITORING_PORT: Final = 15014
 _USER: Final = 65532
-PLUGGED_IN_CA: Final = "cacerts"
 _CACERTS: Final = "/etc/cacerts"
 
 
@@ -24,7 +24,7 @@ def namespace(values: Values) -> Json:
     for mode in ("enforce", "audit", "warn"):
         made["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}"] = "restricted"
     # It outlives a revision, and belongs to none.
-    del made["metadata"]["labels"]["istio.io/rev"]
+    del made["metadata"]["labels"][REVISION]
     return made
 
 
@@ -99,7 +99,7 @@ def _pod(values: Values) -> Json:
         "volumes": [
             {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
             # Who has a CA of their own puts it there, as for Istio. The key is read by the group.
-            {"name": "cacerts", "secret": {"secretName": PLUGGED_IN_CA, "optional": True, "defaultMode": 0o440}},
+            {"name": "cacerts", "secret": {"secretName": PLUGGED_IN_SECRET, "optional": True, "defaultMode": 0o440}},
             {"name": "state", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         ],
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from xds.install.injector import INJECTION
-from xds.install.objects import REVISION, TAG
+from xds.install.objects import TAG
+from xds.model.injection import NAMESPACE_INJECTION, REVISION
 from xds.model.revision import DEFAULT_REVISION
 
 Object = Mapping[str, Any]
@@ -45,8 +45,8 @@ def _word(injector: Object) -> str:
 def _named(namespace: Object) -> str:
     """The word that a namespace has its pods injected by; empty: none. The older label wins, as in Istio."""
     labels = _labels(namespace)
-    if INJECTION in labels:
-        return DEFAULT_REVISION if labels[INJECTION] == _ENABLED else ""
+    if NAMESPACE_INJECTION in labels:
+        return DEFAULT_REVISION if labels[NAMESPACE_INJECTION] == _ENABLED else ""
     return labels.get(REVISION, "")
 
 

@@ -9,27 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from xds.install.objects import (
-    APP,
-    CONTROL_PLANE,
-    INJECT,
-    NAMESPACE_NAME,
-    REVISION,
-    TAG,
-    Json,
-    labels,
-)
+from xds.install.objects import APP, NAMESPACE_NAME, TAG, Json, labels
 from xds.install.values import DEFAULT_NAMESPACE, Values
-from xds.model.revision import DEFAULT_REVISION, of_revision
+from xds.model.injection import INJECT, NAMESPACE_INJECTION, REVISION, SYSTEM_NAMESPACES
+from xds.model.revision import DEFAULT_REVISION, ISTIOD, of_revision
 
 GROUP: Final = "admissionregistration.k8s.io"
 API_VERSION: Final = f"{GROUP}/v1"
 PLURAL: Final = "mutatingwebhookconfigurations"
 PATH: Final = "/inject"
-INJECTION: Final = "istio-injection"
-
-# They have to start when no control plane runs.
-EXEMPT: Final = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
 _DOMAIN: Final = "sidecar-injector.istio.io"
 
 
@@ -54,18 +42,18 @@ def tagged(tag: str, values: Values) -> Json:
 
 def by_revision(word: str, values: Values) -> list[Json]:
     """The webhooks for who names that revision or tag."""
-    unnamed = [_none(REVISION), _none(INJECTION)]
+    unnamed = [_none(REVISION), _none(NAMESPACE_INJECTION)]
     return [
-        _webhook(f"rev.namespace.{_DOMAIN}", [_one_of(REVISION, word), _none(INJECTION)], _OPTED_IN, values),
+        _webhook(f"rev.namespace.{_DOMAIN}", [_one_of(REVISION, word), _none(NAMESPACE_INJECTION)], _OPTED_IN, values),
         _webhook(f"rev.object.{_DOMAIN}", unnamed, [*_OPTED_IN, _one_of(REVISION, word)], values),
     ]
 
 
 def by_injection_label(values: Values) -> list[Json]:
     """The webhooks for who names no revision."""
-    unnamed = [_none(REVISION), _none(INJECTION)]
+    unnamed = [_none(REVISION), _none(NAMESPACE_INJECTION)]
     return [
-        _webhook(f"namespace.{_DOMAIN}", [_one_of(INJECTION, "enabled")], _OPTED_IN, values),
+        _webhook(f"namespace.{_DOMAIN}", [_one_of(NAMESPACE_INJECTION, "enabled")], _OPTED_IN, values),
         _webhook(f"object.{_DOMAIN}", unnamed, [_one_of(INJECT, "true"), _none(REVISION)], values),
     ]
 
@@ -83,8 +71,8 @@ def _configuration(values: Values, tag: str) -> Json:
 
 
 def _webhook(domain: str, namespaces: Sequence[Json], pods: Sequence[Json], values: Values) -> Json:
-    exempt = {"key": NAMESPACE_NAME, "operator": "NotIn", "values": [*EXEMPT, values.namespace]}
-    own = {"key": APP, "operator": "NotIn", "values": [CONTROL_PLANE]}
+    exempt = {"key": NAMESPACE_NAME, "operator": "NotIn", "values": [*SYSTEM_NAMESPACES, values.namespace]}
+    own = {"key": APP, "operator": "NotIn", "values": [ISTIOD]}
     return {
         "name": domain,
         "admissionReviewVersions": ["v1"],

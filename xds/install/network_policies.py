@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from xds.install.control_plane import HEALTH_PORT, WEBHOOK_PORT, XDS_PORT
+from xds.install.control_plane import HEALTH_PORT, WEBHOOK_PORT
 from xds.install.objects import NAMESPACE_NAME, Json, in_namespace, pod_labels
 from xds.install.values import Values
+from xds.model.well_known import XDS_PORT
 
 # Those of API servers, behind their Service, where clouds and small clusters have them; 443 is that of key sets too.
 _OUTSIDE: Final = (443, 6443, 8443, 16443)

@@ -7,17 +7,15 @@ from typing import Any, Final
 
 from xds import __version__
 from xds.install.values import Values
+from xds.model.injection import REVISION
+from xds.model.revision import ISTIOD
+from xds.model.well_known import PART_OF, PRODUCT
 
 Json = dict[str, Any]
 
-PART_OF: Final = "app.kubernetes.io/part-of"
-PRODUCT: Final = "plait"
 INSTANCE: Final = "app.kubernetes.io/instance"
-REVISION: Final = "istio.io/rev"
 TAG: Final = "istio.io/tag"
 APP: Final = "app"
-CONTROL_PLANE: Final = "istiod"
-INJECT: Final = "sidecar.istio.io/inject"
 NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 
 
@@ -35,7 +33,7 @@ def labels(values: Values, **more: str) -> dict[str, str]:
 
 def pod_labels(values: Values) -> dict[str, str]:
     """The labels of the control plane's pods, and what selects them."""
-    return {APP: CONTROL_PLANE, REVISION: values.revision}
+    return {APP: ISTIOD, REVISION: values.revision}
 
 
 def in_namespace(api_version: str, kind: str, name: str, values: Values, body: Mapping[str, Any]) -> Json:

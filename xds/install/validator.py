@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from xds.install.injector import API_VERSION, service
-from xds.install.objects import NAMESPACE_NAME, REVISION, TAG, Json, of_cluster
+from xds.install.objects import NAMESPACE_NAME, TAG, Json, of_cluster
 from xds.install.values import Values
+from xds.model.injection import REVISION
 from xds.model.revision import DEFAULT_REVISION, of_revision
 
 PLURAL: Final = "validatingwebhookconfigurations"

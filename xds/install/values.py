@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, field
 from xds import __version__
 from xds.kinds.quantities import about
 from xds.model.revision import DEFAULT_REVISION, ISTIOD, of_revision
+from xds.model.well_known import CONTROL_PLANE, LEASE, MESH_CONFIG_MAP
 
 DEFAULT_NAMESPACE: Final = "istio-system"
 _NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -104,7 +105,7 @@ class Values(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
     @property
     def name(self) -> str:
         """The Deployment, its ServiceAccount, and what goes with it."""
-        return of_revision("plait", self.revision)
+        return of_revision(CONTROL_PLANE, self.revision)
 
     @property
     def cluster_name(self) -> str:
@@ -119,12 +120,12 @@ class Values(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
     @property
     def mesh_config_map(self) -> str:
         """The ConfigMap of the mesh configuration."""
-        return of_revision("istio", self.revision)
+        return of_revision(MESH_CONFIG_MAP, self.revision)
 
     @property
     def lease(self) -> str:
         """The Lease of the leader among the pods of this revision."""
-        return of_revision("plait-leader", self.revision)
+        return of_revision(LEASE, self.revision)
 
     @property
     def image(self) -> str:

@@ -10,8 +10,12 @@ INJECT: Final = "sidecar.istio.io/inject"
 STATUS: Final = "sidecar.istio.io/status"  # of a pod that has its sidecar already
 NAMESPACE_INJECTION: Final = "istio-injection"
 REVISION: Final = "istio.io/rev"
-DEFAULT_REVISION: Final = "default"
-SYSTEM_NAMESPACES: Final = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
+SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
+"""Their pods have to start when no control plane runs."""
+
+PROXY: Final = "istio-proxy"
+"""The container that a sidecar runs in."""
+
 _TRUE: Final = frozenset({"true", "yes", "y", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "n", "off", "0"})
 
@@ -35,12 +39,12 @@ class Decision:
     reason: str
 
 
-def decide(pod: Candidate, revisions: frozenset[str] | None = None) -> Decision:
-    """Whether a control plane of these revisions (None: of whatever one is asked for) gives the pod a sidecar.
+def decide(pod: Candidate) -> Decision:
+    """Whether the pod gets a sidecar, of whatever control plane is asked for.
 
     The first rule that says something decides: it has one; host network and system namespaces never; nor where the
-    namespace's ``istio-injection`` is disabled; the label (then the annotation) ``sidecar.istio.io/inject`` no; another
-    revision's pod never; that label yes; ``istio-injection: enabled``; a revision on namespace or pod.
+    namespace's ``istio-injection`` is disabled; the label (then the annotation) ``sidecar.istio.io/inject`` no; that
+    label yes; ``istio-injection: enabled``; a revision on namespace or pod.
     Source: istio-semantics 2.11.
     """
     if never := _never(pod):
@@ -48,9 +52,6 @@ def decide(pod: Candidate, revisions: frozenset[str] | None = None) -> Decision:
     wish = _wish(pod)
     if wish is False:
         return Decision(False, f"{INJECT} says no")
-    asked = _asked(pod)
-    if asked and revisions is not None and asked not in revisions:
-        return Decision(False, f"it belongs to revision {asked}")
     if wish:
         return Decision(True, f"{INJECT} says yes")
     if pod.namespace_labels is None:
@@ -58,8 +59,9 @@ def decide(pod: Candidate, revisions: frozenset[str] | None = None) -> Decision:
     by_namespace = pod.namespace_labels.get(NAMESPACE_INJECTION, "")
     if by_namespace:
         return Decision(by_namespace == "enabled", f"{NAMESPACE_INJECTION} of its namespace is {by_namespace!r}")
-    if asked:
-        return Decision(True, f"{REVISION} is {asked}")
+    revision = pod.namespace_labels.get(REVISION) or pod.labels.get(REVISION)
+    if revision:
+        return Decision(True, f"{REVISION} is {revision}")
     return Decision(False, "neither its namespace nor the pod asks for one")
 
 
@@ -80,13 +82,3 @@ def _wish(pod: Candidate) -> bool | None:
         if text is not None and text.lower() in _TRUE | _FALSE:
             return text.lower() in _TRUE
     return None
-
-
-def _asked(pod: Candidate) -> str:
-    """The revision that the pod belongs to; the namespace's word stands over the pod's. Empty when nothing says one."""
-    if pod.namespace_labels is None:
-        return ""
-    if pod.namespace_labels.get(NAMESPACE_INJECTION):
-        return DEFAULT_REVISION
-    own = pod.namespace_labels.get(REVISION) or pod.labels.get(REVISION, "")
-    return own or (DEFAULT_REVISION if _wish(pod) else "")

@@ -107,10 +107,17 @@ def _networks(text: str, at: FieldRef, found: Problems) -> tuple[str, ...] | Non
     networks: list[str] = []
     for word in _words(text):
         try:
-            networks.append(str(ip_network(word, strict=False)))
+            networks.append(network(word))
         except ValueError:
             found.add(at, "interception.network", f"{word!r} is no network: must be like 10.1.0.0/16")
     return tuple(networks)
+
+
+def network(text: str) -> str:
+    """The network as rules have it: digits, dots, colons and a slash, nothing else. Errors: ValueError."""
+    if "%" in text:  # what follows is a zone, in which Python lets anything stand: lines, too
+        raise ValueError(f"{text!r} has a zone")
+    return str(ip_network(text, strict=False))
 
 
 def _interfaces(annotations: Mapping[str, str], at: FieldRef, found: Problems) -> tuple[str, ...]:

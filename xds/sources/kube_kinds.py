@@ -7,6 +7,9 @@ from types import MappingProxyType
 from typing import Final
 
 from xds.decoders.shape.api_objects import ApiKind, api_kinds
+from xds.model.api_path import collection
+from xds.model.revision import of_revision
+from xds.model.well_known import MESH_CONFIG_MAP
 
 _SELECTED: Final = MappingProxyType(
     {
@@ -28,11 +31,7 @@ class WatchedKind:
 
     def path(self, version: str) -> str:
         """The path of its list in the API."""
-        group = self.kind.group
-        root = f"/apis/{group}/{version}" if group else f"/api/{version}"
-        return (
-            f"{root}/namespaces/{self.namespace}/{self.kind.plural}" if self.namespace else f"{root}/{self.kind.plural}"
-        )
+        return collection(self.kind.group, version, self.kind.plural, self.namespace)
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -53,6 +52,5 @@ def watched_kinds(root_namespace: str, revision: str) -> tuple[WatchedKind, ...]
 
 def _watched(kind: ApiKind, root_namespace: str, revision: str) -> WatchedKind:
     if kind.name == "ConfigMap":
-        name = "istio" if revision in ("", "default") else f"istio-{revision}"
-        return WatchedKind(kind, root_namespace, f"metadata.name={name}")
+        return WatchedKind(kind, root_namespace, f"metadata.name={of_revision(MESH_CONFIG_MAP, revision)}")
     return WatchedKind(kind, field_selector=_SELECTED.get((kind.group, kind.name), ""))

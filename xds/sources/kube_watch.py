@@ -15,6 +15,7 @@ import structlog
 
 from xds.decoders.shape.api_objects import ApiDecoder, Read
 from xds.events import Event
+from xds.model.api_path import root
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
 from xds.slices import Slices, in_slices
@@ -142,7 +143,7 @@ class KindWatch:
             group = await self._client.get(f"/apis/{kind.group}", _ApiGroup)
             offered = {each.version for each in group.versions}
             for version in filter(offered.__contains__, kind.versions):
-                found = await self._client.get(f"/apis/{kind.group}/{version}", _ApiResources)
+                found = await self._client.get(root(kind.group, version), _ApiResources)
                 if any(each.name == kind.plural for each in found.resources):
                     return version
         except Refused:  # who may not ask what there is may still be let read it

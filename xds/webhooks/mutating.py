@@ -20,12 +20,9 @@ log = structlog.get_logger()
 # The words that Istio's webhooks have in their paths, and the settings that they stand for.
 _PAIRS: Final = {"cluster": "cluster_id", "net": "network"}
 
-LabelsOf = Callable[[str], Mapping[str, str] | None]
-"""The labels of a namespace; None where they are not known, and the webhook's selectors are relied on."""
 
-
-def mutating(settings: Callable[[], InjectionSettings], labels_of: LabelsOf) -> Callable[[Review], Answer]:
-    """What answers reviews of new pods; all else stays as it is. Both are called in threads.
+def mutating(settings: Callable[[], InjectionSettings]) -> Callable[[Review], Answer]:
+    """What answers reviews of new pods; all else stays as it is. It is called in threads, and so are ``settings``.
 
     A pod that asks for its sidecar in a way that is wrong is denied: without, it would be outside the mesh.
     """
@@ -36,7 +33,7 @@ def mutating(settings: Callable[[], InjectionSettings], labels_of: LabelsOf) -> 
         new = request.operation == "CREATE" and not request.sub_resource
         if pod is None or not new or (request.kind.group, request.kind.kind) != ("", "Pod"):
             return Answer()
-        outcome = inject(pod, request.namespace, labels_of(request.namespace), _over(settings(), review.pairs))
+        outcome = inject(pod, request.namespace, _over(settings(), review.pairs))
         errors = [each for each in outcome.problems if each.severity is Severity.ERROR]
         remarks = [str(each) for each in outcome.problems if each.severity is Severity.WARNING]
         if errors:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
@@ -27,9 +29,13 @@ BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
 _DRAINED_BYTES: Final = 4 * BODY_LIMIT_BYTES
 # Of all bodies together, so that many large ones cannot take the control plane's memory.
 _BODIES_LIMIT_BYTES: Final = 64 * 1024 * 1024
-_CALLS_LIMIT: Final = 64
+_CALLS_LIMIT: Final = 256
 # Reviews are work for the processor; more at a time would only slow each other and the event loop.
-_AT_A_TIME: Final = 2
+_AT_A_TIME: Final = 4
+# The same for one address: API servers have few, and any pod can call. It is not to keep them from being heard.
+_BODIES_OF_ONE_BYTES: Final = 16 * 1024 * 1024
+_CALLS_OF_ONE: Final = 64
+_OF_ONE_AT_A_TIME: Final = 2
 _READ_S: Final = 10.0
 
 
@@ -76,20 +82,32 @@ def _validation_failed(error: Exception) -> Answer:
 
 
 class _Memory:
-    """How many bytes of bodies are held."""
+    """How many bytes of bodies are held, of each address."""
 
-    held = 0
+    def __init__(self) -> None:
+        self._held: Counter[str] = Counter()
 
-    def take(self, size: int, of_body: int) -> None:
+    def take(self, size: int, of_body: int, address: str) -> None:
         """Hold so many more, which makes it ``of_body`` of one. Errors: Refused when it would be too many."""
         if of_body > BODY_LIMIT_BYTES:
             raise _too_large()
-        if self.held + size > _BODIES_LIMIT_BYTES:
+        of_one = self._held[address] + size
+        if of_one > _BODIES_OF_ONE_BYTES or self._held.total() + size > _BODIES_LIMIT_BYTES:
             raise _busy()
-        self.held += size
+        self._held[address] = of_one
 
-    def give_back(self, size: int) -> None:
-        self.held -= size
+    def give_back(self, size: int, address: str) -> None:
+        self._held[address] -= size
+        if not self._held[address]:
+            del self._held[address]
+
+
+@dataclass(slots=True)
+class _Caller:
+    """What is being done for one address."""
+
+    calls: int = 0
+    running: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_OF_ONE_AT_A_TIME))
 
 
 class _Webhook:
@@ -101,17 +119,18 @@ class _Webhook:
         self._failed = failed
         self._memory = memory
         self._calls = 0
+        self._callers: dict[str, _Caller] = {}
         self._running = asyncio.Semaphore(_AT_A_TIME)
 
     async def call(self, request: Request) -> Response:
         """The answer to one call: 200 with a review, or a status and a text."""
-        body = bytearray()
+        body, address = bytearray(), _address(request)
         try:
             try:
                 await self._read(request, body)
-                answer = await self._reviewed(bytes(body), request.path_params.get("pairs", ""))
+                answer = await self._reviewed(bytes(body), request.path_params.get("pairs", ""), address)
             finally:
-                self._memory.give_back(len(body))
+                self._memory.give_back(len(body), address)
         except Refused as refused:
             log.info(Event.WEBHOOK_CALL_REFUSED, webhook=self._name, status=int(refused.status), reason=refused.text)
             return PlainTextResponse(f"{refused.text}\n", refused.status)
@@ -119,16 +138,22 @@ class _Webhook:
             return PlainTextResponse("", HTTPStatus.BAD_REQUEST)
         return Response(answer, media_type="application/json")
 
-    async def _reviewed(self, body: bytes, path: str) -> bytes:
+    async def _reviewed(self, body: bytes, path: str, address: str) -> bytes:
         """The answer to what was read; one that only sends slowly has taken nobody's place. Errors: Refused."""
-        if self._calls >= _CALLS_LIMIT:
+        caller = self._callers.get(address) or _Caller()
+        if self._calls >= _CALLS_LIMIT or caller.calls >= _CALLS_OF_ONE:
             raise _busy()
+        self._callers[address] = caller
         self._calls += 1
+        caller.calls += 1
         try:
-            async with self._running:
+            async with caller.running, self._running:
                 return await asyncio.to_thread(self._answer, body, path)
         finally:
             self._calls -= 1
+            caller.calls -= 1
+            if not caller.calls:
+                del self._callers[address]
 
     async def _read(self, request: Request, body: bytearray) -> None:
         """Put the body there. Errors: Refused."""
@@ -146,7 +171,7 @@ class _Webhook:
             size += len(chunk)
             try:
                 if refused is None:
-                    self._memory.take(len(chunk), size)
+                    self._memory.take(len(chunk), size, _address(request))
                     body += chunk
             except Refused as reason:  # who hears it only when all is sent is still sending
                 refused = reason
@@ -167,6 +192,10 @@ class _Webhook:
             request = review.request
             log.exception(Event.WEBHOOK_FAILED, webhook=self._name, uid=request.uid, object=request.subject)
             return encode(review, self._failed(error))
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _too_large() -> Refused:

@@ -39,6 +39,8 @@ def test_what_the_webhook_writes_is_read() -> None:
         ('{"outbound_ports": ["80 -j ACCEPT"]}', "Expected `int`"),
         ('{"excluded_networks": ["10.0.0.0/8\\n-A OUTPUT -j DROP"]}', "is no network"),
         ('{"excluded_networks": ["0.0.0.0/0 -j ACCEPT"]}', "is no network"),
+        ('{"excluded_networks": ["fe80::%x\\n-A OUTPUT -j DROP\\n#/128"]}', "is no network"),
+        ('{"outbound_networks": ["fe80::%eth0/128"]}', "is no network"),
         ('{"excluded_interfaces": ["eth0 -j ACCEPT"]}', "is no interface"),
         ('{"excluded_interfaces": ["-j"]}', "is no interface"),
         (json.dumps({"outbound_ports": list(range(1, 300))}), "more than 256 ports"),

@@ -96,6 +96,12 @@ def test_bad_entries_are_reported_and_left_out() -> None:
     assert codes == ["interception.port", "interception.port", "interception.network"]
 
 
+def test_a_network_brings_no_lines_of_its_own() -> None:
+    what, codes = read({P + "excludeOutboundIPRanges": "fe80::%x\n-A OUTPUT -j ACCEPT\n#, fe80::%eth0/128, fe80::1/64"})
+    assert what == Interception(excluded_networks=("fe80::/64",))
+    assert codes == ["interception.network", "interception.network"]
+
+
 def test_interfaces_are_left_alone() -> None:
     what, codes = read({P + "excludeInterfaces": "net1, not one"})
     assert what == Interception(excluded_interfaces=("net1",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from copy import deepcopy
 from typing import Any, Final
 
@@ -15,7 +16,6 @@ from xds.webhooks.inject import Injected, InjectionSettings, inject, json_patch
 
 SETTINGS: Final = InjectionSettings()
 NATIVE: Final = InjectionSettings(native_sidecars=True)
-LABELS: Final = {"istio-injection": "enabled"}
 
 _TEXT: Final = st.text(max_size=12)
 _NAME: Final = st.sampled_from(["web", "db", "istio-proxy", "a$(POD_NAME)"])
@@ -114,12 +114,12 @@ _JSON: Final = st.recursive(
 @settings(max_examples=150, deadline=None)
 def test_any_pod(pod: dict[str, Any], how: InjectionSettings) -> None:
     before = deepcopy(pod)
-    outcome = inject(pod, "shop", LABELS, how)
+    outcome = inject(pod, "shop", how)
     assert pod == before
     if outcome.pod is None:
         assert any(each.severity.value == "error" for each in outcome.problems)
         return
-    assert inject(outcome.pod, "shop", LABELS, how) == Injected(None, "it has its sidecar already")
+    assert inject(outcome.pod, "shop", how) == Injected(None, "it has its sidecar already")
     assert outcome.pod["spec"].get("futureField") == pod["spec"].get("futureField")
     proxy = container(outcome.pod, "istio-proxy")
     bootstrap = json.loads(expanded(proxy["args"][1]))
@@ -133,8 +133,8 @@ def test_any_pod(pod: dict[str, Any], how: InjectionSettings) -> None:
 @settings(max_examples=200, deadline=None)
 def test_garbage_is_no_exception(value: Any) -> None:
     pod = value if isinstance(value, dict) else {"spec": value, "metadata": value}
-    inject(pod, "shop", LABELS, SETTINGS)
-    inject(pod, "shop", None, NATIVE)
+    inject(pod, "shop", SETTINGS)
+    inject(pod, "shop", NATIVE)
 
 
 def _applied(document: Any, patch: list[dict[str, Any]]) -> Any:
@@ -185,7 +185,7 @@ def test_workloads(owner: dict[str, str], labels: dict[str, str], workload: str)
         "metadata": {"generateName": "web-", "labels": labels, "ownerReferences": owners},
         "spec": {"containers": [{"name": "a", "image": "a"}]},
     }
-    outcome = inject(pod, "shop", LABELS, SETTINGS)
+    outcome = inject(pod, "shop", SETTINGS)
     assert outcome.pod is not None
     metadata = json.loads(container(outcome.pod, "istio-proxy")["args"][1])["node"]["metadata"]
     assert metadata["WORKLOAD_NAME"] == workload
@@ -194,7 +194,24 @@ def test_workloads(owner: dict[str, str], labels: dict[str, str], workload: str)
 
 def test_pods_of_windows_are_left_alone() -> None:
     pod = {"spec": {"os": {"name": "windows"}, "containers": [{"name": "a"}]}}
-    assert inject(pod, "shop", LABELS, SETTINGS) == Injected(None, "it runs on Windows")
+    assert inject(pod, "shop", SETTINGS) == Injected(None, "it runs on Windows")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "spec"),
+    [
+        ({}, {"containers": [{"name": "a"}] * 501}),
+        ({}, {"containers": [{"name": "a"}], "initContainers": [{"name": "a"}] * 200_000}),
+        ({"annotations": {"proxy.istio.io/config": "x" * 262_144}}, {"containers": [{"name": "a"}]}),
+    ],
+)
+def test_a_pod_that_would_only_keep_others_waiting_is_refused_at_once(
+    metadata: dict[str, Any], spec: dict[str, Any]
+) -> None:
+    began = time.process_time()
+    outcome = inject({"metadata": metadata, "spec": spec}, "shop", SETTINGS)
+    assert time.process_time() - began < 0.2
+    assert (outcome.pod, [each.code for each in outcome.problems]) == (None, ["pod.too-large"])
 
 
 def test_a_variable_is_put_in_only_where_we_want_it() -> None:

@@ -12,8 +12,6 @@ from xds.webhooks.inject import InjectionSettings
 from xds.webhooks.mutating import mutating
 from xds.webhooks.review import Answer, decode
 
-ENABLED = {"istio-injection": "enabled"}
-
 
 def pod(**annotations: str) -> dict[str, Any]:
     metadata = {"generateName": "web-", "annotations": annotations, "labels": {"app": "web"}}
@@ -22,7 +20,7 @@ def pod(**annotations: str) -> dict[str, Any]:
 
 
 def answered(plain: dict[str, Any] | None, pairs: dict[str, str] | None = None, **request: Any) -> Answer:
-    answer = mutating(InjectionSettings, {"shop": ENABLED}.get)
+    answer = mutating(InjectionSettings)
     return answer(decode(body(plain, **{"namespace": "shop", **request}), pairs or {}))
 
 

@@ -29,7 +29,12 @@ def fail(review: Review) -> Answer:
 
 
 def client(mutate: Reviewer = allow, validate: Reviewer = allow) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app(mutate, validate)), base_url="https://webhooks")
+    return asking(app(mutate, validate), "10.0.0.1")
+
+
+def asking(application: Any, address: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(application, client=(address, 12345))
+    return httpx.AsyncClient(transport=transport, base_url="https://webhooks")
 
 
 async def sent(path: str, content: bytes, **reviewers: Reviewer) -> tuple[int, Any]:
@@ -111,6 +116,45 @@ async def test_calls_at_a_time_are_bounded_and_what_was_taken_is_given_back() ->
         statuses = [(await each).status_code for each in calls]
         assert (statuses.count(200), statuses.count(503)) == (64, 16)
         assert (await asked.post("/inject", content=good)).status_code == 200
+
+
+async def test_one_that_asks_for_everything_leaves_something_for_others() -> None:
+    free = threading.Event()
+
+    def wait(review: Review) -> Answer:
+        if "greedy" in review.pairs:
+            free.wait(20)
+        return Answer()
+
+    application, good = app(wait, allow), body(virtual_service())
+    async with asking(application, "10.0.0.66") as greedy, asking(application, "10.0.0.1") as other:
+        calls = [asyncio.create_task(greedy.post("/inject/greedy/1", content=good)) for _ in range(80)]
+        while sum(each.done() for each in calls) < 16:  # noqa: ASYNC110 (nobody is told)
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            assert (await other.post("/inject", content=good)).status_code == 200
+        free.set()
+        await asyncio.gather(*calls)
+
+
+async def test_bodies_of_one_leave_something_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_BODIES_OF_ONE_BYTES", 5000)
+    monkeypatch.setattr(server, "_BODIES_LIMIT_BYTES", 8000)
+    sent, more = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b" " * 4000
+        sent.set()
+        await more.wait()
+
+    application, good = app(allow, allow), body(virtual_service())
+    async with asking(application, "10.0.0.66") as greedy, asking(application, "10.0.0.1") as other:
+        call = asyncio.create_task(greedy.post("/validate", content=slowly()))
+        await sent.wait()
+        assert (await greedy.post("/validate", content=b" " * 2000)).status_code == 503
+        assert (await other.post("/validate", content=good)).status_code == 200
+        more.set()
+        assert (await call).status_code == 400
 
 
 async def test_bodies_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,19 +13,19 @@ from typing import Final
 from xds.bootstrap import ControlPlane
 from xds.bootstrap_credentials import Tls, WatchedToken
 from xds.model.identity import TOKEN_AUDIENCE
+from xds.model.well_known import ROOTS_KEY
 from xds.webhooks.inject.plain import Json
 from xds.webhooks.inject.settings import InjectionSettings
 
 VOLUME: Final = "plait-credentials"
 FOLDER: Final = Path("/var/run/secrets/plait")
-ROOTS: Final = "root-cert.pem"
 _ANNOTATION: Final = "sidecar.plait/"
 
 
 def control_plane(settings: InjectionSettings, address: str = "") -> ControlPlane:
     """The control plane as sidecars reach it; ``address`` is another than the settings'."""
     name = address.rpartition(":")[0].strip("[]") if address else settings.server_name
-    tls = Tls(name, FOLDER / ROOTS, sds_folder=FOLDER)
+    tls = Tls(name, FOLDER / ROOTS_KEY, sds_folder=FOLDER)
     token = WatchedToken(FOLDER / "token", FOLDER / "control-plane-token.json")
     return ControlPlane(address or settings.xds_address, tls, token)
 
@@ -38,7 +38,7 @@ def sds_annotations(plane: ControlPlane) -> dict[str, str]:
 def volume(plane: ControlPlane, settings: InjectionSettings) -> Json:
     """The volume. Its files are for everybody, but only the proxy mounts it."""
     token = {"path": "token", "audience": TOKEN_AUDIENCE, "expirationSeconds": settings.token_lifetime_s}
-    roots = {"name": settings.ca_config_map, "items": [{"key": ROOTS, "path": ROOTS}]}
+    roots = {"name": settings.ca_config_map, "items": [{"key": ROOTS_KEY, "path": ROOTS_KEY}]}
     items = [
         {"path": path.name, "fieldRef": {"fieldPath": f"metadata.annotations['{_annotation(path)}']"}}
         for path in _files(plane)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from xds.bootstrap import ControlPlane
 from xds.bootstrap_probes import GrpcProbe
-from xds.model.injection import Candidate, decide
+from xds.model.injection import PROXY, Candidate, decide
 from xds.model.interception import ANNOTATION as AGENT_ANNOTATION
 from xds.model.interception import MODE, Interception, interception
 from xds.model.problem import Problem, Problems
@@ -21,7 +21,7 @@ from xds.webhooks.inject.plain import Json, mapping, mappings, text, texts
 from xds.webhooks.inject.proxy_config import ANNOTATION as PROXY_CONFIG
 from xds.webhooks.inject.proxy_config import overlaid
 from xds.webhooks.inject.settings import InjectionSettings
-from xds.webhooks.inject.subject import PROXY, Subject, Workload, reference, workload_of
+from xds.webhooks.inject.subject import Subject, Workload, reference, workload_of
 
 _LOW_PORTS: Final = "net.ipv4.ip_unprivileged_port_start"
 
@@ -42,26 +42,27 @@ class Injected:
 def inject(
     pod: Mapping[str, Any],
     namespace: str,
-    namespace_labels: Mapping[str, str] | None,
     settings: InjectionSettings,
     workload: Workload | None = None,
 ) -> Injected:
     """The pod with its proxy, if it is to have one; ``pod`` itself is not changed.
 
-    ``namespace_labels`` None: the webhook's selectors have looked at them. ``workload`` is what the pod will be one of,
-    where it has no owner yet. Never raises for what is in ``pod``.
+    Whether its namespace asks for that, and whom, the webhook's selectors have seen. ``workload`` is what the pod will
+    be one of, where it has no owner yet. Never raises for what is in ``pod``.
     """
-    new = deepcopy(dict(pod))
-    metadata, spec = mapping(new.get("metadata")), mapping(new.get("spec"))
+    metadata, spec = mapping(pod.get("metadata")), mapping(pod.get("spec"))
     known = texts(metadata.get("annotations"))
     labels = texts(metadata.get("labels"))
-    candidate = Candidate(namespace, namespace_labels, labels, known, host_network=spec.get("hostNetwork") is True)
-    decision = decide(candidate, settings.revisions)
+    candidate = Candidate(namespace, None, labels, known, host_network=spec.get("hostNetwork") is True)
+    decision = decide(candidate)
     if not decision.inject:
         return Injected(None, decision.reason)
     if mapping(spec.get("os")).get("name") == "windows":
         return Injected(None, "it runs on Windows")
-    at, found = reference(new, namespace), Problems()
+    at, found = reference(pod, namespace), Problems()
+    if refusals.too_large(pod, at, found):
+        return Injected(None, decision.reason, found.freeze())
+    new = deepcopy(dict(pod))
     config_at = (at / "metadata.annotations").key(PROXY_CONFIG)
     subject = Subject(
         pod=new,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.bootstrap import METRICS_PORT
-from xds.model.injection import REVISION, STATUS
+from xds.model.injection import PROXY, REVISION, STATUS
 from xds.model.problem import Severity
 from xds.webhooks.inject.plain import text
-from xds.webhooks.inject.subject import PROXY, Subject
+from xds.webhooks.inject.subject import Subject
 
 _CANONICAL: Final = "service.istio.io/canonical-"
 _NAMES: Final = ("app.kubernetes.io/name", "app")

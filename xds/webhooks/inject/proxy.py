@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from xds.bootstrap import HEALTH_PORT, METRICS_PORT, ControlPlane, OwnPorts, ProxyNode, bootstrap
 from xds.bootstrap_probes import AppProbes
+from xds.model.injection import PROXY
 from xds.model.interception import MODE
 from xds.webhooks.inject import credentials, draining, stated
 from xds.webhooks.inject.plain import Json, mapping, text
 from xds.webhooks.inject.redirect import unprivileged
-from xds.webhooks.inject.subject import PROXY, Subject
+from xds.webhooks.inject.subject import Subject
 from xds.webhooks.inject.variables import FIELDS, argument, environment, escaped, variable
 
 _METADATA: Final = "ISTIO_META_"

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from xds.bootstrap import ADMIN_PORT, HEALTH_PORT, METRICS_PORT
 from xds.bootstrap_probes import PROBE_PORT
+from xds.model.injection import PROXY
 from xds.model.interception import INBOUND_PORT, OUTBOUND_PORT, PROXY_ID
-from xds.webhooks.inject.plain import mapping, mappings, port_number
+from xds.model.problem import Problems
+from xds.model.refs import FieldRef
+from xds.webhooks.inject.plain import mapping, mappings, port_number, texts
 from xds.webhooks.inject.probes import GRPC_PORTS
 from xds.webhooks.inject.proxy_config import ANNOTATION as PROXY_CONFIG
 from xds.webhooks.inject.stated import TEMPLATES, word
-from xds.webhooks.inject.subject import PROXY, Subject
+from xds.webhooks.inject.subject import Subject
 
+# What no node runs, and what the API server would refuse once we have answered.
+_MOST_CONTAINERS: Final = 500
+_MOST_ANNOTATIONS: Final = 256 * 1024
 _KNOWN_TEMPLATES: Final = frozenset({"sidecar", "gateway"})
 _TAKEN: Final = frozenset({ADMIN_PORT, OUTBOUND_PORT, INBOUND_PORT, PROBE_PORT, HEALTH_PORT, METRICS_PORT, *GRPC_PORTS})
 
@@ -22,6 +28,21 @@ def templates(labels: Mapping[str, str], annotations: Mapping[str, str]) -> tupl
     """What the pod asks to be made: ``sidecar`` unless it says otherwise."""
     words = annotations.get(TEMPLATES, labels.get(TEMPLATES, "")).split(",")
     return tuple(word.strip() for word in words if word.strip()) or ("sidecar",)
+
+
+def too_large(pod: Mapping[str, Any], at: FieldRef, found: Problems) -> bool:
+    """Whether a pod could only keep others waiting: it is not looked at any further. Problems: pod.too-large."""
+    spec = mapping(pod.get("spec"))
+    for kind in ("containers", "initContainers"):
+        every = spec.get(kind)
+        if isinstance(every, list) and len(every) > _MOST_CONTAINERS:
+            found.add(at / "spec" / kind, "pod.too-large", f"must be at most {_MOST_CONTAINERS}, are {len(every)}")
+    annotations = texts(mapping(pod.get("metadata")).get("annotations"))
+    size = sum(len(key) + len(value) for key, value in annotations.items())
+    if size > _MOST_ANNOTATIONS:
+        message = f"must have at most {_MOST_ANNOTATIONS} characters together, have {size}"
+        found.add(at / "metadata.annotations", "pod.too-large", message)
+    return bool(found.errors)
 
 
 def look_at(subject: Subject) -> None:

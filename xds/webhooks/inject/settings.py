@@ -9,7 +9,8 @@ from typing import Final
 
 from xds import __version__
 from xds.kinds.proxy_config import ProxyConfig
-from xds.model.injection import DEFAULT_REVISION
+from xds.model.revision import DEFAULT_REVISION
+from xds.model.well_known import ROOTS_CONFIG_MAP
 
 Resources = Mapping[str, Mapping[str, str]]
 
@@ -27,7 +28,7 @@ class InjectionSettings:
 
     ``proxy_image`` is stock Envoy. ``init_image`` has sh, iptables-restore, ip6tables-restore and ip;
     ``node_agent_image`` has Plait. ``xds_address`` is host:port of the control plane's TLS port, ``xds_server_name`` a
-    DNS name of its certificate (empty: that host). ``revision_tags`` are other names of the revision.
+    DNS name of its certificate (empty: that host).
     ``native_sidecars``: every node that pods may run on has them (Kubernetes 1.29). ``cni``: an agent on each node sets
     the rules of interception. ``ipv6``: pods have IPv6 addresses, alone or beside others.
     ``ca_config_map`` is there in each namespace, with the mesh's roots under ``root-cert.pem``.
@@ -40,16 +41,13 @@ class InjectionSettings:
     xds_address: str = "istiod.istio-system.svc:15012"
     xds_server_name: str = ""
     revision: str = DEFAULT_REVISION
-    revision_tags: frozenset[str] = frozenset()
-    root_namespace: str = "istio-system"
     cluster_id: str = "Kubernetes"
     domain: str = "cluster.local"
-    trust_domain: str = "cluster.local"
     network: str = ""
     native_sidecars: bool = False
     cni: bool = False
     ipv6: bool = False
-    ca_config_map: str = "istio-ca-root-cert"
+    ca_config_map: str = ROOTS_CONFIG_MAP
     token_lifetime_s: int = 3600
     resources: Resources = field(default_factory=lambda: DEFAULT_RESOURCES, hash=False)
     log_level: str = "warning"
@@ -61,8 +59,3 @@ class InjectionSettings:
     def server_name(self) -> str:
         """The name that the control plane must prove."""
         return self.xds_server_name or self.xds_address.rpartition(":")[0].strip("[]")
-
-    @property
-    def revisions(self) -> frozenset[str]:
-        """The revision and its tags."""
-        return self.revision_tags | {self.revision}

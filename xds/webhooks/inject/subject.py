@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from xds.kinds.proxy_config import ProxyConfig
+from xds.model.injection import PROXY
 from xds.model.problem import Problems, Severity
 from xds.model.refs import FieldRef, ObjectRef
 from xds.webhooks.inject.plain import Json, mapping, mappings, text, texts
 from xds.webhooks.inject.settings import InjectionSettings
 
-PROXY: Final = "istio-proxy"
 INIT: Final = "istio-init"
 VALIDATION: Final = "istio-validation"
 _TEMPLATE_HASH: Final = "pod-template-hash"
@@ -105,7 +105,7 @@ def truth(word: str) -> bool | None:
     return word in _TRUE if word in _TRUE | _FALSE else None
 
 
-def reference(pod: Json, namespace: str) -> FieldRef:
+def reference(pod: Mapping[str, Any], namespace: str) -> FieldRef:
     """How findings name a pod, which may have no name yet."""
     metadata = mapping(pod.get("metadata"))
     name = text(metadata.get("name")) or text(metadata.get("generateName"))

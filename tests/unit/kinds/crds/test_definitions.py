@@ -16,11 +16,11 @@ from jsonschema import Draft202012Validator
 
 from tests.unit.kinds.crds.structs import structs
 from tests.unit.kinds.crds.validation import below_of, faults, validator
+from xds.install.text import yaml_text
 from xds.kinds.authored import Authored, Strict
 from xds.kinds.crds.bounds import BOUNDS
 from xds.kinds.crds.definitions import all_crds, crd
 from xds.kinds.crds.schema import Unschematic, field_schema
-from xds.kinds.crds.text import yaml_text
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.registry import KINDS, to_plain
 from xds.kinds.virtual_service import VirtualService

@@ -1,0 +1,23 @@
+"""Which texts are addresses, and in which form they are sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from xds.decoders.addresses import canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("10.1.2.3", "10.1.2.3"),
+        ("10.1.2.3/8", "10.0.0.0/8"),
+        ("FE80:0::1", "fe80::1"),
+        ("0.0.0.0", None),
+        ("nowhere", None),
+        ("fe80::1%eth0", None),
+        ("fe80::%a\nb/128", None),
+    ],
+)
+def test_addresses(text: str, sent: str | None) -> None:
+    assert canonical(text) == sent
