@@ -64,7 +64,7 @@ class Cluster:
         return SecretStore(CoreV1Api(self._api), self._settings.namespace, CA_SECRET, passphrase)
 
     async def serve(self, control_plane: ControlPlane) -> None:
-        """Do what is to be done in the cluster while ``control_plane`` serves. Errors: what ends that; OSError."""
+        """Do what is to be done in the cluster while ``control_plane`` serves. Errors: what ends that."""
         companions = {**self._reporting(control_plane), **self._certified(control_plane)}
         stop = asyncio.Event()
         try:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+import msgspec
+
 from xds.admin import refusals
 from xds.admin.exposition import Metric
 from xds.admin.status import CaReport, KnownObject, ProxySync, SentResource, Sync, TypeSync
@@ -18,6 +20,7 @@ from xds.findings import Findings
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef
 from xds.server import Rejected, Rejection, SnapshotCache, State, StreamStatus, TypeStatus
+from xds.sources.changes import Watching
 from xds.sources.store import ObjectStore
 from xds.wire.codec import to_plain
 from xds.wire.resource import Resource
@@ -77,6 +80,11 @@ class Convergence:
     def objects(self) -> Iterable[KnownObject]:
         """The objects in force, sorted."""
         return [KnownObject(each.ref, each.origin, each.generation) for each in self._store]
+
+    def sources(self) -> Mapping[str, Any]:
+        """How well sources are being read, those that can tell, by name; JSON types."""
+        watching = [each for each in self._findings.sources if isinstance(each, Watching)]
+        return {each.name: msgspec.to_builtins(each.health()) for each in watching}
 
     def ca(self) -> CaReport | None:
         """The mesh's certificate authority; None where there is none."""

@@ -31,7 +31,7 @@ class Findings:
         self._store = store
         self._builder = builder
         self._graph = graph
-        self._sources = sources
+        self.sources = sources
         self._known: tuple[Problem, ...] = ()
         self._placed: dict[Problem, Origin | None] = {}
         self._news = asyncio.Event()
@@ -76,7 +76,7 @@ class Findings:
         known = self._store.get(problem.at.object)
         if known is None:
             return None
-        return await asyncio.to_thread(self._sources[0].locate, problem.at, known.origin)
+        return await asyncio.to_thread(self.sources[0].locate, problem.at, known.origin)
 
 
 def _log_new(now: Iterable[Problem], before: Sequence[Problem]) -> None:

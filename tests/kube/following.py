@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
+from tests.kube.waiting import until
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef, Origin
 from xds.sources.changes import Replaced, Transaction
 from xds.sources.kube_health import KindHealth
 from xds.sources.kubernetes import KubernetesSource
 from xds.sources.store import ObjectStore
-
-DEADLINE_S: Final = 40.0
 
 
 class Following:
@@ -74,10 +73,3 @@ async def following(client: Any, *, synced: bool = True, **named: str) -> AsyncI
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-
-
-async def until(holds: Callable[[], bool], seconds: float = DEADLINE_S) -> None:
-    """Return when it holds. Errors: TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - what is waited for is a state of others
-            await asyncio.sleep(0.01)

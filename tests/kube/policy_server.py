@@ -105,10 +105,3 @@ async def running(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         task.cancel()
         results = await asyncio.gather(task, return_exceptions=True)
         assert isinstance(results[0], asyncio.CancelledError), results
-
-
-async def until(holds: Callable[[], object], limit_s: float = 20.0) -> None:
-    """Return when it holds. Errors: TimeoutError."""
-    async with asyncio.timeout(limit_s):
-        while not await asyncio.to_thread(holds):  # noqa: ASYNC110 (the API server is asked)
-            await asyncio.sleep(0.05)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.kube.api_server import ApiServer
+from tests.kube.waiting import until
 from xds.cluster_tokens import ClusterTokens
 from xds.server import Denied, Peer, Reason
 
@@ -60,8 +61,7 @@ async def test_while_the_api_server_is_away_its_keys_decide(own_api_server: ApiS
     good, other = token(own_api_server, "web"), token(own_api_server, "web", audience="somebody-else")
     tokens = ClusterTokens(own_api_server.client(), "cluster.local")
     async with following(tokens), asyncio.timeout(30):
-        while not tokens.keys_known:  # noqa: ASYNC110 (nobody is told)
-            await asyncio.sleep(0.05)
+        await until(lambda: tokens.keys_known)
         await asyncio.to_thread(own_api_server.stop)
         caller = await tokens.caller(peer(good))
         assert caller is not None

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.kube.api_server import ApiServer
-from tests.kube.policy_server import until
+from tests.kube.waiting import until
 from xds.controllers.leader_election import LeaderElection
 
 ELECTOR = """

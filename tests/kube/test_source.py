@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
+from pathlib import Path
 from typing import Any
 
 from kubernetes import client as api
 
 from tests.kube.api_server import ApiServer
-from tests.kube.following import following, until
+from tests.kube.following import following
+from tests.kube.waiting import until
+from xds.controllers.rest import Rest
 from xds.model.refs import ObjectRef
 from xds.sources.changes import Changed, Replaced
 
@@ -52,6 +56,30 @@ async def test_a_list_of_several_pages_is_whole(api_server: ApiServer, namespace
     async with following(api_server.client()) as seen:
         assert len([ref for ref in seen.first if ref.namespace == namespace and ref.kind == "Service"]) == 520
         assert seen.source.health().kinds["services"].objects >= 520
+
+
+async def test_what_is_nested_too_deep_to_read_hides_nothing_else(
+    api_server: ApiServer, namespace: str, tmp_path: Path
+) -> None:
+    """Who may write any object may nest its metadata by thousands, which the API server keeps."""
+    deep, beside, later = (ObjectRef("", "Service", namespace, name) for name in ("deep", "beside", "later"))
+    owned = {"manager": "x", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": "DEEP"}
+    text = json.dumps({**service(namespace, "deep"), "metadata": {"name": "deep", "managedFields": [owned]}})
+    (tmp_path / "deep.json").write_text(text.replace('"DEEP"', '{"f:a":' * 3000 + "{}" + "}" * 3000))
+    path = f"/api/v1/namespaces/{namespace}/services"
+
+    def write() -> None:
+        api_server.kubectl("create", "--raw", path, "-f", str(tmp_path / "deep.json"))
+
+    async with following(api_server.client()) as seen:
+        await asyncio.to_thread(write)
+        await asyncio.to_thread(api_server.apply, service(namespace, "beside"))
+        await until(lambda: seen.has(deep) and seen.has(beside))
+    async with following(api_server.client()) as seen:
+        assert {deep, beside} <= seen.first
+        await asyncio.to_thread(api_server.apply, service(namespace, "later"))
+        await until(lambda: seen.has(later))
+    assert (await asyncio.to_thread(Rest(api_server.client()).get, f"{path}/deep"))["metadata"]["name"] == "deep"
 
 
 async def test_pods_that_are_over_are_gone(api_server: ApiServer, namespace: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.kube.api_server import ApiServer
-from tests.kube.following import following, until
+from tests.kube.following import following
+from tests.kube.waiting import until
 from xds.model.refs import ObjectRef
 from xds.sources.kube_client import Expired, KubeClient
 

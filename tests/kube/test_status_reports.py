@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.kube.api_server import ApiServer
-from tests.kube.policy_server import apply_services, get, policy_server, reviews, running, until
+from tests.kube.policy_server import apply_services, get, policy_server, reviews, running
+from tests.kube.waiting import until_there
 from xds.controllers.live_count import LiveCount, RejectedBy
 from xds.controllers.object_events import ObjectEvents
 from xds.controllers.reports import Replica, ReportReader, ReportWriter
@@ -64,10 +65,10 @@ async def test_the_counts_of_all_control_planes_are_added(server: ApiServer) -> 
     reader = ReportReader(server.client(), "default", "r1")
     writers = [one.writer(server, "plait-1"), other.writer(server, "plait-2")]
     async with running(writers[0].run), running(writers[1].run), running(reader.run):
-        await until(lambda: (reader.counts or {}).get(REF) == LiveCount(3, 5, other.count.rejections, 1))
+        await until_there(lambda: (reader.counts or {}).get(REF) == LiveCount(3, 5, other.count.rejections, 1))
         assert reader.ca == {pod: {"ca_version": "7", "blocked_by": []} for pod in ("plait-1", "plait-2")}
         one.count, one.generation = LiveCount(0, 2), 2
-        await until(lambda: (reader.counts or {}).get(REF) == LiveCount(1, 5, other.count.rejections, 1))
+        await until_there(lambda: (reader.counts or {}).get(REF) == LiveCount(1, 5, other.count.rejections, 1))
     found = get(server, "configmap", "plait-report-plait-1")
     assert found["metadata"]["labels"] == {"app.kubernetes.io/part-of": "plait", "plait/report": "r1"}
     (owner,) = found["metadata"]["ownerReferences"]
@@ -88,10 +89,10 @@ async def test_reports_of_the_dead_and_of_strangers_do_not_count(server: ApiServ
         server.kubectl("delete", "configmap", f"plait-report-{name}", "--ignore-not-found")
     reader = ReportReader(server.client(), "default", "r1")
     async with running(alive.writer(server, "plait-3").run), running(reader.run):
-        await until(lambda: (reader.counts or {}).get(REF) == LiveCount(1, 1, (), 1))
+        await until_there(lambda: (reader.counts or {}).get(REF) == LiveCount(1, 1, (), 1))
         server.kubectl("delete", "configmap", "plait-report-plait-3")
         alive.count = LiveCount(0, 1)
-        await until(lambda: (reader.counts or {}).get(REF) == LiveCount(0, 1, (), 1))
+        await until_there(lambda: (reader.counts or {}).get(REF) == LiveCount(0, 1, (), 1))
 
 
 async def test_what_does_not_change_is_not_written_but_for_a_sign_of_life(server: ApiServer) -> None:
@@ -101,11 +102,11 @@ async def test_what_does_not_change_is_not_written_but_for_a_sign_of_life(server
         return str(get(server, "configmap", "plait-report-plait-4")["metadata"]["resourceVersion"])
 
     async with running(steady.writer(server, "plait-4").run):
-        await until(lambda: "plait-report-plait-4" in server.kubectl("get", "configmap").stdout)
+        await until_there(lambda: "plait-report-plait-4" in server.kubectl("get", "configmap").stdout)
         before, rounds = version(), steady.rounds
-        await until(lambda: steady.rounds >= rounds + 2)
+        await until_there(lambda: steady.rounds >= rounds + 2)
         assert version() == before
-        await until(lambda: version() != before)
+        await until_there(lambda: version() != before)
 
 
 def events_of(server: ApiServer, name: str) -> dict[tuple[str, str], dict[str, Any]]:
@@ -122,18 +123,18 @@ async def test_refused_objects_have_events(server: ApiServer) -> None:
         return ObjectEvents(server.client(), Replica("default", pod), lambda: problems, lambda: counts)
 
     async with running(events("plait-1").run):
-        await until(lambda: ("Warning", "field.integer") in events_of(server, "reviews"))
+        await until_there(lambda: ("Warning", "field.integer") in events_of(server, "reviews"))
         described = server.kubectl("describe", "virtualservice", "reviews").stdout
         assert "spec.http[0]: must be a whole number [field.integer]" in described
         problems.clear()
-        await until(lambda: ("Normal", "Accepted") in events_of(server, "reviews"))
+        await until_there(lambda: ("Normal", "Accepted") in events_of(server, "reviews"))
         problems.append(trouble)
-        await until(lambda: events_of(server, "reviews")["Warning", "field.integer"]["count"] == 2)
+        await until_there(lambda: events_of(server, "reviews")["Warning", "field.integer"]["count"] == 2)
         counts[reviews("ratings")] = LiveCount(0, 1, (RejectedBy("web.shop", "no such cluster", "route"),))
-        await until(lambda: ("Warning", "Rejected") in events_of(server, "ratings"))
+        await until_there(lambda: ("Warning", "Rejected") in events_of(server, "ratings"))
     async with running(events("plait-2").run):  # the next leader does not say it again, but what is new
         problems.append(Problem(FieldRef(reviews("ratings")), "host.unknown", "is nowhere"))
-        await until(lambda: ("Warning", "host.unknown") in events_of(server, "ratings"))
+        await until_there(lambda: ("Warning", "host.unknown") in events_of(server, "ratings"))
     assert events_of(server, "reviews")["Warning", "field.integer"]["count"] == 2
     message = events_of(server, "ratings")["Warning", "Rejected"]["message"]
     assert message == "rejected by web.shop: no such cluster (resource route)"
@@ -144,6 +145,6 @@ async def test_a_storm_is_held_back(server: ApiServer) -> None:
     problems = [Problem(FieldRef(reviews("storm")), f"code.{n}", "is wrong") for n in range(90)]
     events = ObjectEvents(server.client(), Replica("default", "plait-1"), lambda: problems, dict)
     async with running(events.run):
-        await until(lambda: len(events_of(server, "storm")) >= 50)
+        await until_there(lambda: len(events_of(server, "storm")) >= 50)
         assert len(events_of(server, "storm")) < 75
-        await until(lambda: len(events_of(server, "storm")) == 90)
+        await until_there(lambda: len(events_of(server, "storm")) == 90)

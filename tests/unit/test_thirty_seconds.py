@@ -22,6 +22,16 @@ _ROOT = Path(__file__).resolve().parents[2]
         ("Why did delta send a removal?", "xds/server/delta.py", "take_removals("),
         ("Does the injector give a pod a sidecar?", "xds/model/injection.py", "def decide("),
         ("Where are the rules of interception made?", "xds/model/interception.py", "def rules("),
+        ("Where does the injector add containers?", "xds/webhooks/inject/inject.py", "def inject("),
+        ("What is in the sidecar's container?", "xds/webhooks/inject/proxy.py", "def container("),
+        ("Why was an object refused when it was applied?", "xds/webhooks/validate.py", "def validate("),
+        ("What writes status?", "xds/controllers/status.py", "class StatusWriter"),
+        ("Which of several control planes leads?", "xds/controllers/leader_election.py", "class LeaderElection"),
+        ("Which RBAC rules does the control plane need?", "xds/install/access.py", "def cluster_role("),
+        ("Which values can be chosen when it is installed?", "xds/install/values.py", "class Values"),
+        ("Which kinds of a cluster are read?", "xds/sources/kube_kinds.py", "def watched_kinds("),
+        ("What becomes of a watch that breaks?", "xds/sources/kube_watch.py", "class KindWatch"),
+        ("What does a CRD refuse?", "xds/kinds/crds/rules.py", "def rules("),
     ],
 )
 def test_the_answer_is_where_its_name_says(question: str, path: str, name: str) -> None:

@@ -40,6 +40,7 @@ def app(status: Status) -> Starlette:
         "/debug/refusals": pages.refusals,
         "/debug/workloads": pages.workloads,
         "/debug/ca": pages.ca,
+        "/debug/sources": pages.sources,
     }
     return Starlette(routes=[Route(path, page) for path, page in routes.items()])
 
@@ -83,7 +84,7 @@ class _Pages:
     async def debug(self, request: Request) -> Response:
         """The pages below."""
         own = ["/debug/syncz", "/debug/config_dump?proxy=", "/debug/problems", "/debug/registryz"]
-        return _Json([*own, "/debug/audit", "/debug/refusals", "/debug/workloads", "/debug/ca"])
+        return _Json([*own, "/debug/audit", "/debug/refusals", "/debug/workloads", "/debug/ca", "/debug/sources"])
 
     async def syncz(self, request: Request) -> Response:
         """Every connected proxy, type by type."""
@@ -133,6 +134,10 @@ class _Pages:
             if only in {"", each.pod.namespace}:
                 found.append(refusals.workload(each))
         return _Json(found)
+
+    async def sources(self, request: Request) -> Response:
+        """How well what is watched is being read: of a cluster each kind, its version, its age, what is in doubt."""
+        return _Json(self._status.sources())
 
     async def ca(self, request: Request) -> Response:
         """Where the certificate authority stands; 404 where there is none."""

@@ -128,6 +128,10 @@ class Status(Protocol):
         """All workloads, and what each takes from its callers."""
         ...
 
+    def sources(self) -> Mapping[str, Any]:
+        """How well sources are being read, those that can tell, by name; JSON types."""
+        ...
+
     def ca(self) -> CaReport | None:
         """The mesh's certificate authority; None where there is none."""
         ...

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,8 +17,13 @@ from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document, stdout
 from xds.cli.where import Where
+from xds.cli.where import found as place_of
 from xds.explain.analyze.report import RANK, Listed, Suppression, listed, shown
 from xds.model.problem import Severity
+
+if TYPE_CHECKING:
+    from xds.cli.cluster import Cluster
+    from xds.local.state import MeshEntry
 
 app = typer_app()
 
@@ -93,7 +98,16 @@ def _in_force(where: Where) -> list[Listed]:
     found = asked.ask("/debug/problems")
     if not isinstance(found, list):
         raise Failure(f"the control plane at {asked.name} does not tell its problems")
-    return found
+    place = None if where.http else place_of(where)
+    beyond = _unread(place) if place is not None else []
+    return sorted([*found, *beyond], key=lambda each: -RANK[Severity(each["level"])])
+
+
+def _unread(place: MeshEntry | Cluster) -> list[Listed]:
+    from xds.cli.unread import unread
+    from xds.local.state import MeshEntry
+
+    return [] if isinstance(place, MeshEntry) else list(unread(place))
 
 
 def _print(found: Sequence[Listed]) -> None:

@@ -14,12 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from xds.bootstrap import ADMIN_PORT
-from xds.cli.failure import Failure, Unreachable
+from xds.cli.failure import Failure, Unreachable, in_short
 from xds.cli.target import Candidate
-from xds.decoders.workloads import TEMPLATE_HASH
+from xds.decoders.workloads import owner_of
 from xds.kinds.pod import Pod
 from xds.model.api_path import collection
 from xds.model.injection import PROXY
+from xds.model.shallow import read
 
 ADMIN_PAGES: Final = 15014
 """The port of the control plane's pages, on loopback of its pods."""
@@ -33,6 +34,9 @@ _SAID: Final = re.compile(r'"message":\s*"((?:[^"\\]|\\.)*)"')
 class _Page(msgspec.Struct, frozen=True, rename="camel"):
     items: tuple[msgspec.Raw, ...] = ()
     metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+_PAGES: Final = msgspec.json.Decoder(_Page)
 
 
 def cluster(kubeconfig: str, context: str = "") -> Cluster:
@@ -74,7 +78,7 @@ class Cluster:
         after = ""
         while True:
             query = {"labelSelector": labels, "continue": after, "limit": str(_AT_ONCE)}
-            page = msgspec.json.decode(self.get(path, query), type=_Page)
+            page = read(_PAGES.decode, self.get(path, query))
             yield from page.items
             after = page.metadata.get("continue", "")
             if not after:
@@ -96,7 +100,7 @@ class Cluster:
             answer = client.call_api(*request, _request_timeout=_TIMEOUT_S)
             body: bytes = answer.read()
         except urllib3.exceptions.HTTPError as error:
-            raise Unreachable(f"the API server of {self.name} does not answer: {error}") from None
+            raise Unreachable(f"the API server of {self.name} does not answer: {in_short(error)}") from None
         if answer.status != 200:
             raise Failure(f"{self.name}: {path}: {_refusal(body.decode(errors='replace'), answer.status)}")
         return body
@@ -126,18 +130,7 @@ class Cluster:
 
 def candidate(pod: Pod) -> Candidate:
     """What users may call the pod."""
-    return Candidate(pod.metadata.namespace, pod.metadata.name, *workload_of(pod))
-
-
-def workload_of(pod: Pod) -> tuple[str, str]:
-    """Name and kind of what made the pod; empty when nobody is known to have."""
-    owner = next((each for each in pod.metadata.owner_references if each.controller), None)
-    if owner is None:
-        return "", ""
-    suffix = pod.metadata.labels.get(TEMPLATE_HASH, "")
-    if owner.kind == "ReplicaSet" and suffix:
-        return owner.name.removesuffix(f"-{suffix}"), "Deployment"
-    return owner.name, owner.kind
+    return Candidate(pod.metadata.namespace, pod.metadata.name, *owner_of(pod))
 
 
 class PodPages:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from xds.cli.failure import Failure, Unreachable
+from xds.cli.failure import Failure, Unreachable, in_short
 from xds.cli.installation import connected, said
 from xds.kinds.crds.definitions import OURS, Definition
 from xds.kinds.crds.installed import joined, why_not
@@ -104,7 +104,7 @@ class Definitions:
                 return None
             raise Failure(f"{name}: {said(error)} ({error.status})") from None
         except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise Unreachable(f"the API server at {self._where} does not answer: {error}") from None
+            raise Unreachable(f"the API server at {self._where} does not answer: {in_short(error)}") from None
         return found
 
 

@@ -9,3 +9,9 @@ class Failure(Exception):
 
 class Unreachable(Failure):
     """Nobody answers there."""
+
+
+def in_short(error: Exception) -> str:
+    """Why an HTTP request of urllib3 failed, without the address and the retries that its own text tells first."""
+    text = str(getattr(error, "reason", None) or error)
+    return text.rpartition("): ")[2].removeprefix("Failed to establish a new connection: ") or text

@@ -48,9 +48,36 @@ class Chosen:
         named = {"revision": self.revision, "namespace": self.namespace}
         try:
             given = of.merge(_file(self.values), of.of_assignments(self.assignments or ()))
-            return of.read({**given, **{name: text for name, text in named.items() if text is not None}})
+            values = of.read({**given, **{name: text for name, text in named.items() if text is not None}})
         except of.ValuesError as error:
             raise Failure(f"values: {error}") from None
+        _judge_mesh_config(values)
+        return values
+
+
+def _judge_mesh_config(values: Values) -> None:
+    """Say what is wrong with ``meshConfig`` before a control plane falls back from it. Errors: Failure."""
+    from xds.decoders.mesh_config import decode
+    from xds.decoders.row import Authored
+    from xds.decoders.shape.decode import Place, decode_object
+    from xds.kinds.mesh_config import MeshConfig
+    from xds.model.problem import Problems, Severity
+    from xds.model.refs import Origin
+
+    head = {"apiVersion": MeshConfig.KIND.api_versions[0], "kind": MeshConfig.KIND.name, "metadata": {}}
+    decoded, found = decode_object({**head, "spec": dict(values.mesh_config)}, Place(Origin(""))), Problems()
+    for each in decoded.objects:
+        tuple(decode(Authored(each.ref, each.struct, found)))
+    problems = (*decoded.problems, *found)
+    told = [
+        (each.severity, f"values: meshConfig{each.at.dotted.removeprefix('spec')}: {each.message}") for each in problems
+    ]
+    errors = [text for severity, text in told if severity is Severity.ERROR]
+    if errors:
+        raise Failure("; ".join(errors))
+    for severity, text in told:
+        if severity is Severity.WARNING:
+            typer.echo(f"plait: warning: {text}", err=True)
 
 
 def install(

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from xds.cli.failure import Failure, Unreachable
+from xds.cli.failure import Failure, Unreachable, in_short
 from xds.cli.where import usual_kubeconfig
 from xds.install.objects import Json
 from xds.install.progress import available, why_not
@@ -158,7 +158,7 @@ class Installation:
         except ResourceNotFoundError:
             raise Failure(f"{about}: the API server at {self._host} has no such kind") from None
         except HTTPError as error:
-            raise Unreachable(f"the API server at {self._host} does not answer: {error}") from None
+            raise Unreachable(f"the API server at {self._host} does not answer: {in_short(error)}") from None
         return json.loads(answer.data) if hasattr(answer, "data") else answer
 
 
@@ -169,7 +169,7 @@ def connected(kubeconfig: str, context: str) -> Any:
     try:
         return connect(Path(kubeconfig) if kubeconfig else None, context=context)
     except NoCluster as error:
-        raise Failure(f"{error}; say which cluster with --kubeconfig") from None
+        raise Failure(f"{error}; say which cluster with --kubeconfig and --context") from None
 
 
 def said(error: Any) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from xds.cli.cluster import workload_of
 from xds.decoders.build import Builder
+from xds.decoders.workloads import owner_of
 from xds.explain.analyze import analyze
 from xds.kinds.pod import Pod
 from xds.kinds.service import Service
@@ -96,7 +96,7 @@ def _owned(specs: Iterable[PodSpec], objects: Iterable[AuthoredObject]) -> Itera
     pods = {(each.ref.namespace, each.ref.name): each.struct for each in objects if isinstance(each.struct, Pod)}
     for spec in specs:
         pod = pods.get((spec.namespace, spec.name))
-        name, kind = workload_of(pod) if pod is not None else ("", "")
+        name, kind = owner_of(pod) if pod is not None else ("", "")
         yield replace(spec, workload=name, workload_kind=kind) if name else spec
 
 

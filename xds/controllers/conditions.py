@@ -59,6 +59,9 @@ def conditions(
     """
     errors = [each for each in problems if each.severity is Severity.ERROR]
     found = (_refused(errors, prefix) if errors else _accepted(problems, generation, prefix),)
+    if errors and count is not None and generation and not count.total:
+        # Nobody uses it because it is refused: who waits for it to be live must not be told that it is.
+        return (*found, Condition(f"{prefix}{LIVE}", False, "NotAccepted", str(count), generation))
     if count is None or not generation:
         return found if generation else (*found, Condition(f"{prefix}{LIVE}", False, "NotAccepted", "Live 0 of 0"))
     return found if count.generation < generation else (*found, _live(count, generation, prefix))
@@ -85,8 +88,17 @@ def _sentences(problems: Iterable[Problem]) -> str:
 
 
 def shortened(text: str) -> str:
-    """``text``, cut where it is too long for people."""
-    return text if len(text) <= _MOST_MESSAGE else f"{text[: _MOST_MESSAGE - 4]} ..."
+    """``text``, cut where it is too long for people, and without what would move the cursor of their terminals."""
+    cut = text if len(text) <= _MOST_MESSAGE else f"{text[: _MOST_MESSAGE - 4]} ..."
+    return cut if cut.isprintable() else "".join(each if each.isprintable() else "?" for each in cut)
+
+
+def stated(found: Json) -> list[Json]:
+    """The conditions of an object of the API, in whose status others write, too: what is none is left out."""
+    status = found.get("status")
+    known = status.get("conditions") if isinstance(status, dict) else None
+    every = known if isinstance(known, list) else []
+    return [each for each in every if isinstance(each, dict) and isinstance(each.get("type"), str)]
 
 
 def _live(count: LiveCount, generation: int, prefix: str) -> Condition:
@@ -132,13 +144,21 @@ def says(known: Json, wanted: Condition, generation: int) -> bool:
     ):
         return False
     observed = known.get("observedGeneration")
-    return observed is None or int(observed) == (wanted.generation or generation)
+    return observed is None or _whole(observed) == (wanted.generation or generation)
 
 
 def read(found: Json) -> Condition:
     """A condition of the API as ours."""
-    true, generation = found.get("status") == "True", int(found.get("observedGeneration") or 0)
-    return Condition(found.get("type", ""), true, found.get("reason", ""), found.get("message", ""), generation)
+    true, generation = found.get("status") == "True", _whole(found.get("observedGeneration") or 0)
+    reason, message = str(found.get("reason", "")), str(found.get("message", ""))
+    return Condition(found.get("type", ""), true, reason, message, generation)
+
+
+def _whole(value: object) -> int:
+    """A number that is text in the schemas of some; -1 for what is none."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else -1
+    return value if isinstance(value, int) and not isinstance(value, bool) else -1
 
 
 def _plain(condition: Condition, generation: int, since: str) -> Json:

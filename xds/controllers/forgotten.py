@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
-from xds.controllers.conditions import prefix_of, types_of
+from xds.controllers.conditions import prefix_of, stated, types_of
 from xds.controllers.policies import Places, Served
 from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest
 from xds.model.api_path import collection, item
@@ -25,7 +25,7 @@ def forget_conditions(api_client: Any, revision: str) -> int:
 
 
 def _forget(rest: Rest, served: Served, found: Json, types: Collection[str]) -> bool:
-    metadata, known = found["metadata"], (found.get("status") or {}).get("conditions") or []
+    metadata, known = found["metadata"], stated(found)
     kept = [each for each in known if each.get("type") not in types]
     if len(kept) == len(known):
         return False

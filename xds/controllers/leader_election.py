@@ -11,7 +11,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -25,23 +24,15 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+# Others take over when they have seen no renewal for so long, by their own clock.
+_LEASE: Final = timedelta(seconds=10)
+# A holder that could not renew for so long stops leading: before anybody else may begin.
+_RENEW_DEADLINE_S: Final = 7.0
+# How often it is renewed, and looked at by others; up to a quarter more, so that they do not come all at once.
+_RETRY_S: Final = 2.0
 _CALL_S: Final = 3.0
 _RELEASE_S: Final = 2.0
 _WORK_AGAIN_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How long a lease holds without renewal, when its holder gives up, how often it is looked at."""
-
-    lease: timedelta = timedelta(seconds=10)
-    """Others take over when they have seen no renewal for so long, by their own clock."""
-
-    renew_deadline: timedelta = timedelta(seconds=7)
-    """A holder that could not renew for so long stops leading: before anybody else may begin."""
-
-    retry: timedelta = timedelta(seconds=2)
-    """How often it is renewed, and looked at by others; up to a quarter more, so that they do not come all at once."""
 
 
 class LeaderElection:
@@ -50,11 +41,8 @@ class LeaderElection:
     Whoever is killed is followed within the lease and a moment; whoever ends is followed at the next look.
     """
 
-    def __init__(
-        self, api_client: Any, namespace: str, name: str, identity: str, *, timing: Timing | None = None
-    ) -> None:
-        self._timing = timing or Timing()
-        self._lease = Lease(api_client, namespace, name, identity, self._timing.lease, timeout_s=_CALL_S)
+    def __init__(self, api_client: Any, namespace: str, name: str, identity: str) -> None:
+        self._lease = Lease(api_client, namespace, name, identity, _LEASE, timeout_s=_CALL_S)
         self._identity = identity
         # Its own: slow calls of others must not keep the lease from being renewed.
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="lease")
@@ -74,10 +62,6 @@ class LeaderElection:
     def holder(self) -> str:
         """Who held the lease when it was last looked at; empty: nobody."""
         return self._lease.holder
-
-    async def led(self) -> None:
-        """Return when this one leads."""
-        await self._won.wait()
 
     async def run(self) -> None:
         """Take part, for ever; when cancelled, the works are ended and the lease is given up."""
@@ -115,7 +99,7 @@ class LeaderElection:
     async def _round(self) -> float:
         """Renew, or try to take; answers how long to wait until the next."""
         began = time.monotonic()
-        pause = self._timing.retry.total_seconds() * random.uniform(1.0, 1.25)
+        pause = _RETRY_S * random.uniform(1.0, 1.25)
         try:
             async with asyncio.timeout(self._patience_s(began)):
                 held = await self._in_thread(self._lease.hold)
@@ -124,7 +108,7 @@ class LeaderElection:
             self._note(error)
             held = None
         if held:
-            self._until = began + self._timing.renew_deadline.total_seconds()
+            self._until = began + _RENEW_DEADLINE_S
             self._win()
         elif held is False or not self.leading:
             self._lose()

@@ -84,7 +84,7 @@ def decode(text: str) -> Report:
             for name, (live, total, generation) in names.items()
         }
         return Report(counts, dict(whole["ca"]), int(whole["dropped"]))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise Unreadable(f"{type(error).__name__}: {error}") from None
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from kubernetes.client.exceptions import ApiException
 
 from xds.controllers.rounds import TIMEOUT_S
+from xds.model.shallow import read
 
 ABSENT: Final = 404
 CONFLICT: Final = 409
@@ -63,7 +64,7 @@ class Rest:
         text = answer.read()
         if not 200 <= answer.status < 300:
             raise ApiException(http_resp=answer)
-        found: Json = json.loads(text)
+        found: Json = read(json.loads, text)
         return found
 
 

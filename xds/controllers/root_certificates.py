@@ -15,6 +15,7 @@ from kubernetes.client.exceptions import ApiException
 
 from xds.controllers.rounds import TIMEOUT_S, Rounds, reason
 from xds.events import Event
+from xds.model.shallow import read
 from xds.model.well_known import OURS, PRODUCT, ROOTS_CONFIG_MAP, ROOTS_KEY
 
 log = structlog.get_logger()
@@ -47,6 +48,9 @@ class _ListMetadata(msgspec.Struct, frozen=True, rename={"next": "continue"}):
 class _Listing(msgspec.Struct, frozen=True):
     metadata: _ListMetadata
     items: list[_ConfigMap]
+
+
+_LISTINGS: Final = msgspec.json.Decoder(_Listing)
 
 
 class RootCertificates:
@@ -112,6 +116,8 @@ class RootCertificates:
             if not _is_going(error) and why != told:
                 log.warning(Event.ROOT_CERTIFICATES_NOT_WRITTEN, namespace=namespace, reason=why)
             return False
+        except RecursionError:
+            pass  # it was written: the answer is too deep to read, by what somebody else has put there
         self._stands[namespace] = roots
         return True
 
@@ -144,7 +150,7 @@ class RootCertificates:
                 _preload_content=False,
                 _request_timeout=TIMEOUT_S,
             )
-            page = msgspec.json.decode(answer.data, type=_Listing)
+            page = read(_LISTINGS.decode, answer.data)
             for each in page.items:
                 found[each.metadata.namespace] = (each.data or {}).get(ROOTS_KEY, "")
             after = page.metadata.next

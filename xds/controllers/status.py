@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import structlog
 from kubernetes.client.exceptions import ApiException
 
-from xds.controllers.conditions import conditions, merged, prefix_of, types_of
+from xds.controllers.conditions import conditions, merged, prefix_of, stated, types_of
 from xds.controllers.live_count import NOWHERE, LiveCount
 from xds.controllers.policies import POLICY_KINDS, Places, Served, is_policy
 from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest, is_of_server
@@ -126,7 +126,7 @@ class StatusWriter:
             return None
         found = self._rest.get(served.path(ref))
         metadata, now = found["metadata"], datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        known = (found.get("status") or {}).get("conditions") or []
+        known = stated(found)
         new = merged(known, wanted.conditions, metadata.get("generation", 0), now)
         if new is None:
             return False
@@ -170,5 +170,5 @@ def _ref(kind: Kind, found: Json) -> ObjectRef:
 
 
 def _ours(found: Json, prefix: str) -> list[Json]:
-    known = (found.get("status") or {}).get("conditions") or []
+    known = stated(found)
     return [each for each in known if each.get("type") in types_of(prefix)]

@@ -14,6 +14,7 @@ from xds.model.injection import INJECT, PROXY, REVISION, STATUS
 from xds.model.labels import labels
 from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL
 from xds.model.snapshot import Input, Table
+from xds.model.well_known import TEMPLATE_HASH
 from xds.model.workload import Injection, Namespace, NodeLocality, Workload
 
 REGION = "topology.kubernetes.io/region"
@@ -21,7 +22,6 @@ ZONE = "topology.kubernetes.io/zone"
 SUBZONE = "topology.istio.io/subzone"
 OWN_LOCALITY = ("istio-locality", "topology.istio.io/locality")
 _CAPTURE = "traffic.sidecar.istio.io/"
-TEMPLATE_HASH = "pod-template-hash"
 _ALIVE = ("Pending", "Running")
 
 
@@ -36,6 +36,7 @@ def decode_pod(authored: Authored) -> Iterator[Row]:
         for port in container.ports
         if port.name and port.protocol == "TCP"
     )
+    owner, owner_kind = owner_of(struct)
     pod = Workload(
         ref=authored.ref,
         labels=labels(struct.metadata.labels),
@@ -45,8 +46,8 @@ def decode_pod(authored: Authored) -> Iterator[Row]:
         locality=_own_locality(struct),
         ports=ports,
         hostname=struct.spec.hostname,
-        owner=_owner(struct),
-        owner_kind=_owner_kind(struct),
+        owner=owner,
+        owner_kind=owner_kind,
         injection=_injection(struct),
         captured=_captured(struct.metadata.annotations),
         not_captured=_ports(struct.metadata.annotations.get(f"{_CAPTURE}excludeInboundPorts", "")),
@@ -58,15 +59,18 @@ def decode_pod(authored: Authored) -> Iterator[Row]:
         yield Row(Input(Table.ADDRESS, address), pod)
 
 
-def _owner(struct: PodStruct) -> str:
-    owner = next((each.name for each in struct.metadata.owner_references if each.controller), "")
+def owner_of(struct: PodStruct) -> tuple[str, str]:
+    """Name and kind of what made the pod, a Deployment rather than its ReplicaSet; empty when nobody is known to have.
+
+    Source: Kubernetes' label pod-template-hash, which is the end of a ReplicaSet's name.
+    """
+    owner = next((each for each in struct.metadata.owner_references if each.controller), None)
+    if owner is None:
+        return "", ""
     suffix = struct.metadata.labels.get(TEMPLATE_HASH, "")
-    return owner.removesuffix(f"-{suffix}") if suffix else owner
-
-
-def _owner_kind(struct: PodStruct) -> str:
-    kind = next((each.kind for each in struct.metadata.owner_references if each.controller), "")
-    return "Deployment" if kind == "ReplicaSet" and TEMPLATE_HASH in struct.metadata.labels else kind
+    if owner.kind == "ReplicaSet" and suffix:
+        return owner.name.removesuffix(f"-{suffix}"), "Deployment"
+    return owner.name, owner.kind
 
 
 def _injection(struct: PodStruct) -> Injection:

@@ -19,6 +19,7 @@ from xds.translators.authorization.policy import (
     domains,
     principals,
     request_principal,
+    starred,
     strangers,
 )
 
@@ -180,7 +181,7 @@ def _principal(pattern: str, found: str) -> bool:
 
 
 def _namespace(pattern: str, found: str) -> bool:
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), found) is not None
+    return starred(pattern, found)
 
 
 def _address(pattern: str, found: str) -> bool:

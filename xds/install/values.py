@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -148,7 +149,17 @@ def read(given: Mapping[str, Any]) -> Values:
     try:
         return msgspec.convert(merge(to_plain(Values()), given), Values)
     except msgspec.ValidationError as error:
-        raise ValuesError(str(error).replace("`$.", "`")) from None
+        raise ValuesError(f"{str(error).replace('`$.', '`')}{_near(given)}") from None
+
+
+def _near(given: Mapping[str, Any]) -> str:
+    """What a name that is none of ours may have meant, and where all are explained."""
+    known = to_plain(Values())
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            return f" (did you mean {close[0]}?)" if close else "; install/chart/values.yaml explains all there are"
+    return ""
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

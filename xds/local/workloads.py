@@ -21,8 +21,8 @@ from xds.local.pods import Container, ContainerPort, EnvVar, ExecAction, HttpGet
 from xds.local.replicas import pod_names
 from xds.model.injection import Candidate, decide
 from xds.model.object import Object
+from xds.model.well_known import TEMPLATE_HASH
 
-TEMPLATE_HASH = "pod-template-hash"
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 

@@ -33,3 +33,6 @@ PART_OF: Final = "app.kubernetes.io/part-of"
 PRODUCT: Final = "plait"
 OURS: Final[Mapping[str, str]] = MappingProxyType({PART_OF: PRODUCT})
 """The label of all that is Plait's, by which it is found again."""
+
+TEMPLATE_HASH: Final = "pod-template-hash"
+"""The label of a Deployment's pods that tells its ReplicaSets apart; the end of their names."""

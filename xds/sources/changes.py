@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from xds.model.object import Object
 from xds.model.problem import Problem
@@ -42,6 +42,20 @@ class Changed:
 
 Transaction = Replaced | Changed
 """What is to be applied together: no state between is ever served."""
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A source that can tell how well it is being read."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    def health(self) -> object:
+        """How well each part of it is being read now: a dataclass of JSON types."""
+        ...
 
 
 class Source(Protocol):

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from xds import __version__
+from xds.model.shallow import read
 from xds.sources.kube_config import NoCluster
 
 PAGE_LIMIT_BYTES: Final = 64 * 1024 * 1024
@@ -253,7 +254,7 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
 
 def _decoded(decoder: msgspec.json.Decoder[T], text: bytes | bytearray | msgspec.Raw) -> T:
     try:
-        return decoder.decode(text)
+        return read(decoder.decode, text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreachable(f"the answer is none of an API server: {error}") from None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
+from yaml import YAMLError
 
 
 class NoCluster(Exception):
@@ -29,5 +30,8 @@ def connect(kubeconfig: Path | None, *, context: str = "") -> Any:
     except (ConfigException, OSError) as error:
         where = "no cluster around this process" if kubeconfig is None else f"kubeconfig {kubeconfig}"
         raise NoCluster(f"{where}: {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError, YAMLError):
+        # What the package says where a file is none: errors of its own code, on the file's content.
+        raise NoCluster(f"kubeconfig {kubeconfig}: is no kubeconfig") from None
     configuration.retries = 0
     return client.ApiClient(configuration)

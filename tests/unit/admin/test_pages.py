@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from xds.admin import refusals
-from xds.admin.app import app
+from xds.admin.app import app, health_app
 from xds.admin.exposition import Metric, Sample, render
 from xds.admin.status import CaReport, KnownObject, ProxySync, SentResource, Sync, TypeSync
 from xds.audit.naming import WorkloadSecurity
@@ -76,6 +76,9 @@ class FakeStatus:
         mtls = Mtls(MtlsMode.STRICT, ((9000, MtlsMode.DISABLE),))
         pod = ObjectRef("", "Pod", "shop", "web-0")
         return [WorkloadSecurity(pod, "web", "default", labels({"app": "web"}), ("10.0.0.1",), True, mtls)]
+
+    def sources(self) -> Mapping[str, Any]:
+        return {"kubernetes": {"kinds": {"pods": {"served": "v1", "synced": True}}}}
 
     def ca(self) -> CaReport | None:
         return self.authority
@@ -169,6 +172,17 @@ async def test_where_the_ca_stands() -> None:
     assert (page["blocked_by"], page["warnings"]) == (["a/b holds it"], [])
     assert page["since"] == page["not_after"] == THEN.isoformat()
     assert (await get("/debug/ca", FakeStatus(authority=None))).status_code == 404
+
+
+async def test_how_well_sources_are_read() -> None:
+    assert (await get("/debug/sources")).json()["kubernetes"]["kinds"]["pods"]["served"] == "v1"
+
+
+async def test_what_kubelets_reach_tells_nothing_of_the_configuration() -> None:
+    transport = httpx.ASGITransport(health_app(FakeStatus()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://plait") as client:
+        assert [(await client.get(f"/{page}")).status_code for page in ("live", "ready", "metrics")] == [200] * 3
+        assert (await client.get("/debug/registryz")).status_code == 404
 
 
 async def test_metrics() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xds.controllers.conditions import Condition, conditions, merged, prefix_of
+from xds.controllers.conditions import Condition, conditions, merged, prefix_of, read, says, stated
 from xds.controllers.live_count import LiveCount, RejectedBy
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
@@ -50,6 +50,13 @@ def test_a_refused_object_has_all_codes_and_the_prefix_of_its_revision() -> None
     ]
 
 
+def test_what_is_refused_and_used_by_nobody_is_not_live() -> None:
+    (_, live) = conditions([problem("a")], LiveCount(0, 0, (), 4), generation=4)
+    assert (live.true, live.reason, live.message, live.generation) == (False, "NotAccepted", "Live 0 of 0", 4)
+    (_, live) = conditions([problem("a")], LiveCount(2, 2, (), 4), generation=4)
+    assert (live.true, live.reason) == (True, "AllProxies")  # a finding beside it, and proxies that have the rest
+
+
 def test_those_that_rejected_are_named_a_few_of_many() -> None:
     rejections = tuple(RejectedBy(f"web-{n}.shop", "no", "r") for n in range(5))
     (_, live) = conditions([], LiveCount(0, 9, rejections, 1), generation=1)
@@ -89,3 +96,28 @@ def test_others_stay_ours_are_written_once_and_turn_only_with_their_status(
 
 def _pruned(condition: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in condition.items() if key != "observedGeneration"}
+
+
+def test_what_others_have_written_into_a_status_is_read_without_trust() -> None:
+    garbage: list[Any] = [
+        {},
+        {"status": None},
+        {"status": []},
+        {"status": {"conditions": "Accepted"}},
+        {"status": {"conditions": [1, None, "Accepted", {"type": ["Accepted"]}, {"status": "True"}]}},
+    ]
+    assert [stated(each) for each in garbage] == [[], [], [], [], []]
+    wanted = Condition("Accepted", True, "Accepted", "", 3)
+    odd: dict[str, Any] = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": ""}
+    numbers: list[Any] = ["three", [], {}, 10**30, True, "3"]
+    for observed in numbers:
+        (kept,) = stated({"status": {"conditions": [{**odd, "observedGeneration": observed}]}})
+        hash(read(kept))
+        assert says(kept, wanted, 3) is (observed == "3")
+        assert (merged([kept], (wanted,), 3, NOW) is None) is (observed == "3")
+    hash(read({"type": "Accepted", "reason": {}, "message": []}))
+
+
+def test_what_a_proxy_says_moves_no_cursor() -> None:
+    (_, live) = conditions([], LiveCount(0, 1, (RejectedBy("web.shop", "no\x1b[2J\u202e", "r"),), 1), generation=1)
+    assert live.message == "Live 0 of 1; rejected by web.shop: no?[2J?"

@@ -71,6 +71,10 @@ CASES = {
         WEB + routed(TO_WEB, hosts="[web, other.example.com]"),
         ["spec.hosts[1] virtual-service.host-unknown"],
     ),
+    "a gateway": (
+        WEB + routed(TO_WEB).replace("hosts:", "gateways: [edge, mesh], hosts:"),
+        ["spec.gateways[0] virtual-service.gateway-unserved"],
+    ),
     "two for one host": (
         WEB + routed(TO_WEB) + routed(TO_WEB, name="web-too"),
         ["spec.hosts[0] virtual-service.host-twice"],

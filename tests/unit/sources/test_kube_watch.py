@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.kube.following import until
+from tests.kube.waiting import until
 from tests.unit.sources.kube_scripted import EXPIRED, Answer, Asked, events, named, page, scripted
 from xds.decoders.shape.api_objects import ApiKind
 from xds.model.refs import ObjectRef

@@ -11,12 +11,13 @@ import msgspec
 
 from xds.decoders.shape.documents import file_ref
 from xds.decoders.shape.faults import Fault, faults, shown
-from xds.decoders.shape.kind_lookup import struct_for, unknown_kind
+from xds.decoders.shape.kind_lookup import no_effect, struct_for, unknown_kind
 from xds.decoders.shape.one_of import one_of
 from xds.decoders.shape.positions import Path, Positions
 from xds.kinds.authored import Authored, Stored
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.quantities import decode_hook
+from xds.kinds.workload_entry import WorkloadEntry
 from xds.model.object import Object
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef, Origin
@@ -119,6 +120,9 @@ def _decode_known(plain: dict[str, Any], struct: type[Authored], place: Place) -
     if value is None or found:
         found = tuple(fault._replace(path=fault.path[1:]) for fault in found) if flat else found
         return Decoded(broken=(ref,), problems=tuple(place.problem(ref, fault) for fault in found))
+    if struct is WorkloadEntry:  # its shape is known, as ServiceEntries have it inside
+        fault = Fault(("kind",), "object.kind-unknown", no_effect(plain["apiVersion"], plain["kind"]))
+        return Decoded(problems=(place.problem(ref, fault, Severity.WARNING),))
     return Decoded(objects=(Object(ref, value, place.here(), value.metadata.generation),))
 
 

@@ -36,8 +36,13 @@ def unknown_kind(api_version: str, kind: str) -> tuple[str, Severity]:
     if meant is not None:
         return meant, Severity.ERROR
     if group in _MESH_GROUPS or group.endswith(".istio.io"):
-        return f"{kind} of {api_version} is not read yet and has no effect", Severity.WARNING
+        return no_effect(api_version, kind), Severity.WARNING
     return f"{kind} of {api_version} is none of the kinds that are read and has no effect", Severity.INFO
+
+
+def no_effect(api_version: str, kind: str) -> str:
+    """What to say of an object of the mesh whose kind this version does not carry out."""
+    return f"{kind} of {api_version} is not read yet and has no effect"
 
 
 def _meant(api_version: str, kind: str) -> str | None:

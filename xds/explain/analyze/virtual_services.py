@@ -25,7 +25,14 @@ def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
     if routed is None:
         return ()
     spec = FieldRef(ref, ("spec",))
-    return (*_hosts(read, routed, spec), *_routes(read, routed, spec))
+    return (*_gateways(routed, spec), *_hosts(read, routed, spec), *_routes(read, routed, spec))
+
+
+def _gateways(routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
+    for index, name in enumerate(routed.gateways):
+        if name != "mesh":
+            message = f"Gateway {name!r} is not served yet: requests that come in through it are not routed"
+            yield Problem(spec / "gateways" / index, "virtual-service.gateway-unserved", message, Severity.WARNING)
 
 
 def _hosts(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:

@@ -13,12 +13,13 @@ from typing import Final
 from xds.bootstrap import ControlPlane
 from xds.bootstrap_credentials import Tls, WatchedToken
 from xds.model.identity import TOKEN_AUDIENCE
-from xds.model.well_known import ROOTS_KEY
+from xds.model.well_known import ROOTS_CONFIG_MAP, ROOTS_KEY
 from xds.webhooks.inject.plain import Json
 from xds.webhooks.inject.settings import InjectionSettings
 
 VOLUME: Final = "plait-credentials"
 FOLDER: Final = Path("/var/run/secrets/plait")
+_TOKEN_LASTS_S: Final = 3600
 _ANNOTATION: Final = "sidecar.plait/"
 
 
@@ -35,10 +36,10 @@ def sds_annotations(plane: ControlPlane) -> dict[str, str]:
     return {_annotation(path): text for path, text in _files(plane).items()}
 
 
-def volume(plane: ControlPlane, settings: InjectionSettings) -> Json:
+def volume(plane: ControlPlane) -> Json:
     """The volume. Its files are for everybody, but only the proxy mounts it."""
-    token = {"path": "token", "audience": TOKEN_AUDIENCE, "expirationSeconds": settings.token_lifetime_s}
-    roots = {"name": settings.ca_config_map, "items": [{"key": ROOTS_KEY, "path": ROOTS_KEY}]}
+    token = {"path": "token", "audience": TOKEN_AUDIENCE, "expirationSeconds": _TOKEN_LASTS_S}
+    roots = {"name": ROOTS_CONFIG_MAP, "items": [{"key": ROOTS_KEY, "path": ROOTS_KEY}]}
     items = [
         {"path": path.name, "fieldRef": {"fieldPath": f"metadata.annotations['{_annotation(path)}']"}}
         for path in _files(plane)

@@ -91,7 +91,7 @@ def _fill(subject: Subject) -> None:
         own = tuple(probe.own_port for probe in app.probes if isinstance(probe, GrpcProbe))
         capture = replace(capture, excluded_inbound_ports=(*capture.excluded_inbound_ports, *own))
     plane = credentials.control_plane(subject.settings, subject.proxy_config.discovery_address)
-    volumes = [credentials.volume(plane, subject.settings), *stated.volumes(subject)]
+    volumes = [credentials.volume(plane), *stated.volumes(subject)]
     before = _before(subject, capture)
     added = Added(
         [*(text(each.get("name")) for each in before), *([PROXY] if subject.native else [])],

@@ -108,8 +108,7 @@ def rewrite(subject: Subject, capture: Interception | None) -> AppProbes | None:
     None when there is nothing: no rewriting is wanted, nothing is captured, or no probe comes in by Envoy.
     """
     stated = subject.annotations.get(REWRITE)
-    known = None if stated is None else truth(stated)
-    if capture is None or not (subject.settings.rewrite_probes if known is None else known):
+    if capture is None or (stated is not None and truth(stated) is False):
         return None
     rewriting = _Rewriting(subject, capture)
     # Init containers start before a proxy that is none, which could not answer for them.

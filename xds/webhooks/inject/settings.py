@@ -10,7 +10,6 @@ from typing import Final
 from xds import __version__
 from xds.kinds.proxy_config import ProxyConfig
 from xds.model.revision import DEFAULT_REVISION
-from xds.model.well_known import ROOTS_CONFIG_MAP
 
 Resources = Mapping[str, Mapping[str, str]]
 
@@ -31,7 +30,6 @@ class InjectionSettings:
     DNS name of its certificate (empty: that host).
     ``native_sidecars``: every node that pods may run on has them (Kubernetes 1.29). ``cni``: an agent on each node sets
     the rules of interception. ``ipv6``: pods have IPv6 addresses, alone or beside others.
-    ``ca_config_map`` is there in each namespace, with the mesh's roots under ``root-cert.pem``.
     ``proxy_config`` is MeshConfig's ``defaultConfig``.
     """
 
@@ -47,12 +45,9 @@ class InjectionSettings:
     native_sidecars: bool = False
     cni: bool = False
     ipv6: bool = False
-    ca_config_map: str = ROOTS_CONFIG_MAP
-    token_lifetime_s: int = 3600
     resources: Resources = field(default_factory=lambda: DEFAULT_RESOURCES, hash=False)
     log_level: str = "warning"
     component_log_level: str = "misc:error"
-    rewrite_probes: bool = True
     proxy_config: ProxyConfig = field(default_factory=ProxyConfig, hash=False)
 
     @property

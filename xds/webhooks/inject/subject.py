@@ -11,12 +11,12 @@ from xds.kinds.proxy_config import ProxyConfig
 from xds.model.injection import PROXY
 from xds.model.problem import Problems, Severity
 from xds.model.refs import FieldRef, ObjectRef
+from xds.model.well_known import TEMPLATE_HASH
 from xds.webhooks.inject.plain import Json, mapping, mappings, text, texts
 from xds.webhooks.inject.settings import InjectionSettings
 
 INIT: Final = "istio-init"
 VALIDATION: Final = "istio-validation"
-_TEMPLATE_HASH: Final = "pod-template-hash"
 _OF_CRON_JOB: Final = re.compile(r"(.+)-\d{8,10}")
 _TRUE: Final = frozenset({"true", "1", "t", "yes", "y", "on"})
 _FALSE: Final = frozenset({"false", "0", "f", "no", "n", "off"})
@@ -119,7 +119,7 @@ def workload_of(pod: Json) -> Workload:
     kind, name = text(owner.get("kind")), text(owner.get("name"))
     if not kind or not name:
         return Workload("Pod", text(metadata.get("name")) or text(metadata.get("generateName")).rstrip("-"))
-    suffix = texts(metadata.get("labels")).get(_TEMPLATE_HASH, "")
+    suffix = texts(metadata.get("labels")).get(TEMPLATE_HASH, "")
     if kind == "ReplicaSet" and suffix and name.endswith(f"-{suffix}"):
         return Workload("Deployment", name.removesuffix(f"-{suffix}"))
     timed = _OF_CRON_JOB.fullmatch(name) if kind == "Job" else None
