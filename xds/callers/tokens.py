@@ -73,6 +73,13 @@ class Tokens:
         token = bearer(peer)
         return None if token is None else self.verify(token)
 
+    def knows(self, token: str) -> bool:
+        """Whether the token says that one of the keys has signed it, so that ``verify`` can tell."""
+        try:
+            return str(jwt.get_unverified_header(token).get("kid")) in self._keys.keys
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+            return False
+
     def verify(self, token: str) -> Caller:
         """Whose token it is. Denied (UNAUTHENTICATED) when it proves nothing; the text has none of it."""
         now = datetime.now(UTC)

@@ -9,14 +9,21 @@ from typing import Final
 from xds.decoders.shape.api_objects import ApiKind, api_kinds
 from xds.model.api_path import collection
 from xds.model.revision import of_revision
-from xds.model.well_known import MESH_CONFIG_MAP
+from xds.model.well_known import CA_SECRET, MESH_CONFIG_MAP, PLUGGED_IN_SECRET
 
 _SELECTED: Final = MappingProxyType(
     {
         # A pod that is over takes no traffic; finished Jobs leave thousands of them.
         ("", "Pod"): "status.phase!=Succeeded,status.phase!=Failed",
         # The large and the secret that are no credentials: they never leave the API server.
-        ("", "Secret"): "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token",
+        ("", "Secret"): ",".join(
+            (
+                "type!=helm.sh/release.v1",
+                "type!=kubernetes.io/service-account-token",
+                f"metadata.name!={CA_SECRET}",
+                f"metadata.name!={PLUGGED_IN_SECRET}",
+            )
+        ),
     }
 )
 
