@@ -56,9 +56,7 @@ class SecretStore:
 
     def save(self, state: CaState) -> CaState:
         """Store ``state``. Errors: Conflict."""
-        data = {
-            name: base64.b64encode(content).decode() for name, content in encode(state, self._passphrase).items()
-        }
+        data = {name: base64.b64encode(content).decode() for name, content in encode(state, self._passphrase).items()}
         try:
             saved = self._create(data) if state.version is None else self._replace(data, state.version)
         except ApiException as error:
