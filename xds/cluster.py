@@ -47,6 +47,8 @@ class Cluster:
         lease = of_revision(LEASE, settings.revision)
         self._election = LeaderElection(self._api, settings.namespace, lease, self._replica.pod)
         self._reports = ReportReader(self._api, settings.namespace, settings.revision)
+        self._listening = False
+        self._bundle: WebhookBundle | None = None
         self.council = Council(self._election, self._reports, self._replica.pod)
         self.source = KubernetesSource(
             self._api,
@@ -54,6 +56,11 @@ class Cluster:
             root_namespace=settings.namespace,
             revision=settings.revision,
         )
+
+    def ready(self) -> bool:
+        """Whether the API server can call the webhooks, where there are any; once it can, it stays so."""
+        published = self._bundle is not None and bool(self._bundle.published)
+        return not self._settings.webhook or (self._listening and published)
 
     def tokens(self, trust_domain: str) -> ClusterTokens:
         """The way of the cluster's service-account tokens."""
@@ -100,7 +107,7 @@ class Cluster:
         certificates = RootCertificates(
             self._api, lambda: roots().decode(), lambda: namespaces(control_plane.snapshot())
         )
-        bundle = WebhookBundle(self._api, self._settings.revision, roots)
+        bundle = self._bundle = WebhookBundle(self._api, self._settings.revision, roots)
         control_plane.advanced += [certificates.changed, bundle.changed]
         self.council.told.append(lambda: bundle.published == roots())
         lead = self._election.while_leading
@@ -124,6 +131,9 @@ class Cluster:
         application = app(mutating(injected), judge)
 
         async def listening() -> None:
-            await serve_https(application, listen(self._settings.webhook), certificate.current_pair, stop)
+            await native.look()  # before the first pod asks
+            listener = listen(self._settings.webhook)
+            self._listening = True
+            await serve_https(application, listener, certificate.current_pair, stop)
 
         return {"webhooks": listening, "native sidecars": native.run}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -38,7 +38,10 @@ _SYNC = {
 
 
 class Convergence:
-    """The answers of ``admin.status.Status``, from the cache and the store."""
+    """The answers of ``admin.status.Status``, from the cache and the store.
+
+    What stands in ``ready_when`` is asked too, when somebody wants to know whether the control plane is ready.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Convergence:
         audit: Audit,
         custody: Custody | None,
     ) -> None:
+        self.ready_when: list[Callable[[], bool]] = []
         self._custody = custody
         self._audit = audit
         self._cache = cache
@@ -57,8 +61,8 @@ class Convergence:
         self._serving = serving
 
     def ready(self) -> bool:
-        """Whether a first generation is served."""
-        return self._serving.is_set()
+        """Whether a first generation is served, and all else that others wait for is there."""
+        return self._serving.is_set() and all(ready() for ready in self.ready_when)
 
     def syncz(self) -> Sequence[ProxySync]:
         """The connected proxies, sorted by node id."""

@@ -38,6 +38,8 @@ async def serve(settings: Settings, started: Callable[[], None]) -> None:
     try:
         cluster = _cluster(settings)
         control_plane = ControlPlane(settings, _sources(settings, cluster), trust(settings, os.environ, cluster))
+        if cluster is not None:
+            control_plane.convergence.ready_when.append(cluster.ready)
         async with control_plane:
             started()
             if cluster is None:

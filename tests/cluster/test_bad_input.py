@@ -90,7 +90,14 @@ def log_lines(mesh: Cluster) -> list[Json]:
 def restarts(mesh: Cluster) -> list[tuple[str, int]]:
     """The pods of the control plane, and how often each was started again."""
     found = json.loads(mesh.kubectl("-n", ROOT, "get", "pods", "-l", "app=istiod", "-o", "json").stdout)["items"]
-    return [(each["metadata"]["name"], each["status"]["containerStatuses"][0]["restartCount"]) for each in found]
+    started = [(each, each["status"].get("containerStatuses") or [{"restartCount": 0}]) for each in found]
+    return [(each["metadata"]["name"], containers[0]["restartCount"]) for each, containers in started]
+
+
+def only_one(mesh: Cluster) -> list[tuple[str, int]] | None:
+    """The control plane's pod, when those of before are gone."""
+    found = restarts(mesh)
+    return found if len(found) == 1 else None
 
 
 def accepted(mesh: Cluster) -> Json:
@@ -266,7 +273,7 @@ def _put_rules(mesh: Cluster, rules: list[Json]) -> None:
 def test_a_control_plane_that_starts_while_the_api_server_is_away_waits_for_it(mesh: Cluster) -> None:
     if not mesh.node:
         pytest.skip("the API server of a cluster that was given cannot be stopped from here")
-    before = restarts(mesh)
+    before = mesh.until("those of before are gone", partial(only_one, mesh), within_s=60)
     with load(mesh) as served:
         mesh.on_node("pkill", "-STOP", "kube-apiserver")
         try:
