@@ -25,7 +25,6 @@ from xds.live import Generations, Live
 from xds.model.refs import ObjectRef
 from xds.model.revision import of_revision
 from xds.model.well_known import CA_SECRET, LEASE, MESH_CONFIG_MAP
-from xds.native_sidecars import NativeSidecars
 from xds.settings import Settings
 from xds.sources.kube_config import connect
 from xds.sources.kubernetes import KubernetesSource
@@ -118,11 +117,9 @@ class Cluster:
         certificate = control_plane.ports.certificate
         if not self._settings.webhook or certificate is None:
             return {}
-        native = NativeSidecars(self._api)
 
         def injected() -> InjectionSettings:
-            snapshot, store = control_plane.snapshot(), control_plane.store
-            return injection_settings(self._settings, snapshot, store, native_sidecars=native.everywhere)
+            return injection_settings(self._settings, control_plane.snapshot(), control_plane.store)
 
         mesh_config = ObjectRef(
             "", "ConfigMap", self._settings.namespace, of_revision(MESH_CONFIG_MAP, self._settings.revision)
@@ -131,9 +128,8 @@ class Cluster:
         application = app(mutating(injected), judge)
 
         async def listening() -> None:
-            await native.look()  # before the first pod asks
             listener = listen(self._settings.webhook)
             self._listening = True
             await serve_https(application, listener, certificate.current_pair, stop)
 
-        return {"webhooks": listening, "native sidecars": native.run}
+        return {"webhooks": listening}

@@ -45,11 +45,6 @@ class ClusterTokens:
         self._signed: Tokens | None = None
         self._quiet_until = 0.0
 
-    @property
-    def keys_known(self) -> bool:
-        """Whether it can tell good tokens while the API server is away."""
-        return self._signed is not None
-
     async def caller(self, peer: Peer) -> Caller | None:
         """Whose token the peer presents; None when it presents none. Errors: Denied."""
         token = bearer(peer)

@@ -71,7 +71,6 @@ class Event(StrEnum):
 
     # xds/companions
     COMPANION_FAILED = "companion failed"
-    NODES_NOT_READ = "nodes not read"
 
     # xds/webhooks
     WEBHOOK_CALL_REFUSED = "webhook call refused"

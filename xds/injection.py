@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from xds.decoders.shape.manifests import MESH_CONFIG_MAP
-from xds.kinds.mesh_config import MeshConfig
+from xds.decoders.shape.manifests import MESH_CONFIG
 from xds.kinds.proxy_config import ProxyConfig
 from xds.model.mesh import settings_of
-from xds.model.refs import ObjectRef
 from xds.model.revision import service_host
 from xds.model.snapshot import Snapshot, Table
 from xds.model.well_known import XDS_PORT
+from xds.native_sidecars import native_sidecars
 from xds.settings import Settings
 from xds.sources.store import ObjectStore
 from xds.webhooks.inject import InjectionSettings
 
-_MESH = ObjectRef(MeshConfig.KIND.group, MeshConfig.KIND.name, MESH_CONFIG_MAP.namespace, MESH_CONFIG_MAP.name)
 
-
-def injection_settings(
-    settings: Settings, snapshot: Snapshot, store: ObjectStore, *, native_sidecars: bool
-) -> InjectionSettings:
+def injection_settings(settings: Settings, snapshot: Snapshot, store: ObjectStore) -> InjectionSettings:
     """The settings for one pod."""
     mesh = settings_of(snapshot)
     host = service_host(settings.namespace, settings.revision)
@@ -32,7 +27,7 @@ def injection_settings(
         revision=settings.revision,
         cluster_id=settings.cluster_id,
         domain=mesh.domain,
-        native_sidecars=native_sidecars,
+        native_sidecars=native_sidecars(snapshot),
         cni=settings.cni,
         proxy_config=_proxy_config(store),
     )
@@ -44,6 +39,6 @@ def namespaces(snapshot: Snapshot) -> list[str]:
 
 
 def _proxy_config(store: ObjectStore) -> ProxyConfig:
-    found = store.get(_MESH)
+    found = store.get(MESH_CONFIG)
     stated = found.struct.spec.default_config if found is not None else None
     return stated if isinstance(stated, ProxyConfig) else ProxyConfig()

@@ -7,10 +7,12 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.kube.api_server import ApiServer
 from tests.kube.waiting import until
 from xds.cluster_tokens import ClusterTokens
+from xds.events import Event
 from xds.server import Denied, Peer, Reason
 
 PEER = "ipv4:10.1.1.1:5000"
@@ -60,8 +62,10 @@ async def test_a_token_of_a_deleted_account_is_taken_no_more(api_server: ApiServ
 async def test_while_the_api_server_is_away_its_keys_decide(own_api_server: ApiServer) -> None:
     good, other = token(own_api_server, "web"), token(own_api_server, "web", audience="somebody-else")
     tokens = ClusterTokens(own_api_server.client(), "cluster.local")
-    async with following(tokens), asyncio.timeout(30):
-        await until(lambda: tokens.keys_known)
+    with capture_logs() as logs:
+        async with following(tokens), asyncio.timeout(30):
+            await until(lambda: any(each["event"] == Event.TOKEN_KEYS_TAKEN for each in logs))
+    async with asyncio.timeout(30):
         await asyncio.to_thread(own_api_server.stop)
         caller = await tokens.caller(peer(good))
         assert caller is not None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from xds.native_sidecars import new_enough
+from tests.objects import applied, written
+from xds.decoders.build import Builder
+from xds.native_sidecars import native_sidecars, new_enough
 
 
 @pytest.mark.parametrize(
@@ -20,3 +22,19 @@ from xds.native_sidecars import new_enough
 )
 def test_every_node_counts(versions: list[str], answer: bool) -> None:
     assert new_enough(versions) is answer
+
+
+def node(name: str, version: str) -> str:
+    return f"""
+apiVersion: v1
+kind: Node
+metadata: {{name: {name}}}
+status: {{nodeInfo: {{kubeletVersion: {version}}}}}
+"""
+
+
+def test_nodes_tell_and_a_cluster_without_any_does_not() -> None:
+    builder = Builder()
+    assert not native_sidecars(builder.snapshot)
+    assert native_sidecars(applied(builder, written(node("a", "v1.36.3"))).snapshot)
+    assert not native_sidecars(applied(builder, written(node("b", "v1.27.0"))).snapshot)

@@ -15,7 +15,7 @@ from xds.model.labels import labels
 from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL
 from xds.model.snapshot import Input, Table
 from xds.model.well_known import TEMPLATE_HASH
-from xds.model.workload import Injection, Namespace, NodeLocality, Workload
+from xds.model.workload import Injection, Namespace, Node, Workload
 
 REGION = "topology.kubernetes.io/region"
 ZONE = "topology.kubernetes.io/zone"
@@ -110,11 +110,11 @@ def locality(text: str) -> Locality:
 
 
 def decode_node(authored: Authored) -> Iterator[Row]:
-    """The row of a Node: where it stands."""
+    """The row of a Node: where it stands, and what it runs."""
     struct: NodeStruct = authored.struct
     own = struct.metadata.labels
     place = Locality(own.get(REGION, ""), own.get(ZONE, ""), own.get(SUBZONE, ""))
-    yield Row(Input(Table.NODE, authored.ref.name), NodeLocality(authored.ref, place))
+    yield Row(Input(Table.NODE, authored.ref.name), Node(authored.ref, place, struct.status.node_info.kubelet_version))
 
 
 def decode_namespace(authored: Authored) -> Iterator[Row]:

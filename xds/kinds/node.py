@@ -15,10 +15,17 @@ class NodeAddress(Lenient, frozen=True, kw_only=True):
     address: str = ""
 
 
+class NodeSystemInfo(Lenient, frozen=True, kw_only=True):
+    """What a node runs."""
+
+    kubelet_version: Annotated[str, about("The kubelet's version: `v1.36.3`.")] = ""
+
+
 class NodeStatus(Lenient, frozen=True, kw_only=True):
     """How the node is."""
 
     addresses: Annotated[tuple[NodeAddress, ...], about("Its addresses.")] = ()
+    node_info: Annotated[NodeSystemInfo, about("What it runs.")] = NodeSystemInfo()
 
 
 class Node(Stored, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ class Table(StrEnum):
     SLICE = "slice"  # ServiceKey -> EndpointSlice
     WORKLOAD = "workload"  # (namespace, name) -> Workload
     ADDRESS = "address"  # IP -> Workload
-    NODE = "node"  # name -> NodeLocality
+    NODE = "node"  # name -> Node
     NAMESPACE = "namespace"  # name -> Namespace
     VIRTUAL_SERVICE = "virtual-service"  # ObjectRef -> VirtualService
     ROUTED_HOST = "routed-host"  # host or wildcard -> VirtualService of the mesh

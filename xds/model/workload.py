@@ -65,11 +65,12 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeLocality:
-    """Where a node stands, from its topology labels."""
+class Node:
+    """Where a node stands, from its topology labels, and the version of its kubelet (``v1.36.3``), empty if unknown."""
 
     ref: ObjectRef
     locality: Locality
+    kubelet: str = ""
 
 
 @dataclass(frozen=True, slots=True)

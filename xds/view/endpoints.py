@@ -14,7 +14,7 @@ from xds.model.identity import account_path
 from xds.model.labels import Labels
 from xds.model.service import Service, ServiceKey
 from xds.model.snapshot import Table
-from xds.model.workload import NodeLocality, Workload
+from xds.model.workload import Node, Workload
 from xds.view.graph import Read
 from xds.view.mutual_tls import takes_tls, tells_apart
 from xds.view.specs import EndpointGroup, LocalityGroup
@@ -71,7 +71,7 @@ def _locality(read: Read, address: SliceAddress, pod: Workload | None) -> Locali
         return address.locality
     if pod is not None and any(pod.locality):
         return pod.locality
-    node: NodeLocality | None = read.first(Table.NODE, pod.node) if pod is not None and pod.node else None
+    node: Node | None = read.first(Table.NODE, pod.node) if pod is not None and pod.node else None
     if node is not None and any(node.locality):
         return node.locality
     return Locality(zone=address.zone)

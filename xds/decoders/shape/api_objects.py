@@ -11,10 +11,9 @@ import msgspec
 from xds.decoders.build import DECODERS
 from xds.decoders.secret import CREDENTIAL_KEYS, is_credential
 from xds.decoders.shape.decode import Decoded, Place, decode_object
-from xds.decoders.shape.manifests import mesh_config
+from xds.decoders.shape.manifests import MESH_CONFIG, mesh_config
 from xds.kinds.authored import Authored, Stored
 from xds.kinds.config_map import ConfigMap
-from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.quantities import decode_hook
 from xds.kinds.registry import BY_GROUP_KIND
 from xds.kinds.secret import Secret
@@ -23,7 +22,6 @@ from xds.model.problem import Problem
 from xds.model.refs import FieldRef, ObjectRef, Origin
 
 _NOT_IN_THE_API: Final = frozenset({("keys.plait", "KeySet"), ("mesh.istio.io", "MeshConfig")})
-_MESH_CONFIG: Final = ObjectRef(MeshConfig.KIND.group, MeshConfig.KIND.name, "istio-system", "istio")
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -116,7 +114,7 @@ class ApiDecoder:
 
     def _named(self, metadata: _Metadata) -> Named:
         if self._struct is ConfigMap:
-            return Named(_MESH_CONFIG, metadata.resource_version)
+            return Named(MESH_CONFIG, metadata.resource_version)
         ref = ObjectRef(self._kind.group, self._kind.name, metadata.namespace, metadata.name)
         return Named(ref, metadata.resource_version)
 

@@ -25,6 +25,10 @@ MESH_CONFIG_MAP = ObjectRef("", "ConfigMap", "istio-system", "istio")
 """Where Istio keeps the mesh configuration: under ``mesh`` in ``data``."""
 
 
+MESH_CONFIG = ObjectRef(MeshConfig.KIND.group, MeshConfig.KIND.name, MESH_CONFIG_MAP.namespace, MESH_CONFIG_MAP.name)
+"""The object that is read from there."""
+
+
 def read_document(document: Document) -> Decoded:
     """The objects in a document and everything that is wrong with it. Never raises for what a user wrote.
 
@@ -113,7 +117,7 @@ def _objects(plain: Any, place: Place) -> Iterator[Decoded]:
 def mesh_config(config_map: ConfigMap, place: Place) -> Decoded:
     """The MeshConfig in the ConfigMap ``istio``, or what is wrong with it."""
     text = config_map.data["mesh"]
-    ref = ObjectRef(MeshConfig.KIND.group, MeshConfig.KIND.name, MESH_CONFIG_MAP.namespace, MESH_CONFIG_MAP.name)
+    ref = MESH_CONFIG
     within: Path = ("data", "mesh")
     try:
         values, _ = read_values(text)
