@@ -16,7 +16,7 @@ from xds.model.problem import Problem
 from xds.model.proxy import Proxy
 from xds.translators import rds
 from xds.view.graph import Graph, call
-from xds.view.outbound import hosts_on_port
+from xds.view.hosts_reached import hosts_on_port
 from xds.view.routes import routes
 from xds.view.scope import scope
 from xds.view.specs import RouteSpec

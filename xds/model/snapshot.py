@@ -35,6 +35,9 @@ class Table(StrEnum):
     ATTACHMENT = "attachment"  # namespace -> Attachment of its policies for workloads
     POLICY = "policy"  # ObjectRef -> PeerAuthentication, or AttachedPolicy
     CREDENTIAL = "credential"  # (namespace, name) -> Credential
+    GATEWAY_SELECTOR = "gateway-selector"  # "" -> GatewaySelector of every gateway
+    GATEWAY = "gateway"  # ObjectRef -> Gateway (Istio's)
+    BOUND = "bound"  # ObjectRef of a gateway -> ObjectRef of VirtualServices that name it
     KEY_SET = "key-set"  # URI of a JWKS, or of a discovery document -> KeySet
 
 

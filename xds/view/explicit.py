@@ -8,9 +8,10 @@ from typing import NamedTuple
 from xds.model.service import Protocol, ServiceKey
 from xds.view import names
 from xds.view.graph import Read
-from xds.view.outbound import foreign_hosts, host_routes, port_shapes, seen_by
+from xds.view.hosts_reached import foreign_hosts, host_routes
+from xds.view.ports_reached import port_shapes
 from xds.view.routes import FOREIGN_PORT, unknown_hosts, virtual_host
-from xds.view.scope import Scope, mesh, visible_services
+from xds.view.scope import Scope, mesh, seen_by, visible_services
 from xds.view.specs import Chain, ChainMatch, HttpChain, ListenerSpec, RouteTable, VirtualHostSpec
 
 

@@ -10,8 +10,8 @@ from xds.view.filters import filters
 from xds.view.graph import Call, Read, call
 from xds.view.inbound import Offer, inbound_cluster, inbound_ports
 from xds.view.inbound_listener import virtual_inbound
-from xds.view.outbound import anybody, groups, near_groups
-from xds.view.scope import Scope, scope
+from xds.view.outbound import groups, near_groups
+from xds.view.scope import Scope, anybody, scope
 
 
 class ProxyView(NamedTuple):

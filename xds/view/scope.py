@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from xds.model.endpoint import NOWHERE, Locality
 from xds.model.identity import Identity
 from xds.model.labels import NO_LABELS, Labels, only
 from xds.model.mesh import Mesh
 from xds.model.proxy import Proxy
+from xds.model.refs import ObjectRef
 from xds.model.service import Resolution, Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
@@ -19,7 +21,8 @@ class Scope(NamedTuple):
 
     ``home`` is the namespace whose own rules apply, ``""`` where it has none, so that most namespaces share;
     ``labels`` are only those that some rule asks callers for, and ``vouched`` whether they are its pod's and not only
-    what it says: what is secret is given to no other.
+    what it says: what is secret is given to no other. ``locality`` is where it runs, where some rule prefers near
+    endpoints; ``sidecar`` the Sidecar object that holds for it; ``router`` is whether it is a gateway.
     """
 
     namespace: str
@@ -29,6 +32,9 @@ class Scope(NamedTuple):
     intercepted: bool = True
     identity: Identity = Identity.NONE
     vouched: bool = False
+    locality: Locality = NOWHERE
+    sidecar: ObjectRef | None = None
+    router: bool = False
 
 
 def mesh(read: Read) -> Mesh:
@@ -51,6 +57,16 @@ def scope(read: Read, proxy: Proxy) -> Scope:
         proxy.identity,
         vouched=bool(stated) and _vouched(read, proxy, stated),
     )
+
+
+def anybody(scope: Scope) -> Scope:
+    """What callers of a scope share with those of other namespaces: all but the services' bare names."""
+    return scope._replace(namespace="")
+
+
+def seen_by(scope: Scope, key: ServiceKey) -> Scope:
+    """The scope as far as it matters for a service: callers of other namespaces than its own see it alike."""
+    return scope if key.namespace == scope.namespace else anybody(scope)
 
 
 def _vouched(read: Read, proxy: Proxy, stated: Labels) -> bool:

@@ -1,0 +1,93 @@
+"""The HTTP hosts that a caller reaches: what decides the routes of each, in the fewest words, so that callers share."""
+
+from __future__ import annotations
+
+from xds.model.policy import Routed
+from xds.model.refs import ObjectRef
+from xds.model.route import Destination, VirtualService
+from xds.model.service import ServiceKey
+from xds.model.snapshot import Table
+from xds.view.attach import route_owner, rule_at
+from xds.view.delegates import http_routes
+from xds.view.graph import Read
+from xds.view.ports_reached import port_shapes
+from xds.view.routes import FOREIGN_PORT, Caller, HostRoutes, Target
+from xds.view.scope import Scope, anybody, resolved_service, seen_by, service_key, visible_services
+
+
+def hosts_on_port(read: Read, scope: Scope, port: int) -> tuple[HostRoutes, ...]:
+    """The HTTP hosts that share one port, for a table that holds them all."""
+    found = []
+    for key in read.get(visible_services, scope.home):
+        if any(shape.number == port and shape.protocol.is_http for shape in read.get(port_shapes, key)):
+            found.append(read.get(host_routes, key, port, seen_by(scope, key)))
+    return tuple(found)
+
+
+def host_routes(read: Read, key: ServiceKey, port: int, scope: Scope) -> HostRoutes:
+    """What decides the routes to a service's port from a scope, in the fewest words, so that callers share."""
+    owner = read.get(route_owner, key.hostname, scope.home)
+    routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, owner) if owner is not None else None
+    hosts = {key.hostname, *(_hosts_named(read, routed) if routed is not None else ())}
+    return HostRoutes(
+        host=key.hostname,
+        port=port,
+        service=key,
+        owner=owner,
+        targets=tuple(_target(read, host, scope) for host in sorted(hosts)),
+        caller=_caller(read, routed, scope),
+        near=scope.namespace == key.namespace,
+    )
+
+
+def _caller(read: Read, routed: VirtualService | None, scope: Scope) -> Caller:
+    matches = (match for _, route in http_routes(read, routed) for match in route.matches) if routed is not None else ()
+    by_source = any(match.source.namespace or match.source.labels for match in matches)
+    return Caller(scope.home, scope.labels) if by_source else Caller()
+
+
+def _hosts_named(read: Read, routed: VirtualService) -> set[str]:
+    hosts: set[str] = set()
+
+    def note(destination: Destination) -> str:
+        hosts.add(destination.host)
+        return ""
+
+    for _, route in http_routes(read, routed):
+        hosts.update(share.destination.host for share in route.destinations)
+        for policy in route.policies.that(Routed):
+            policy.resolved(note)
+    return hosts
+
+
+def _target(read: Read, host: str, scope: Scope) -> Target:
+    service = resolved_service(read, host, scope.home)
+    return (
+        Target(host, service.key, read.get(rule_at, service.key, scope))
+        if service is not None
+        else Target(host, None, None)
+    )
+
+
+def foreign_hosts(read: Read, scope: Scope) -> tuple[HostRoutes, ...]:
+    """The hosts that VirtualServices route though no service has the name."""
+    found = (read.get(foreign_host, host, anybody(scope)) for host in read.keys(Table.ROUTED_HOST) if host != "*")
+    return tuple(host for host in found if host is not None)
+
+
+def foreign_host(read: Read, host: str, scope: Scope) -> HostRoutes | None:
+    """What decides the routes to a host that is routed but is no service's name; None where it is one's."""
+    owner: ObjectRef | None = read.get(route_owner, host, scope.home)
+    if owner is None or read.get(service_key, host, scope.home) is not None:
+        return None
+    routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, owner)
+    if routed is None or not routed.http or host not in routed.hosts:
+        return None
+    if host.startswith("*") and _covers_services(host, read.get(visible_services, scope.home)):
+        return None
+    targets = tuple(_target(read, name, scope) for name in sorted(_hosts_named(read, routed)))
+    return HostRoutes(host, FOREIGN_PORT, None, owner, targets, _caller(read, routed, scope))
+
+
+def _covers_services(host: str, known: tuple[ServiceKey, ...]) -> bool:
+    return any(key.hostname.endswith(host[1:]) for key in known)
