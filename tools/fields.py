@@ -21,6 +21,7 @@ from xds.kinds.destination_rule import DestinationRule
 from xds.kinds.http_policies import Percent
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.peer_authentication import PeerAuthentication
+from xds.kinds.rate_limit import RateLimit
 from xds.kinds.request_authentication import RequestAuthentication
 from xds.kinds.service_entry import ServiceEntry
 from xds.kinds.string_match import StringMatch
@@ -36,6 +37,7 @@ KINDS: Final[tuple[type[Authored], ...]] = (
     PeerAuthentication,
     RequestAuthentication,
     AuthorizationPolicy,
+    RateLimit,
 )
 _HEAD: Final = """\
 # Fields
@@ -76,6 +78,7 @@ _CARRIERS: Final[Mapping[str, str]] = {
     "PeerAuthentication.spec": "selector.matchLabels.* mtls.mode portLevelMtls.*.mode",
     "RequestAuthentication.spec": "selector.matchLabels.*",
     "AuthorizationPolicy.spec": "selector.matchLabels.*",
+    "RateLimit.spec": "selector.matchLabels.*",
 }
 _TARGETS: Final = "such a policy is for gateways and waypoints, not for sidecars"
 _CHECKED: Final[Mapping[str, str]] = {
@@ -95,6 +98,7 @@ _CHECKED: Final[Mapping[str, str]] = {
     "MeshConfig.caCertificates[].pem": "what workloads are to believe goes out as a secret, by no decision of the view",
     "AuthorizationPolicy.spec.targetRef": _TARGETS,
     "AuthorizationPolicy.spec.targetRefs[]": _TARGETS,
+    "RateLimit.spec.targetRefs[]": _TARGETS,
     "RequestAuthentication.spec.targetRef": _TARGETS,
     "RequestAuthentication.spec.targetRefs[]": _TARGETS,
     "RequestAuthentication.spec.jwtRules[].timeout": "keys are fetched apart from requests, and waited for 5s",

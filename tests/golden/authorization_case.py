@@ -26,6 +26,8 @@ Plain = dict[str, Any]
 API: Final = {
     "AuthorizationPolicy": "security.istio.io/v1",
     "MeshConfig": "mesh.istio.io/v1alpha1",
+    "Pod": "v1",
+    "RateLimit": "networking.plait.dev/v1alpha1",
     "RequestAuthentication": "security.istio.io/v1",
     "Service": "v1",
 }

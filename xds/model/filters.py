@@ -18,11 +18,13 @@ class FilterSlot(StrEnum):
     AUDIT = "authorization-audit"
     DENY = "authorization-deny"
     ALLOW = "authorization-allow"
+    RATE_LIMIT = "rate-limit"  # what the proxy counts itself; HTTP only, as the next
+    RATE_LIMIT_SERVICE = "rate-limit-service"
 
     @property
     def http_only(self) -> bool:
         """Whether there is nothing of it to do for plain connections."""
-        return self is FilterSlot.REQUEST_AUTHENTICATION
+        return self in (FilterSlot.REQUEST_AUTHENTICATION, FilterSlot.RATE_LIMIT, FilterSlot.RATE_LIMIT_SERVICE)
 
     def resource(self, *, tcp: bool) -> str:
         """The name of the filter and of its configuration."""

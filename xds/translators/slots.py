@@ -16,6 +16,8 @@ _TYPE: Final = "type.googleapis.com/envoy.extensions.filters."
 _OTHERS: Final = {
     FilterSlot.CUSTOM: "ext_authz.v3.ExtAuthz",
     FilterSlot.REQUEST_AUTHENTICATION: "jwt_authn.v3.JwtAuthentication",
+    FilterSlot.RATE_LIMIT: "local_ratelimit.v3.LocalRateLimit",
+    FilterSlot.RATE_LIMIT_SERVICE: "ratelimit.v3.RateLimit",
 }
 
 

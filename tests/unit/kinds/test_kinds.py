@@ -80,9 +80,9 @@ def test_every_field_of_istios_kinds_is_described() -> None:
                 assert not bare, (name, bare)
 
 
-def test_istios_messages_are_strict_and_kubernetes_are_not() -> None:
+def test_istios_messages_and_our_own_are_strict_and_kubernetes_are_not() -> None:
     for struct in KINDS:
-        strict = struct.KIND.group.endswith("istio.io")
+        strict = struct.KIND.group.endswith(("istio.io", "plait.dev"))
         assert struct.__struct_config__.forbid_unknown_fields is strict
     assert all(message.__struct_config__.forbid_unknown_fields for message in Strict.__subclasses__())
 

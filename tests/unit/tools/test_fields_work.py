@@ -45,6 +45,10 @@ OTHERWISE: dict[str, Any] = {
     "rules[].when[].key": "remote.ip",
     "resolution": "DNS",
     "endpoints[].address": "192.0.2.9",
+    "limits[].by[].caller": "address",
+    "limits[].requests": 50,
+    "limits[].burst": 100,
+    "share": "PROXY",
 }
 # Fields that must be there and have one value only: what may stand in their place.
 INSTEAD = {"trafficPolicy.loadBalancer.consistentHash.useSourceIp": {"httpHeaderName": "x-user"}}
@@ -76,6 +80,7 @@ def _with_version(plain: dict[str, Any]) -> dict[str, Any]:
     groups = {"EndpointSlice": "discovery.k8s.io/v1", "MeshConfig": "mesh.istio.io/v1alpha1"}
     security = ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication")
     groups |= dict.fromkeys(security, "security.istio.io/v1")
+    groups["RateLimit"] = "networking.plait.dev/v1alpha1"
     default = "v1" if plain["kind"] in ("Service", "Pod") else "networking.istio.io/v1"
     return {"apiVersion": groups.get(plain["kind"], default), **plain}
 

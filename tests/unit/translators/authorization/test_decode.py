@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.translators.authorization_policies import GARBAGE, MESH, build, policies, policy, read, translated
+from xds.model.filters import FilterSlot
 from xds.model.problem import Severity
 from xds.translators.authorization.policy import Action, Attribute, Condition, PolicyRules, Rule, request_principal
 
@@ -154,14 +155,14 @@ def test_issuer_and_subject(pattern: str, parts: tuple[str, str]) -> None:
 def test_what_is_right_is_translated(manifests: list[dict[str, Any]]) -> None:
     graph, problems = build(MESH, *manifests)
     assert [problem for problem in problems if problem.severity is Severity.ERROR] == []
-    assert len(translated(graph)) == 11
+    assert len(translated(graph)) == sum(1 if slot.http_only else 2 for slot in FilterSlot)
 
 
 @given(GARBAGE, st.one_of(st.none(), st.text(max_size=5)))
 def test_garbage_is_a_finding(spec: object, dry_run: str | None) -> None:
     graph, problems = build(MESH, policy(spec, dry_run=dry_run))
     assert not [problem for problem in problems if problem.code.startswith("internal.")]
-    assert len(translated(graph)) == 11
+    assert len(translated(graph)) == sum(1 if slot.http_only else 2 for slot in FilterSlot)
 
 
 @pytest.mark.parametrize(
