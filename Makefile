@@ -48,18 +48,28 @@ kubernetes: ## Kubernetes' own programs, DNS too, built once on a machine (some 
 	@timeout 40m tools/kubernetes node >/dev/null || \
 		echo "Kubernetes cannot be built here: the tests with it will be skipped" >&2
 
+.PHONY: gateway-api
+gateway-api: ## the Gateway API's definitions and conformance suite, built once on a machine (two minutes)
+	@timeout 20m tools/gateway-api >/dev/null || \
+		echo "the conformance suite cannot be built here: its tests will be skipped" >&2
+
+.PHONY: conformance
+conformance: setup kubernetes gateway-api ## the conformance suite in a cluster of its own; reports in docs/conformance
+	$(BIN)/python -m tools.conformance
+
 .PHONY: test
 test: setup spire kubernetes ## all tests: unit, golden, protocol, the real Envoy, a real API server, a real cluster
 	$(PYTEST) tests/unit tests/golden tests/protocol
+	@tools/system-packages tests
 	$(PYTEST) tests/envoy
 	@$(MAKE) test-kube test-cluster
 
 .PHONY: test-kube
-test-kube: setup kubernetes ## the tests against a real API server
+test-kube: setup kubernetes gateway-api ## the tests against a real API server
 	$(PYTEST) tests/kube
 
 .PHONY: test-cluster
-test-cluster: setup kubernetes images ## the tests in a real cluster: pods, sidecars, webhooks; needs root
+test-cluster: setup kubernetes gateway-api images ## the tests in a real cluster: pods, sidecars, webhooks; needs root
 	$(BIN)/pytest --durations=5 tests/cluster
 
 .PHONY: images

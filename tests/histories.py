@@ -6,40 +6,55 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.gateway_api_histories import gateway_objects
+from tests.gateway_histories import BOUND, ROUTERS, gateways
 from tests.objects import applied, made
 from tests.security_histories import mesh_settings, pod_marks, policies, tls_settings
 from xds.decoders.build import Builder, Change
+from xds.model.gateway_api import GATEWAY_NAME
 from xds.model.identity import Identity
 from xds.model.labels import labels
 from xds.model.object import Object
+from xds.model.on_demand import LABEL, ON_DEMAND, Asked, Demand, asked_by
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef, Origin
 from xds.model.security import KeySet
+from xds.sources.demands import GROUP as DEMANDS
+from xds.sources.demands import KIND as DEMAND
 from xds.sources.issuer_keys import GROUP, KIND
 
 Event = list[dict[str, Any]] | int
 """Manifests that are applied, or a number that chooses which object goes."""
 
 NAMESPACES = ("a", "b")
+API_ROUTERS = tuple(
+    Proxy(f"r{name}", namespace="a", name=name, labels=labels({GATEWAY_NAME: name}), kind="router", vhds=vhds)
+    for name, vhds in (("web", True), ("db", False))
+)
 NAMES = ("web", "db", "old")
-PROXIES = tuple(
-    Proxy(
-        f"p{number}",
-        namespace=namespace,
-        name=name,
-        labels=labels({"app": app, "version": "v1"}),
-        vhds=vhds,
-        identity=identity,
-    )
-    for number, (namespace, name, app, vhds, identity) in enumerate(
-        [
-            ("a", "pod-0", "web", True, Identity.ADS),
-            ("a", "pod-1", "db", True, Identity.SOCKET),
-            ("a", "pod-1", "web", False, Identity.NONE),
-            ("b", "pod-0", "web", False, Identity.ADS),
-            ("c", "x", "x", True, Identity.ADS),
-        ]
-    )
+LAZY = Proxy("lazy", namespace="a", labels=labels({"app": "web", LABEL: ON_DEMAND}), identity=Identity.ADS)
+PROXIES = (
+    LAZY,
+    *(
+        Proxy(
+            f"p{number}",
+            namespace=namespace,
+            name=name,
+            labels=labels({"app": app, "version": "v1"}),
+            vhds=vhds,
+            identity=identity,
+        )
+        for number, (namespace, name, app, vhds, identity) in enumerate(
+            [
+                ("a", "pod-0", "web", True, Identity.ADS),
+                ("a", "pod-1", "db", True, Identity.SOCKET),
+                ("a", "pod-1", "web", False, Identity.NONE),
+                ("b", "pod-0", "web", False, Identity.ADS),
+                ("c", "x", "x", True, Identity.ADS),
+            ]
+        )
+    ),
+    *ROUTERS,
 )
 
 namespaces = st.sampled_from(NAMESPACES)
@@ -50,6 +65,10 @@ hosts = st.sampled_from(
         *("Out.Example.Com", "10.96.0.1", "*.db.a"),
     ]
 )
+NEARNESS = ({"trafficDistribution": "PreferSameZone"}, {"internalTrafficPolicy": "Local"})
+PLACES = st.sampled_from([dict[str, Any](), {"istio-locality": "r1.a"}, {"istio-locality": "r2.b"}])
+CONDITIONS = st.sampled_from([{"ready": True}, {"ready": False}, {"ready": False, "terminating": True}])
+_NODE = "kubernetes.io/hostname"
 exports = st.sampled_from([[], ["*"], ["."], ["a"], ["b", "c"]])
 
 
@@ -86,11 +105,13 @@ def services(draw: st.DrawFn) -> dict[str, Any]:
         spec["clusterIP"] = "None"
     elif shape == "alias":
         spec = {"type": "ExternalName", "externalName": draw(hosts).lstrip("*."), "ports": ports}
+    spec |= draw(st.sampled_from([*[dict[str, Any]()] * 3, *NEARNESS]))
     annotations = {"networking.istio.io/exportTo": ",".join(draw(exports))}
+    marks = draw(st.sampled_from([*[dict[str, Any]()] * 3, {"istio.io/persistent-session": "sid"}]))
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": meta(namespace, name, annotations=annotations),
+        "metadata": meta(namespace, name, annotations=annotations, labels=marks),
         "spec": spec,
     }
 
@@ -106,7 +127,7 @@ def slices(draw: st.DrawFn) -> dict[str, Any]:
         "metadata": meta(namespace, f"{name}-1", labels={"kubernetes.io/service-name": name}),
         "addressType": "IPv4",
         "ports": [{"name": port, "port": number} for port, number in ports],
-        "endpoints": [{"addresses": [f"10.1.0.{n}"], "conditions": {"ready": draw(st.booleans())}} for n in addresses],
+        "endpoints": [{"addresses": [f"10.1.0.{n}"], "conditions": draw(CONDITIONS)} for n in addresses],
     }
 
 
@@ -120,11 +141,12 @@ def pods(draw: st.DrawFn) -> dict[str, Any]:
         "metadata": meta(
             draw(namespaces),
             f"pod-{number % 2}",
-            labels={"app": draw(names), "version": draw(st.sampled_from(["v1", "v2"])), **marks},
+            labels={"app": draw(names), "version": draw(st.sampled_from(["v1", "v2"])), **marks, **draw(PLACES)},
             annotations=annotations,
         ),
         "spec": {
             "serviceAccountName": draw(st.sampled_from(["default", "other"])),
+            "nodeName": draw(st.sampled_from(["n1", "n2", ""])),
             "containers": [{"name": "c", "ports": [{"name": "named", "containerPort": draw(st.integers(1000, 1002))}]}],
         },
         "status": {"podIP": f"10.1.0.{number}", "phase": "Running"},
@@ -139,6 +161,10 @@ def destination_rules(draw: st.DrawFn) -> dict[str, Any]:
             {"loadBalancer": {"consistentHash": {"httpHeaderName": "x-user"}}},
             {"loadBalancer": {"simple": "PASSTHROUGH"}},
             {"connectionPool": {"tcp": {"maxConnections": 7}}},
+            {"outlierDetection": {}},
+            {"loadBalancer": {"localityLbSetting": {"distribute": [{"from": "r1/a", "to": {"r1": 70, "r2": 30}}]}}},
+            {"outlierDetection": {}, "loadBalancer": {"localityLbSetting": {"failoverPriority": ["version", _NODE]}}},
+            {"loadBalancer": {"zoneAwareLbSetting": {"minClusterSize": 1}}},
         ]
     )
     tls = st.one_of(st.just(dict[str, Any]()), st.builds(lambda settings: {"tls": settings}, tls_settings))
@@ -172,7 +198,23 @@ def virtual_services(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         http.append({"delegate": {"name": draw(names)}})
     own = draw(st.one_of(st.just([]), st.lists(hosts, min_size=1, max_size=2, unique=True)))
-    spec = {"hosts": own, "http": http, "exportTo": draw(exports)}
+    spec = {"hosts": own, "http": http, "exportTo": draw(exports), **draw(st.sampled_from(BOUND))}
+    if draw(st.booleans()):
+        connections = st.sampled_from(
+            [
+                {"port": 70},
+                {"sourceLabels": {"app": "web"}, "port": 60},
+                {"destinationSubnets": ["10.96.0.0/30", "10.7.1.0/24"]},
+                {"sourceNamespace": "b"},
+            ]
+        )
+        spec["tcp"] = [{"match": draw(st.lists(connections, max_size=2)), "route": [route]}]
+        named = [host for host in own if host != "*"]
+        match = {
+            "sniHosts": named,
+            **draw(st.sampled_from([{}, {"port": 444}, {"destinationSubnets": ["10.7.0.0/16"]}])),
+        }
+        spec["tls"] = [{"match": [match], "route": [route]}] if named else []
     metadata = meta(draw(namespaces), draw(names))
     return {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec}
 
@@ -190,21 +232,35 @@ def service_entries(draw: st.DrawFn) -> dict[str, Any]:
                         {"number": 80, "name": "http", "protocol": "HTTP"},
                         {"number": 443, "name": "tls"},
                         {"number": 444, "name": "tcp"},
+                        {"number": 444, "name": "tls-b", "protocol": "TLS"},
                     ]
                 )
             )
         ],
-        "resolution": draw(st.sampled_from(["NONE", "DNS", "STATIC"])),
+        "resolution": draw(st.sampled_from(["NONE", "DNS", "STATIC", "DYNAMIC_DNS"])),
         "exportTo": draw(exports),
     }
-    if spec["resolution"] == "STATIC":
+    if spec["resolution"] == "STATIC" and draw(st.booleans()):
+        spec |= {"workloadSelector": {"labels": {"app": draw(names)}}, "location": "MESH_INTERNAL"}
+    elif spec["resolution"] == "STATIC":
         spec["endpoints"] = [{"address": "10.9.0.1", "labels": {"version": "v1"}}]
     if draw(st.booleans()):
-        single = spec["resolution"] == "DNS"
+        single = spec["resolution"] in ("DNS", "DYNAMIC_DNS")
         ranges = [] if single else ["10.7.1.1/16", "10.7.0.0/16", "FD00::1/64"]
         spec["addresses"] = [draw(st.sampled_from(["10.96.0.1", "240.240.0.9", "FD00::1", "fd00::1", *ranges]))]
     metadata = meta(draw(namespaces), draw(names))
     return {"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": metadata, "spec": spec}
+
+
+@st.composite
+def workload_entries(draw: st.DrawFn) -> dict[str, Any]:
+    where: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+        [{"address": "10.1.0.1"}, {"address": "10.8.0.1", "ports": {"http": 99}}, {"address": "vm.b"}]
+    )
+    marks: dict[str, str] = draw(st.sampled_from([dict[str, str](), {"security.istio.io/tlsMode": "istio"}]))
+    metadata = meta(draw(namespaces), draw(names), labels={"app": draw(names), **marks})
+    spec = {**draw(where), "serviceAccount": "other"}
+    return {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry", "metadata": metadata, "spec": spec}
 
 
 mesh_configs = st.builds(
@@ -214,13 +270,116 @@ mesh_configs = st.builds(
         "metadata": meta("istio-system", "istio"),
         "spec": {"outboundTrafficPolicy": {"mode": mode}, "connectTimeout": f"{seconds}s", **more},
     },
-    st.sampled_from(["ALLOW_ANY", "REGISTRY_ONLY"]),
+    st.sampled_from(["ALLOW_ANY", "REGISTRY_ONLY", "ALLOW_ANY_DYNAMIC_DNS"]),
     st.integers(1, 2),
     mesh_settings,
 )
 
+
+@st.composite
+def sidecars(draw: st.DrawFn) -> dict[str, Any]:
+    patterns = st.sampled_from(
+        [
+            "./*",
+            "*/*",
+            "a/*",
+            "b/web.b.svc.cluster.local",
+            "*/out.example.com",
+            "~/*",
+            "~a/*",
+            "*/*.b.svc.cluster.local",
+        ]
+    )
+    egress: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+        [
+            dict[str, Any](),
+            {"port": {"number": 80, "protocol": "HTTP"}},
+            {"port": {"number": 81, "protocol": "HTTP"}, "bind": "127.0.0.1", "captureMode": "NONE"},
+            {"port": {"number": 70, "protocol": "TCP"}, "bind": "127.0.0.2"},
+            {"port": {"number": 3128, "protocol": "HTTP_PROXY"}},
+        ]
+    )
+    entries = draw(st.lists(egress, max_size=3, unique_by=lambda entry: entry.get("port", {}).get("number", 0)))
+    entries.sort(key=lambda entry: "port" not in entry)
+    ingress: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+        [
+            {"port": {"number": 8080, "protocol": "HTTP"}},
+            {"port": {"number": 70, "protocol": "TCP"}, "defaultEndpoint": "127.0.0.1:71"},
+            {"port": {"number": 1000, "protocol": "GRPC"}, "captureMode": "NONE", "defaultEndpoint": "127.0.0.1:72"},
+        ]
+    )
+    spec: dict[str, Any] = {
+        "egress": [{**entry, "hosts": draw(st.lists(patterns, min_size=1, max_size=3))} for entry in entries],
+        "ingress": draw(st.lists(ingress, max_size=2, unique_by=lambda entry: entry["port"]["number"])),
+    }
+    if draw(st.booleans()):
+        spec["workloadSelector"] = {"labels": {"app": draw(names)}}
+    if draw(st.booleans()):
+        spec["outboundTrafficPolicy"] = draw(
+            st.sampled_from(
+                [{}, {"mode": "ALLOW_ANY", "egressProxy": {"host": "web.a.svc.cluster.local", "port": {"number": 80}}}]
+            )
+        )
+    metadata = meta(draw(st.sampled_from([*NAMESPACES, "istio-system"])), draw(names))
+    return {"apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": metadata, "spec": spec}
+
+
+@st.composite
+def envoy_filters(draw: st.DrawFn) -> dict[str, Any]:
+    lua = {"@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"}
+    script = {"inline_string": draw(st.sampled_from(["x = 1", "x = 2"]))}
+    inserted = {"name": draw(names), "typed_config": {**lua, "default_source_code": script}}
+    changes: st.SearchStrategy[tuple[str, str, dict[str, Any]]] = st.sampled_from(
+        [
+            ("HTTP_FILTER", "INSERT_FIRST", inserted),
+            ("CLUSTER", "MERGE", {"connect_timeout": "3s"}),
+            ("CLUSTER", "ADD", {"name": "extra", "connect_timeout": "3s"}),
+            ("CLUSTER", "REMOVE", {}),
+            ("LISTENER", "MERGE", {"tcp_backlog_size": 3}),
+            ("VIRTUAL_HOST", "REMOVE", {}),
+            ("HTTP_ROUTE", "MERGE", {"response_headers_to_remove": ["x"]}),
+            ("ROUTE_CONFIGURATION", "MERGE", {"request_headers_to_remove": ["x"]}),
+        ]
+    )
+    contexts = st.sampled_from(["ANY", "SIDECAR_INBOUND", "SIDECAR_OUTBOUND"])
+    patches = [
+        {"applyTo": to, "match": {"context": draw(contexts)}, "patch": {"operation": operation, "value": value}}
+        for to, operation, value in draw(st.lists(changes, max_size=3))
+    ]
+    spec: dict[str, Any] = {"configPatches": patches, "priority": draw(st.integers(0, 1))}
+    if draw(st.booleans()):
+        spec["workloadSelector"] = {"labels": {"app": draw(names)}}
+    metadata = meta(draw(st.sampled_from([*NAMESPACES, "istio-system"])), draw(names))
+    return {"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter", "metadata": metadata, "spec": spec}
+
+
+demands = st.builds(
+    lambda hosts, everything: {"kind": DEMAND, "hosts": hosts, "all": everything},
+    st.sets(
+        st.tuples(
+            st.sampled_from([80, 81]),
+            st.sampled_from(
+                ["web", "web.a", "db.b.svc.cluster.local", "out.example.com", "10.96.0.1", "x.db.a", "none.example"]
+            ),
+        ),
+        max_size=4,
+    ),
+    st.sampled_from([False, False, False, True]),
+)
 manifests = st.one_of(
-    services(), slices(), pods(), destination_rules(), virtual_services(), service_entries(), mesh_configs, policies
+    services(),
+    slices(),
+    pods(),
+    destination_rules(),
+    virtual_services(),
+    service_entries(),
+    workload_entries(),
+    mesh_configs,
+    policies,
+    sidecars(),
+    demands,
+    gateways(),
+    envoy_filters(),
 )
 upserts = st.lists(manifests, min_size=1, max_size=5)
 
@@ -232,6 +391,13 @@ _about_identity = st.lists(
 )
 secured = st.lists(st.one_of(_about_identity, _about_identity, st.integers(0, 30)), min_size=2, max_size=10)
 histories = st.lists(st.one_of(upserts, st.integers(0, 30)), min_size=1, max_size=12)
+
+_about_gateways = st.lists(
+    st.one_of(gateway_objects, gateway_objects, gateway_objects, services(), slices(), virtual_services()),
+    min_size=2,
+    max_size=8,
+)
+gated = st.lists(st.one_of(_about_gateways, _about_gateways, st.integers(0, 30)), min_size=2, max_size=10)
 
 
 class World:
@@ -255,7 +421,10 @@ class World:
 
 
 def _object(plain: dict[str, Any]) -> Object[Any]:
-    if plain["kind"] != KIND:
+    if plain["kind"] not in (KIND, DEMAND):
         return made(plain)
+    if plain["kind"] == DEMAND:
+        found = Demand(asked_by(LAZY), tuple(sorted(Asked(*host) for host in plain["hosts"])), plain["all"])
+        return Object(ObjectRef(DEMANDS, DEMAND, "a", "default/web"), found, Origin(DEMAND))
     uri = plain["uri"]
     return Object(ObjectRef(GROUP, KIND, "", uri), KeySet(uri, plain["jwks"], plain["problem"]), Origin(uri))

@@ -18,14 +18,19 @@ import msgspec
 from xds.kinds.authored import Authored
 from xds.kinds.authorization_policy import AuthorizationPolicy
 from xds.kinds.destination_rule import DestinationRule
+from xds.kinds.envoy_filter import EnvoyFilter
+from xds.kinds.gateway import Gateway
 from xds.kinds.http_policies import Percent
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.peer_authentication import PeerAuthentication
 from xds.kinds.rate_limit import RateLimit
 from xds.kinds.request_authentication import RequestAuthentication
 from xds.kinds.service_entry import ServiceEntry
+from xds.kinds.sidecar import Sidecar
 from xds.kinds.string_match import StringMatch
 from xds.kinds.virtual_service import VirtualService
+from xds.kinds.workload_entry import WorkloadEntry
+from xds.kinds.workload_group import WorkloadGroup
 from xds.translators.registry import reads
 
 FILE: Final = Path(__file__).resolve().parents[1] / "docs" / "fields.md"
@@ -33,11 +38,16 @@ KINDS: Final[tuple[type[Authored], ...]] = (
     VirtualService,
     DestinationRule,
     ServiceEntry,
+    WorkloadEntry,
+    WorkloadGroup,
+    Gateway,
     MeshConfig,
     PeerAuthentication,
     RequestAuthentication,
     AuthorizationPolicy,
     RateLimit,
+    Sidecar,
+    EnvoyFilter,
 )
 _HEAD: Final = """\
 # Fields
@@ -53,6 +63,7 @@ CHECKED: Final = "checked only"
 NOT_READ: Final = "not read"
 
 _DESTINATION: Final = "host subset port.number"
+_ENDPOINT: Final = "address ports.* labels.* locality weight serviceAccount"
 # What the decoders of carriers read, by the message that holds it.
 _CARRIERS: Final[Mapping[str, str]] = {
     "VirtualService.spec": "hosts[] gateways[] exportTo[]",
@@ -62,39 +73,92 @@ _CARRIERS: Final[Mapping[str, str]] = {
         "name uri scheme method authority headers.* withoutHeaders.* queryParams.* ignoreUriCase port sourceLabels.* "
         "sourceNamespace gateways[] statPrefix"
     ),
+    "VirtualService.spec.tls[]": "route[].weight",
+    "VirtualService.spec.tls[].route[].destination": _DESTINATION,
+    "VirtualService.spec.tls[].match[]": (
+        "sniHosts[] destinationSubnets[] port sourceLabels.* sourceNamespace gateways[]"
+    ),
+    "VirtualService.spec.tcp[]": "route[].weight",
+    "VirtualService.spec.tcp[].route[].destination": _DESTINATION,
+    "VirtualService.spec.tcp[].match[]": "destinationSubnets[] port sourceLabels.* sourceNamespace gateways[]",
     "DestinationRule.spec": "host subsets[].name subsets[].labels.* exportTo[] workloadSelector.matchLabels.*",
     "DestinationRule.spec.trafficPolicy.portLevelSettings[]": "port.number",
-    "ServiceEntry.spec": "hosts[] addresses[] location resolution exportTo[] subjectAltNames[]",
+    "ServiceEntry.spec": (
+        "hosts[] addresses[] location resolution exportTo[] subjectAltNames[] workloadSelector.labels.*"
+    ),
     "ServiceEntry.spec.ports[]": "number name protocol targetPort",
-    "ServiceEntry.spec.endpoints[]": "address ports.* labels.* locality weight serviceAccount",
+    "ServiceEntry.spec.endpoints[]": _ENDPOINT,
+    "WorkloadEntry.spec": _ENDPOINT,
     "MeshConfig": (
         "connectTimeout protocolDetectionTimeout dnsRefreshRate rootNamespace outboundTrafficPolicy.mode "
+        "outboundTrafficPolicy.egressProxy.host outboundTrafficPolicy.egressProxy.subset "
+        "outboundTrafficPolicy.egressProxy.port.number inboundTrafficPolicy.mode proxyHttpPort "
         "defaultServiceExportTo[] defaultVirtualServiceExportTo[] defaultDestinationRuleExportTo[] "
         "trustDomain trustDomainAliases[] enableAutoMtls caCertificates[].trustDomains[] "
         "pathNormalization.normalization"
     ),
+    "MeshConfig.defaultConfig.gatewayTopology": "numTrustedProxies forwardClientCertDetails proxyProtocol",
     "MeshConfig.meshMTLS": "minProtocolVersion cipherSuites[] ecdhCurves[]",
     "MeshConfig.tlsDefaults": "minProtocolVersion cipherSuites[] ecdhCurves[]",
+    "Gateway.spec": "selector.*",
+    "Gateway.spec.servers[]": "port.number port.protocol port.name bind hosts[] name",
+    "Gateway.spec.servers[].tls": (
+        "httpsRedirect mode serverCertificate privateKey caCertificates caCrl tlsCertificates[].serverCertificate "
+        "tlsCertificates[].privateKey tlsCertificates[].caCertificates credentialName credentialNames[] "
+        "caCertCredentialName subjectAltNames[] verifyCertificateSpki[] verifyCertificateHash[] minProtocolVersion "
+        "maxProtocolVersion cipherSuites[] ecdhCurves[] insecureSkipVerify"
+    ),
     "PeerAuthentication.spec": "selector.matchLabels.* mtls.mode portLevelMtls.*.mode",
     "RequestAuthentication.spec": "selector.matchLabels.*",
     "AuthorizationPolicy.spec": "selector.matchLabels.*",
+    "Sidecar.spec": (
+        "workloadSelector.labels.* outboundTrafficPolicy.mode outboundTrafficPolicy.egressProxy.host "
+        "outboundTrafficPolicy.egressProxy.subset outboundTrafficPolicy.egressProxy.port.number"
+    ),
+    "Sidecar.spec.egress[]": "port.number port.protocol bind captureMode hosts[]",
+    "Sidecar.spec.ingress[]": "port.number port.protocol bind captureMode defaultEndpoint",
+    "Sidecar.spec.ingress[].tls": (
+        "mode serverCertificate privateKey caCertificates caCrl subjectAltNames[] verifyCertificateSpki[] "
+        "verifyCertificateHash[] minProtocolVersion maxProtocolVersion cipherSuites[] ecdhCurves[] "
+        "insecureSkipVerify tlsCertificates[].serverCertificate tlsCertificates[].privateKey "
+        "tlsCertificates[].caCertificates"
+    ),
     "RateLimit.spec": "selector.matchLabels.*",
+    "EnvoyFilter.spec": "workloadSelector.labels.* priority",
+    "EnvoyFilter.spec.configPatches[]": "applyTo match.context patch.operation patch.value.*",
+    "EnvoyFilter.spec.configPatches[].match.proxy": "proxyVersion metadata.*",
+    "EnvoyFilter.spec.configPatches[].match.listener": (
+        "portNumber name listenerFilter filterChain.name filterChain.sni filterChain.transportProtocol "
+        "filterChain.applicationProtocols filterChain.destinationPort filterChain.filter.name "
+        "filterChain.filter.subFilter.name"
+    ),
+    "EnvoyFilter.spec.configPatches[].match.routeConfiguration": (
+        "portNumber portName gateway name vhost.name vhost.domainName vhost.route.name vhost.route.action"
+    ),
+    "EnvoyFilter.spec.configPatches[].match.cluster": "portNumber service subset name",
 }
-_TARGETS: Final = "such a policy is for gateways and waypoints, not for sidecars"
+_TARGETS: Final = "a Gateway's routers have the policy; of other kinds a warning says that it has no effect"
+_JOINING: Final = "for machines that join by themselves, which this version does not take yet"
 _CHECKED: Final[Mapping[str, str]] = {
-    "VirtualService.spec.tls[]": "a warning says so",
-    "VirtualService.spec.tcp[]": "a warning says so",
+    "WorkloadGroup.spec.metadata": _JOINING,
+    "WorkloadGroup.spec.template": _JOINING,
+    "WorkloadGroup.spec.probe": _JOINING,
+    "VirtualService.spec.tcp[].match[].sourceSubnet": "has no effect, as in Istio; a warning says so",
     "VirtualService.spec.http[].redirect.derivePort": (
         "Envoy keeps the request's port where there is no `authority`, else the scheme's own"
     ),
+    "DestinationRule.spec.trafficPolicy.loadBalancer.backendUtilization": "refused, as Istio does nothing for it",
     "VirtualService.spec.http[].fault.delay.exponentialDelay": "refused, as Envoy has no such thing",
     "VirtualService.spec.http[].fault.abort.http2Error": "refused, as Envoy has no such thing",
-    "DestinationRule.spec.trafficPolicy.loadBalancer.localityLbSetting": "localities are used alike (issue 6)",
-    "DestinationRule.spec.trafficPolicy.loadBalancer.zoneAwareLbSetting": "a warning says so (issue 6)",
-    "ServiceEntry.spec.workloadSelector": (
-        "its pods become no endpoints, a warning says so; they do take connections to its ports"
-    ),
-    "MeshConfig.localityLbSetting": "localities are used alike (issue 6)",
+    **{
+        f"Sidecar.spec.{place}[].port.{name}": why
+        for place in ("egress", "ingress")
+        for name, why in (("name", "has no effect in Istio, either"), ("targetPort", "deprecated"))
+    },
+    **{
+        f"Sidecar.spec.ingress[].tls.{name}": "refused: it is for gateways"
+        for name in ("httpsRedirect", "credentialName", "credentialNames[]", "caCertCredentialName")
+    },
     "MeshConfig.caCertificates[].pem": "what workloads are to believe goes out as a secret, by no decision of the view",
     "AuthorizationPolicy.spec.targetRef": _TARGETS,
     "AuthorizationPolicy.spec.targetRefs[]": _TARGETS,
@@ -105,21 +169,34 @@ _CHECKED: Final[Mapping[str, str]] = {
     "RequestAuthentication.spec.jwtRules[].presence": (
         "a warning says so; an AuthorizationPolicy with requestPrincipals requires a token"
     ),
+    "EnvoyFilter.spec.targetRefs[]": "a `Gateway` is taken, on its own pods; a warning says so of others",
+    "EnvoyFilter.spec.configPatches[].match.listener.portName": "has no effect in Istio, either",
+    "EnvoyFilter.spec.configPatches[].patch.filterClass": "has no effect in Istio, either",
 }
 _NOT_READ: Final[Mapping[str, str]] = {
+    "Gateway.spec.servers[]": "port.targetPort defaultEndpoint",
     "MeshConfig.extensionProviders[]": (
         "zipkin lightstep datadog stackdriver opencensus skywalking opentelemetry prometheus envoyFileAccessLog "
         "envoyHttpAls envoyTcpAls envoyOtelAls sds"
     ),
-    "DestinationRule.spec.trafficPolicy.loadBalancer": "backendUtilization",
     "DestinationRule.spec.trafficPolicy.outlierDetection": "consecutiveErrors",
     "ServiceEntry.spec.endpoints[]": "network",
-    "MeshConfig.outboundTrafficPolicy": "egressProxy",
+    "WorkloadEntry.spec": "network",
     "MeshConfig.caCertificates[]": "spiffeBundleUrl certSigners[]",
+    "MeshConfig.defaultConfig": (
+        "configPath binaryPath serviceCluster tracingServiceName drainDuration parentShutdownDuration "
+        "discoveryAddress discoveryRefreshDelay zipkinAddress statsdUdpAddress proxyAdminPort "
+        "controlPlaneAuthPolicy customConfigFile statNameLength concurrency proxyBootstrapTemplatePath "
+        "interceptionMode tracing sds envoyAccessLogService envoyMetricsService proxyMetadata.* runtimeValues.* "
+        "statusPort extraStatTags[] terminationDrainDuration meshId readinessProbe proxyStatsMatcher "
+        "holdApplicationUntilProxyStarts caCertificatesPem[] image privateKeyProvider proxyHeaders "
+        "fileFlushInterval fileFlushMinSizeKb statsCompression statsEvictionInterval availabilityZone "
+        "connectionSettings"
+    ),
     "MeshConfig": (
-        "proxyListenPort proxyInboundListenPort proxyHttpPort ingressClass ingressService ingressControllerMode "
+        "proxyListenPort proxyInboundListenPort ingressClass ingressService ingressControllerMode "
         "ingressSelector enableTracing accessLogFile accessLogFormat accessLogEncoding enableEnvoyAccessLogService "
-        "disableEnvoyListenerLog defaultConfig inboundTrafficPolicy configSources "
+        "disableEnvoyListenerLog configSources "
         "inboundClusterStatName outboundClusterStatName certificates thriftConfig serviceSettings[] "
         "enablePrometheusMerge verifyCertificateAtClient ca defaultProviders "
         "discoverySelectors[]"
@@ -127,14 +204,22 @@ _NOT_READ: Final[Mapping[str, str]] = {
 }
 # Of fields that work, the values that do not.
 _NOTES: Final[Mapping[str, str]] = {
-    "VirtualService.spec.gateways[]": "`mesh` only: there are no gateways yet",
-    "VirtualService.spec.http[].match[].gateways[]": "`mesh` only: there are no gateways yet",
     "VirtualService.spec.http[].match[].headers.*": "not `@request.auth.claims`, of which a warning is given",
     "VirtualService.spec.http[].match[].withoutHeaders.*": "not `@request.auth.claims`, of which a warning is given",
     "DestinationRule.spec.trafficPolicy.tls.credentialName": "on sidecars, in rules with a `workloadSelector` only",
-    "ServiceEntry.spec.resolution": "`DYNAMIC_DNS` is checked only, with a warning",
-    "ServiceEntry.spec.endpoints[].address": "unix sockets are checked only, with a warning",
-    "MeshConfig.outboundTrafficPolicy.mode": "`ALLOW_ANY_DYNAMIC_DNS` is taken as `ALLOW_ANY`, with a warning",
+    "ServiceEntry.spec.ports[].targetPort": "not with `DYNAMIC_DNS` and HTTP, of which a warning is given",
+    "VirtualService.spec.tls[].match[].sniHosts[]": "refused where it is within none of the rule's hosts",
+    "Sidecar.spec.ingress[].bind": "with captureMode `NONE`",
+    "Gateway.spec.servers[].name": "where the port has no name",
+    "Gateway.spec.servers[].tls.credentialName": "a Secret in the router's namespace, for a proven router alone",
+    "EnvoyFilter.spec.configPatches[].applyTo": "not `BOOTSTRAP`, of which a warning is given",
+    **dict.fromkeys(
+        (f"EnvoyFilter.spec.configPatches[].match.routeConfiguration.{name}" for name in ("gateway", "portName")),
+        "of HTTPS servers only, as a warning says",
+    ),
+    "EnvoyFilter.spec.configPatches[].match.context": "not `WAYPOINT`, of which a warning is given",
+    "EnvoyFilter.spec.configPatches[].match.proxy.proxyVersion": "Envoy's version, not Istio's",
+    "EnvoyFilter.spec.configPatches[].match.proxy.metadata.*": "`NAMESPACE`, `NAME` and `SERVICE_ACCOUNT`",
 }
 # Messages that stand in several places and fare alike there: one place has the rows.
 _SAME: Final[Mapping[str, str]] = {
@@ -143,7 +228,10 @@ _SAME: Final[Mapping[str, str]] = {
         f"DestinationRule.spec.trafficPolicy.portLevelSettings[].{name}": f"DestinationRule.spec.trafficPolicy.{name}"
         for name in ("loadBalancer", "connectionPool", "outlierDetection", "tls")
     },
+    "Sidecar.spec.inboundConnectionPool": "DestinationRule.spec.trafficPolicy.connectionPool",
+    "Sidecar.spec.ingress[].connectionPool": "DestinationRule.spec.trafficPolicy.connectionPool",
     "MeshConfig.defaultTrafficPolicy.connectionPool": "DestinationRule.spec.trafficPolicy.connectionPool",
+    "MeshConfig.localityLbSetting": "DestinationRule.spec.trafficPolicy.loadBalancer.localityLbSetting",
     "MeshConfig.defaultTrafficPolicy.outlierDetection": "DestinationRule.spec.trafficPolicy.outlierDetection",
     "MeshConfig.defaultHttpRetryPolicy": "VirtualService.spec.http[].retries",
     "MeshConfig.defaultInboundHttpRetryPolicy": "VirtualService.spec.http[].retries",

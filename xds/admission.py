@@ -47,7 +47,8 @@ def proxy_of(node: Node, peer: Peer, caller: Caller | None) -> Proxy:
 
 def _check_names(proxy: Proxy) -> None:
     """Errors: Denied for a name that would be a burden, or a trick, in logs and on terminals."""
-    for name in (proxy.id, proxy.name, proxy.namespace, proxy.service_account, proxy.version, *proxy.addresses):
+    own = (proxy.id, proxy.name, proxy.namespace, proxy.service_account, proxy.version, proxy.group)
+    for name in (*own, *proxy.addresses):
         if len(name) > _LONGEST_NAME or not name.isprintable():
             text = f"a name of the node is too long or has characters that do not print: {name[:80]!r}"
             raise Denied(text, Reason.PERMISSION_DENIED)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -12,9 +11,10 @@ from typing import Any, Self
 import structlog
 
 from ca.errors import CaError
-from xds.admission import caller_of, proxy_of, seconds_left
+from xds.admission import caller_of, seconds_left
 from xds.audit.audit import Audit
 from xds.callers.caller import Caller
+from xds.comings import Comings
 from xds.convergence import Convergence
 from xds.custody import Secrets, custody
 from xds.decoders.build import Builder
@@ -23,11 +23,13 @@ from xds.findings import Findings
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
-from xds.model.snapshot import Table as Tables
 from xds.pages import NAMES, pages
+from xds.pending import Pending
 from xds.pipeline import Pipeline
 from xds.ports import Ports
 from xds.presence import Presence, group_of
+from xds.proving import proving
+from xds.publication import Publication
 from xds.served import Served
 from xds.server import (
     Admission,
@@ -39,21 +41,21 @@ from xds.server import (
     Rejected,
     Reporter,
     Server,
+    ServerSettings,
     SnapshotCache,
 )
 from xds.settings import Settings
-from xds.slices import in_slices
 from xds.sources.changes import Source
 from xds.sources.issuer_keys import IssuerKeys
 from xds.sources.key_sets import KeySetSettings, networks
 from xds.sources.store import ObjectStore
+from xds.succession import Succession
 from xds.trust import NOBODY, Trust
-from xds.view.wanted_keys import wanted_keys
+from xds.view.graph import Graph
 
 log = structlog.get_logger()
 
-ENDPOINTS = "EndpointSlice"
-PODS = "Pod"
+_ON_DEMAND_S = 2.0  # what a request for a host may wait for the routes to it
 
 
 class ControlPlane:
@@ -67,31 +69,35 @@ class ControlPlane:
     def __init__(self, settings: Settings, sources: Sequence[Source], trust: Trust = NOBODY) -> None:
         self._settings = settings
         self._keys = IssuerKeys(KeySetSettings(refresh=settings.jwks_refresh, blocked=networks(settings.jwks_blocked)))
-        self._sources = (*sources, self._keys)
+        self._comings = Comings(self.snapshot)
+        self._sources = (*sources, self._keys, *self._comings.sources)
         self._trust = trust
         self.store = ObjectStore([source.name for source in self._sources])
         self._builder = Builder(domain=settings.domain)
-        self._pipeline = Pipeline(self._builder.snapshot)
+        self.proving = proving(settings)
+        self._pipeline = Pipeline(self._builder.snapshot, self.proving.wanted, self.proving.kept)
         self.advanced: list[Callable[[], None]] = []
-        self._pending: dict[ObjectRef, None] = {}
-        self._wake = asyncio.Event()
+        self._pending = Pending()
         self.idle = asyncio.Event()  # nothing that the store has is still to be served
         self._rounds = 0
         self._serving = asyncio.Event()
-        self._changing = asyncio.Lock()
-        self.cache = SnapshotCache()
+        self.cache = SnapshotCache(settings=ServerSettings(on_demand_wait_s=_ON_DEMAND_S), on_demand=self._asked)
         self._served = Served(self.cache, self._secrets)
         self.custody = custody(trust, settings.certificate_lifetime, self.snapshot, self._served.renewed)
         self._groups: dict[str, Proxy] = {}
-        self._present = Presence(self._wake.set)
+        self._publication = Publication(self._pipeline, self._served, self.proving, self._published)
+        self._succession = Succession(self.store, self._builder, self._publication, self._pending, self._keys)
+        self._present = Presence(self._pending.wake.set)
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.audit = Audit(self.snapshot, self._origin)
         self._server = Server(self.cache, admit=self.audit.watching(self._admit), released=self._released)
         self.findings = Findings(self.store, self._builder, self._pipeline.graph, sources)
+        self.findings.also.append(self._publication.blame(self._builder))
         self._server.add_access_logs(self.audit.take, self.audit.watching(self._reporter))
         self.ports = Ports(self._server, settings, trust, self.custody, self.snapshot)
         self.convergence = Convergence(self.cache, self.store, self.findings, self._serving, self.audit, self.custody)
+        self.convergence.counted_by.append(self._publication.metrics)
 
     async def __aenter__(self) -> Self:
         try:
@@ -145,6 +151,8 @@ class ControlPlane:
             await self.custody.open()  # in a cluster that may take as long as the API server is away
             for name, work in self.custody.work(self.cache, self._groups.get).items():
                 self._spawn(work, name)
+        for name, work in (await self._publication.work()).items():
+            self._spawn(work, name)
         for source in self._sources:
             self._spawn(self._read(source), f"source {source.name}")
         self._spawn(self._work(), "pipeline")
@@ -166,6 +174,7 @@ class ControlPlane:
             if task.get_name() not in NAMES:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.proving.close()
 
     def ca_counsel(self) -> dict[str, Any]:
         """What other control planes of the mesh must know of this one's CA, as JSON types; empty without one."""
@@ -175,6 +184,11 @@ class ControlPlane:
         """The mesh as it is now."""
         return self._builder.snapshot
 
+    @property
+    def graph(self) -> Graph:
+        """What is made of it; for makers' calls in the event loop, while nothing is pending (``idle``)."""
+        return self._pipeline.graph
+
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
 
@@ -183,60 +197,34 @@ class ControlPlane:
     async def _read(self, source: Source) -> None:
         async for transaction in source.changes():
             touched = self.store.apply(transaction)
-            self._pending.update(dict.fromkeys(touched))
             self.findings.changed()
             self.idle.clear()
-            self._wake.set()
+            self._pending.add(touched)
 
     async def _work(self) -> None:
         """Turn what has changed into the next generation, again and again; endpoints do not wait for the rest."""
+        wake = self._pending.wake
         while True:
-            if not self._wake.is_set():
+            if not wake.is_set():
                 self.idle.set()
-            await self._wake.wait()
+            await wake.wait()
             self.idle.clear()
             self._rounds += 1
-            self._wake.clear()
+            wake.clear()
             if not self.store.synced:
                 continue
             if self._serving.is_set():
-                await self._endpoints_first()
-            pending, self._pending = self._pending, {}
+                await self._succession.endpoints_first(self._settings.debounce)
+            pending = self._pending.take()
             if pending or not self._serving.is_set():
-                await self._generation(pending)
+                await self._succession.advance(pending)
             await self._see_off()
             if not self._serving.is_set():
                 self._serving.set()
                 log.info(Event.GENERATION_READY, objects=len(self.store))
 
-    async def _endpoints_first(self) -> None:
-        until = asyncio.get_running_loop().time() + self._settings.debounce.total_seconds()
-        while True:
-            urgent = [ref for ref in self._pending if ref.kind == ENDPOINTS]
-            if urgent:  # whose labels put them into subsets
-                urgent += [ref for ref in self._pending if ref.kind == PODS]
-            for ref in urgent:
-                del self._pending[ref]
-            if urgent:
-                await self._generation(urgent)
-            left = until - asyncio.get_running_loop().time()
-            if not self._pending or left <= 0:
-                return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._wake.wait()
-                    self._wake.clear()
-
-    async def _generation(self, refs: Iterable[ObjectRef]) -> None:
-        known = [(ref, self.store.get(ref)) for ref in refs]
-        upserts = [(ref, each.struct) for ref, each in known if each is not None]
-        deletes = [ref for ref, each in known if each is None]
-        change = await in_slices(self._builder.apply(upserts, deletes))
-        if any(each.table is Tables.POLICY for each in change.inputs):
-            self._keys.want(wanted_keys(change.snapshot))
-        async with self._changing:
-            await in_slices(self._served.publish_all(await in_slices(self._pipeline.advance(change))))
-            self.ports.follow_mesh()
+    def _published(self) -> None:
+        self.ports.follow_mesh()
         self.findings.changed()
         for told in self.advanced:
             told()
@@ -245,13 +233,13 @@ class ControlPlane:
 
     async def _admit(self, node: Node, peer: Peer) -> Admission:
         caller = await self._caller(peer)
-        proxy = proxy_of(node, peer, caller)
+        proxy = self._comings.proxy(node, peer, caller)
         self._present.arrived(proxy)
         admission = Admission(group_of(proxy), seconds_left(caller))
         self._groups[admission.group] = proxy
+        self._comings.came(proxy)
         try:
-            async with self._changing:
-                self._served.publish(proxy, await in_slices(self._pipeline.connect(proxy)))
+            await self._publication.connect(proxy)
         except BaseException as error:
             self._released(node, peer, admission)
             if isinstance(error, CaError):
@@ -259,9 +247,14 @@ class ControlPlane:
             raise
         return admission
 
+    def _asked(self, group: str, names: frozenset[str]) -> None:
+        proxy = self._groups.get(group)
+        if proxy is not None:
+            self._comings.asked(proxy, names)
+
     async def _reporter(self, node: Node, peer: Peer) -> Reporter[Proxy]:
         caller = await self._caller(peer)
-        return Reporter(proxy_of(node, peer, caller), seconds_left(caller))
+        return Reporter(self._comings.proxy(node, peer, caller), seconds_left(caller))
 
     def _origin(self, ref: ObjectRef) -> str:
         known = self.store.get(ref)
@@ -275,13 +268,10 @@ class ControlPlane:
 
     def _released(self, node: Node, peer: Peer, admission: Admission) -> None:
         self._present.left(self._groups[admission.group])
+        self._comings.left(self._groups[admission.group])
 
     async def _see_off(self) -> None:
-        async with self._changing:
-            leaving = self._present.take_leaving()
-            self._pipeline.disconnect(*leaving)
-            for proxy in leaving:
-                self._served.forget(proxy)
-                self._groups.pop(group_of(proxy), None)
-                if self.custody is not None:
-                    self.custody.forget(proxy)
+        for proxy in await self._publication.disconnect(self._present.take_leaving):
+            self._groups.pop(group_of(proxy), None)
+            if self.custody is not None:
+                self.custody.forget(proxy)

@@ -13,6 +13,9 @@ from xds.admin.listen import listen
 from xds.app import ControlPlane
 from xds.cluster_tokens import ClusterTokens
 from xds.companions import Work, accompany
+from xds.controllers.gateway_api.classes import GatewayClassMaker
+from xds.controllers.gateway_api.gateway_proxies import GatewayProxies
+from xds.controllers.gateway_api.status import GatewayStatusWriter
 from xds.controllers.leader_election import LeaderElection
 from xds.controllers.object_events import ObjectEvents
 from xds.controllers.reports import Replica, ReportReader, ReportWriter
@@ -20,6 +23,8 @@ from xds.controllers.root_certificates import RootCertificates
 from xds.controllers.status import StatusWriter
 from xds.controllers.webhook_bundle import WebhookBundle
 from xds.council import Council
+from xds.gateway_statuses import CONTROLLERS_OF_STATUS, STATUS_KINDS, GatewayStatuses
+from xds.gateways import Gateways
 from xds.injection import injection_settings, namespaces
 from xds.live import Generations, Live
 from xds.model.refs import ObjectRef
@@ -71,7 +76,11 @@ class Cluster:
 
     async def serve(self, control_plane: ControlPlane) -> None:
         """Do what is to be done in the cluster while ``control_plane`` serves. Errors: what ends that."""
-        companions = {**self._reporting(control_plane), **self._certified(control_plane)}
+        companions = {
+            **self._reporting(control_plane),
+            **self._certified(control_plane),
+            **self._gateway_api(control_plane),
+        }
         stop = asyncio.Event()
         try:
             await accompany({**companions, **self._webhooks(control_plane, stop)}, control_plane.wait())
@@ -92,6 +101,20 @@ class Cluster:
             "reports": lambda: lead(reports.run),
             "status": lambda: lead(status.run),
             "events": lambda: lead(events.run),
+        }
+
+    def _gateway_api(self, control_plane: ControlPlane) -> dict[str, Work]:
+        """What makes Gateways of the Gateway API come true; the leader's work."""
+        api, lead, gateways = self._api, self._election.while_leading, Gateways(control_plane, self._settings)
+        classes = GatewayClassMaker(api, gateways.class_there)
+        proxies = GatewayProxies(api, gateways.objects, gateways.there)
+        said = GatewayStatuses(control_plane, gateways, lambda: proxies.failures, lambda: self._reports.counts)
+        status = GatewayStatusWriter(api, STATUS_KINDS, CONTROLLERS_OF_STATUS, said.wanted)
+        control_plane.advanced += [proxies.changed, status.changed]
+        return {
+            "gateway class": lambda: lead(classes.run),
+            "gateway proxies": lambda: lead(proxies.run),
+            "gateway status": lambda: lead(status.run),
         }
 
     def _certified(self, control_plane: ControlPlane) -> dict[str, Work]:

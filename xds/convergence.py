@@ -53,6 +53,8 @@ class Convergence:
         custody: Custody | None,
     ) -> None:
         self.ready_when: list[Callable[[], bool]] = []
+        self.counted_by: list[Callable[[], Iterable[Metric]]] = []
+        """Who else counts something."""
         self._custody = custody
         self._audit = audit
         self._cache = cache
@@ -106,7 +108,9 @@ class Convergence:
 
     def metrics(self) -> Iterable[Metric]:
         """Counters beside those that the pages count themselves."""
-        return refusals.metrics(self._audit.record)
+        yield from refusals.metrics(self._audit.record)
+        for metrics in self.counted_by:
+            yield from metrics()
 
     def refusals(self) -> Record:
         """What sidecars have refused."""

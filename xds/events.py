@@ -28,6 +28,8 @@ class Event(StrEnum):
     # xds/app, xds/findings
     GENERATION_READY = "generation ready"
     TRANSLATION_FAILED = "translation failed"
+    LISTENER_DRAINED = "listener drained"
+    LISTENERS_DRAINED = "more listeners drained"
     PROBLEM_FOUND = "problem found"
     ACCESS_WIDENED = "containers were given the right to read all files"
     ANALYSIS_FAILED = "analysis failed"
@@ -62,6 +64,10 @@ class Event(StrEnum):
     ROOT_ROTATION_HELD = "root rotation held up"
     ROOT_ROTATION_ADVANCED = "root rotation advanced"
 
+    # xds/machines
+    MACHINE_JOINED = "machine joined"
+    MACHINE_LEFT = "machine left"
+
     # xds/audit
     REQUEST_REFUSED = "request refused"
     REQUEST_WOULD_BE_REFUSED = "request would have been refused"
@@ -71,6 +77,17 @@ class Event(StrEnum):
 
     # xds/companions
     COMPANION_FAILED = "companion failed"
+
+    # xds/prover, xds/quarantine
+    PROVER_STARTED = "prover started"
+    PROVER_ENDED = "prover ended"
+    PROVER_AWAY = "prover away"
+    PROVER_FAILED = "prover failed"
+    PROVER_OFF = "prover off"
+    PROOFS_NOT_KEPT = "proofs not kept"
+    LAST_GOOD_NOT_KEPT = "last good versions not kept"
+    RESOURCE_QUARANTINED = "resource quarantined"
+    RESOURCE_RELEASED = "resource released"
 
     # xds/webhooks
     WEBHOOK_CALL_REFUSED = "webhook call refused"
@@ -97,6 +114,13 @@ class Event(StrEnum):
     STATUS_NOT_WRITTEN = "status not written"
     STATUS_NOT_SUPPORTED = "status found not supported"
     OBJECT_EVENT_NOT_WRITTEN = "object event not written"
+
+    # xds/controllers/gateway_api
+    GATEWAY_CLASS_MADE = "gateway class made"
+    GATEWAY_CLASS_NOT_MADE = "gateway class not made"
+    GATEWAY_DEPLOYED = "gateway deployed"
+    GATEWAY_NOT_DEPLOYED = "gateway not deployed"
+    GATEWAY_STATUS_NOT_WRITTEN = "status of the Gateway API not written"
 
     # xds/cni
     INTERCEPTION_SET = "interception set"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -35,6 +35,8 @@ class Findings:
         self._known: tuple[Problem, ...] = ()
         self._placed: dict[Problem, Origin | None] = {}
         self._news = asyncio.Event()
+        self.also: list[Callable[[], Awaitable[tuple[Problem, ...]]]] = []
+        """Who else finds something."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -59,7 +61,8 @@ class Findings:
 
     async def _look(self) -> None:
         between = await in_slices(found_in(self._graph))
-        found = ordered((*self._store.problems(), *self._builder.problems, *between))
+        others = [problem for more in self.also for problem in await more()]
+        found = ordered((*self._store.problems(), *self._builder.problems, *between, *others))
         await self._place(found)
         placed = tuple(replace(each, origin=self._placed[each]) for each in found)
         _log_new(placed, self._known)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from xds.controllers.live_count import MOST_REJECTIONS, LiveCount, RejectedBy
-from xds.controllers.policies import POLICY_KINDS
+from xds.controllers.policies import COUNTED_KINDS
 from xds.model.refs import ObjectRef
 from xds.object_sets import Numbers, Tally
 from xds.server import SnapshotCache
@@ -55,7 +55,7 @@ class Generations:
                     await self._idle.wait()
         except TimeoutError:
             return self._known
-        kinds = [self._store.of_kind(*kind) for kind in POLICY_KINDS]
+        kinds = [self._store.of_kind(*kind) for kind in COUNTED_KINDS]
         self._known = {each.ref: each.generation for found in kinds for each in found}
         return self._known
 

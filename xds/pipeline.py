@@ -6,39 +6,34 @@ runs one method at a time.
 
 from __future__ import annotations
 
-import weakref
-from typing import Any
-
-import structlog
+from collections.abc import Collection, Iterable
 
 from xds.decoders.build import Change
-from xds.events import Event
-from xds.layer import Layer, Overlay, Resources
+from xds.last_good import LastGood
+from xds.layer import Layer, Overlay
+from xds.leaves import Leaves, ToProve, nothing_to_prove
 from xds.model.proxy import Proxy
-from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
+from xds.quarantine import Quarantine, Refusal
 from xds.slices import Slices
-from xds.translators.translate import translate
 from xds.view.graph import Call, Graph, call
 from xds.view.proxy_view import ProxyView, proxy_view
-from xds.view.specs import Spec
 from xds.wire.resource import Resource, ResourceSet, Table
-
-log = structlog.get_logger()
-
-MemoKey = tuple[Spec, frozenset[ObjectRef]]
 
 
 class Pipeline:
     """All connected proxies' configuration, made from one snapshot after another."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, to_prove: ToProve = nothing_to_prove, kept: LastGood | None = None) -> None:
         self.graph = Graph(snapshot)
         self._proxies: dict[Proxy, ProxyView] = {}
         self._layers: dict[Call, Layer] = {}
         self._overlays: dict[tuple[Call, Call], Overlay] = {}
         self._sets: dict[ProxyView, ResourceSet] = {}
-        self._made = _Made(self.graph)
+        self.quarantine = Quarantine()
+        self._made = Leaves(self.graph, self.quarantine, to_prove)
+        if kept is not None:
+            self.quarantine.kept = self._made.judging(kept.instead_of)
 
     def connect(self, proxy: Proxy) -> Slices[ResourceSet]:
         """The resources of a proxy, which is kept up to date from now on."""
@@ -58,6 +53,47 @@ class Pipeline:
         """Go on to the change's snapshot; answers the connected proxies whose resources are now others."""
         suspects = self.graph.advance(change.snapshot, change.inputs)
         self._made.doubt(suspects)
+        return (yield from self._brought(suspects))
+
+    def settle(self, good: Iterable[Resource], refused: Iterable[Refusal]) -> Slices[dict[Proxy, ResourceSet]]:
+        """Keep to the verdicts on ``quarantine.candidates``; answers the proxies whose resources are others by that."""
+        accepted, bad = tuple(good), tuple(refused)
+        fine = self.quarantine.holders(accepted)
+        worse = [each.resource for each in bad]
+        concerned = self.quarantine.holders(worse) | self._made.making(worse)
+        self.quarantine.accept(accepted)
+        for each in bad:
+            self.quarantine.refuse(each)
+        self._made.agreed(fine)
+        self._made.show_again(concerned)
+        self._made.doubt(concerned)
+        return (yield from self._brought(concerned))
+
+    def set_of(self, proxy: Proxy) -> Slices[ResourceSet | None]:
+        """The resources of a proxy as they are now; None for one that is not connected."""
+        view = self._proxies.get(proxy)
+        return None if view is None else (yield from self._set_of(view))
+
+    def patched_alone(self, resource: Resource) -> tuple[Resource, ...]:
+        """What a resource would be with each of its patches alone, in their order; nothing where it has none."""
+        return self._made.patched_alone(resource)
+
+    def refusal(
+        self,
+        resource: Resource,
+        reason: str,
+        bad_hosts: frozenset[str] = frozenset(),
+        bad_patches: Collection[int] = (),
+    ) -> Refusal:
+        """The refusal of a resource of which these virtual hosts, or the patches of these numbers, are bad."""
+        return self._made.refusal(resource, reason, bad_hosts, bad_patches)
+
+    def makes(self, resource: Resource) -> bool:
+        """Whether anybody is to have exactly that resource."""
+        return bool(self._made.making((resource,)))
+
+    def _brought(self, suspects: set[Call]) -> Slices[dict[Proxy, ResourceSet]]:
+        """Bring all layers up to date after the values of ``suspects`` may have changed."""
         different: set[Call] = set()
         for root, layer in list(self._layers.items()):
             own = self._made.suspects(root)
@@ -115,86 +151,3 @@ class Pipeline:
             self._layers.pop(root).dismantle()
         self._sets = {view: known for view, known in self._sets.items() if used.issuperset(view)}
         self._overlays = {pair: known for pair, known in self._overlays.items() if used.issuperset(pair)}
-
-
-class _Made:
-    """What layers are made of: the graph's calls, and the resources of its leaves while any layer follows them."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self._followers: dict[Call, set[Call]] = {}
-        self._suspects: dict[Call, set[Call]] = {}
-        self._answers: dict[Call, tuple[Call, ...]] = {}
-        self._leaves: dict[Call, tuple[Any, frozenset[ObjectRef], Resources]] = {}
-        self._memo: weakref.WeakValueDictionary[MemoKey, Resource] = weakref.WeakValueDictionary()
-
-    def doubt(self, suspects: set[Call]) -> None:
-        """Sort the suspects of a change by the layers that follow them."""
-        self._suspects = {}
-        for wanted in suspects:
-            for root in self._followers.get(wanted, ()):
-                self._suspects.setdefault(root, set()).add(wanted)
-
-    def suspects(self, root: Call) -> set[Call]:
-        """Those of the suspects that the layer of ``root`` follows."""
-        return self._suspects.get(root, set())
-
-    def calls(self, wanted: Call) -> tuple[Call, ...]:
-        """The calls that a root or a group answers; those of before where that fails."""
-        try:
-            self._answers[wanted] = self._graph.get(wanted)
-        except Exception:
-            self._failed(wanted)
-        return self._answers.get(wanted, ())
-
-    def resources(self, leaf: Call) -> Resources:
-        """The resources of a leaf; the same tuple as before where nothing is different, or where making them fails."""
-        known = self._leaves.get(leaf)
-        try:
-            specs, provenance = self._graph.get(leaf), self._graph.provenance(leaf)
-            if known is None or known[0] is not specs:
-                known = (specs, provenance, tuple(self._translated(spec, provenance) for spec in specs))
-            elif known[1] != provenance:
-                same = zip(specs, known[2], strict=True)
-                known = (specs, provenance, tuple(self._claimed(*each, provenance) for each in same))
-            self._leaves[leaf] = known
-        except Exception:
-            self._failed(leaf)
-        return known[2] if known is not None else ()
-
-    @staticmethod
-    def _failed(wanted: Call) -> None:
-        # A bug of ours in one maker or translator must not stop the others: what it made last stays in force.
-        log.exception(Event.TRANSLATION_FAILED, maker=wanted.maker.__name__, arguments=repr(wanted.args))
-
-    def follow(self, wanted: Call, root: Call) -> None:
-        """Keep ``wanted`` alive for the layer of ``root``."""
-        self._followers.setdefault(wanted, set()).add(root)
-
-    def unfollow(self, wanted: Call, root: Call) -> None:
-        """Take that back."""
-        roots = self._followers.get(wanted)
-        if roots is None:
-            return
-        roots.discard(root)
-        if not roots:
-            del self._followers[wanted]
-            self._answers.pop(wanted, None)
-            self._leaves.pop(wanted, None)
-            self._graph.release(wanted)
-
-    def _claimed(self, spec: Spec, known: Resource, provenance: frozenset[ObjectRef]) -> Resource:
-        """The resource of a spec that is what it was, but from other objects."""
-        resource = self._memo.get((spec, provenance))
-        if resource is None:
-            resource = Resource(known.type_url, known.name, known.body, provenance)
-            self._memo[spec, provenance] = resource
-        return resource
-
-    def _translated(self, spec: Spec, provenance: frozenset[ObjectRef]) -> Resource:
-        key = (spec, provenance)
-        resource = self._memo.get(key)
-        if resource is None:
-            type_url, name, body = translate(spec)
-            resource = self._memo[key] = Resource(type_url, name, body, provenance)
-        return resource

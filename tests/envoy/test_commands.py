@@ -52,6 +52,18 @@ spec:
   - name: all
     route: [{destination: {host: web}}]
 """
+RULE = """\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: shop}
+spec: {host: web, trafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s}}}}
+"""
+STRICT = """\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: strict, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+"""
 
 
 def plait(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -125,6 +137,23 @@ class TestCommands:
     def test_problems_of_what_runs(self) -> None:
         result = plait("analyze", "--mesh", MESH, "-o", "json")
         assert (result.returncode, json.loads(result.stdout)) == (0, [])
+
+    def test_what_would_be_other_were_a_manifest_applied(self, tmp_path: Path) -> None:
+        (tmp_path / "rule.yaml").write_text(RULE)
+        result = plait("diff", "-f", str(tmp_path), "--mesh", MESH, "-o", "json")
+        assert result.returncode == 1, result.stderr
+        told = json.loads(result.stdout)
+        resources = {each["name"]: each for group in told["groups"] for each in group["resources"]}
+        web = resources["outbound|80||web.shop.svc.cluster.local"]
+        assert {"path": "connect_timeout", "before": "10s", "after": "3s"} in web["fields"]
+        assert (told["new_proxies"], told["gone_proxies"], told["proxies_cut"]) == ([], [], 0)
+        (tmp_path / "rule.yaml").write_text(STRICT)
+        cut = json.loads(plait("diff", "-f", str(tmp_path), "--mesh", MESH, "-o", "json").stdout)
+        assert cut["proxies_cut"] == 1
+        assert cut["connections_cut"] >= 0
+        (tmp_path / "rule.yaml").write_text(MANIFESTS)
+        result = plait("diff", "-f", str(tmp_path), "--mesh", MESH)
+        assert (result.returncode, result.stdout) == (0, "nothing is other for any proxy that stays\n")
 
     def test_a_second_mesh_of_that_name_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "empty.yaml").write_text("")

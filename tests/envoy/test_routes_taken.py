@@ -13,7 +13,7 @@ from tests.golden.route_case import Case
 from tests.golden.test_routes import ENVOY, validated
 from xds.model.problem import Severity
 from xds.translators import rds
-from xds.view.specs import RouteSpec, RouteTable, VirtualHostSpec
+from xds.view.specs.routes import RouteSpec, RouteTable, VirtualHostSpec
 from xds.wire.codec import to_plain
 
 pytestmark = [pytest.mark.envoy, pytest.mark.skipif(ENVOY is None, reason="no Envoy is installed")]

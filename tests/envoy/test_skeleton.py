@@ -15,22 +15,9 @@ from xds.model.route import Comparison, RequestMatch, StringMatch
 from xds.translators.cds import cluster
 from xds.translators.lds import listener
 from xds.view import names
-from xds.view.specs import (
-    Chain,
-    ChainMatch,
-    ClusterSpec,
-    Discovery,
-    HttpChain,
-    ListenerSpec,
-    LocalityGroup,
-    RouteSpec,
-    RouteTable,
-    Sniff,
-    TcpChain,
-    UpstreamProtocol,
-    VirtualHostSpec,
-    WeightedCluster,
-)
+from xds.view.specs.clusters import ClusterSpec, Discovery, LocalityGroup, UpstreamProtocol
+from xds.view.specs.listeners import Chain, ChainMatch, HttpChain, ListenerSpec, Sniff, TcpChain
+from xds.view.specs.routes import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
 from xds.wire.codec import to_plain
 
 ENVOY = installed_envoy()

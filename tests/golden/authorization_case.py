@@ -19,7 +19,7 @@ from xds.model.problem import Problem
 from xds.translators.ecds import filter_config
 from xds.view.filters import filters
 from xds.view.graph import Graph, call
-from xds.view.specs import FilterSpec
+from xds.view.specs.resources import FilterSpec
 from xds.wire.codec import to_plain
 
 Plain = dict[str, Any]

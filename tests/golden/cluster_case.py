@@ -21,7 +21,9 @@ from xds.translators.registry import features
 from xds.view import names
 from xds.view.attach import policies_for
 from xds.view.clusters import discovery, spoken, subset_names, upstream_protocol
-from xds.view.specs import Chain, ChainMatch, ClusterSpec, Discovery, ListenerSpec, TcpChain, WeightedCluster
+from xds.view.specs.clusters import ClusterSpec, Discovery
+from xds.view.specs.listeners import Chain, ChainMatch, ListenerSpec, TcpChain
+from xds.view.specs.routes import WeightedCluster
 from xds.wire.codec import to_plain
 
 Plain = dict[str, Any]

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.objects import applied, made
 from xds.decoders.build import Builder
+from xds.decoders.workloads import locality
 from xds.kinds.authored import Authored
 from xds.model.endpoint import Health
 from xds.model.identity import Identity
@@ -14,20 +15,18 @@ from xds.model.object import Object
 from xds.model.proxy import Proxy
 from xds.view.graph import Graph, call
 from xds.view.proxy_view import proxy_view
-from xds.view.specs import (
-    Chain,
-    ClusterSpec,
-    EndpointGroup,
+from xds.view.specs.clusters import ClusterSpec, EndpointGroup, LocalityGroup
+from xds.view.specs.listeners import Chain, EdgeSocket, FoundChain, HttpChain, ListenerSpec, ServerTls, TcpChain
+from xds.view.specs.resources import (
+    AddedSpec,
+    ConnectionSpec,
     FilterSpec,
-    HttpChain,
-    ListenerSpec,
-    LocalityGroup,
-    RouteSpec,
-    RouteTable,
+    OfferedProtocols,
+    PatchedSpec,
     SecretSpec,
     Spec,
-    VirtualHostSpec,
 )
+from xds.view.specs.routes import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
 
 # What every sidecar has is in the case `skeleton` once, and left out of the others.
 ALWAYS = ("virtualOutbound", "BlackHoleCluster", "PassthroughCluster", "InboundPassthroughCluster")
@@ -38,11 +37,15 @@ def outline(case: dict[str, Any]) -> dict[str, Any]:
     builder = Builder()
     change = applied(builder, objects_of(case))
     found: dict[str, dict[str, Any]] = {}
-    for spec in _specs(Graph(change.snapshot), proxy_of(case)):
+    specs = _specs(Graph(change.snapshot), proxy_of(case))
+    ways = {spec.name: spec.content for spec in specs if isinstance(spec, ConnectionSpec)}
+    for spec in specs:
+        if isinstance(spec, ConnectionSpec | OfferedProtocols):
+            continue  # shown where listeners refer to them
         if case.get("everything") or spec.name not in ALWAYS:
             if isinstance(spec, FilterSpec) and not spec.policies:
                 continue
-            kind, value = _outline(spec)
+            kind, value = _outline(spec, ways)
             found.setdefault(kind, {})[spec.name] = value
     then: dict[str, Any] = {kind: dict(sorted(found[kind].items())) for kind in sorted(found)}
     problems = [str(problem) for problem in builder.problems]
@@ -59,11 +62,13 @@ def proxy_of(case: dict[str, Any]) -> Proxy:
     asked = dict(case.get("proxy", {}))
     return Proxy(
         "test",
+        kind=asked.get("kind", "sidecar"),
         namespace=asked.get("namespace", "shop"),
         name=asked.get("name", ""),
         labels=labels(asked.get("labels", {})),
         vhds=asked.get("vhds", True),
         identity=Identity(asked.get("identity", "none")),
+        locality=locality(asked.get("locality", "")),
     )
 
 
@@ -71,7 +76,7 @@ def _version(kind: str) -> str:
     group = {"EndpointSlice": "discovery.k8s.io/v1", "MeshConfig": "mesh.istio.io/v1alpha1"} | dict.fromkeys(
         ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"), "security.istio.io/v1"
     )
-    core = {"Service", "Pod", "Node", "Namespace"}
+    core = {"Service", "Pod", "Node", "Namespace", "Secret"}
     return "v1" if kind in core else group.get(kind, "networking.istio.io/v1")
 
 
@@ -84,13 +89,13 @@ def _specs(graph: Graph, proxy: Proxy) -> list[Spec]:
     return list(found.values())
 
 
-def _outline(spec: Spec) -> tuple[str, Any]:
+def _outline(spec: Spec, ways: dict[str, TcpChain]) -> tuple[str, Any]:
     if isinstance(spec, ClusterSpec):
         return "clusters", _cluster(spec)
     if isinstance(spec, EndpointGroup):
         return "endpoints", _localities(spec.localities)
     if isinstance(spec, ListenerSpec):
-        return "listeners", _listener(spec)
+        return "listeners", _listener(spec, ways)
     if isinstance(spec, RouteTable):
         hosts = {host.name: _virtual_host(host) for host in spec.virtual_hosts}
         return "tables", hosts | ({"vhds": True} if spec.vhds else {})
@@ -98,6 +103,11 @@ def _outline(spec: Spec) -> tuple[str, Any]:
         return "filters", " ".join(type(policy).__name__ for policy in spec.policies)
     if isinstance(spec, SecretSpec):
         return "secrets", "key" if spec.private_key else "authorities"
+    if isinstance(spec, PatchedSpec | AddedSpec):
+        patches = spec.patches if isinstance(spec, PatchedSpec) else (spec.patch,)
+        said = [f"{each.at.object.name} {each.operation.value} {each.to.value}" for each in patches]
+        return "patched" if isinstance(spec, PatchedSpec) else "added", said
+    assert isinstance(spec, VirtualHostSpec)
     return "hosts", _virtual_host(spec)
 
 
@@ -122,6 +132,8 @@ def _localities(groups: tuple[LocalityGroup, ...]) -> list[str]:
                     "" if endpoint.health is Health.HEALTHY else endpoint.health.value,
                     "tls" if endpoint.tls else "",
                     "/".join(group.locality).rstrip("/"),
+                    f"priority {group.priority}" if group.priority else "",
+                    f"weight {group.weight}" if group.weight else "",
                 ),
             )
         )
@@ -130,9 +142,9 @@ def _localities(groups: tuple[LocalityGroup, ...]) -> list[str]:
     ]
 
 
-def _listener(spec: ListenerSpec) -> dict[str, str]:
-    chains = {_match(chain): _content(chain) for chain in spec.chains}
-    return chains | ({"else": _content(spec.fallback)} if spec.fallback is not None else {})
+def _listener(spec: ListenerSpec, ways: dict[str, TcpChain]) -> dict[str, str]:
+    chains = {_match(chain): _content(chain, ways) for chain in spec.chains}
+    return chains | ({"else": _content(spec.fallback, ways)} if spec.fallback is not None else {})
 
 
 def _match(chain: Chain) -> str:
@@ -142,17 +154,22 @@ def _match(chain: Chain) -> str:
     return " ".join(filter(None, words)) or "any"
 
 
-def _content(chain: Chain) -> str:
-    return ("mtls " if chain.tls is not None else "") + _passed(chain)
+def _content(chain: Chain, ways: dict[str, TcpChain]) -> str:
+    tls = {EdgeSocket: "tls ", ServerTls: "mtls "}.get(type(chain.tls), "")
+    return tls + _passed(chain, ways)
 
 
-def _passed(chain: Chain) -> str:
+def _passed(chain: Chain, ways: dict[str, TcpChain]) -> str:
     content = chain.content
+    if isinstance(content, FoundChain):
+        resolved = f"sni on {content.resolves} " if content.resolves else ""
+        content = ways[content.name]
+        return f"{resolved}tcp {_shares(content.clusters)}"
     if isinstance(content, HttpChain):
         if content.inline is None:
             return f"routes {content.route_table}"
         return f"http {_targets(content.inline.virtual_hosts[0].routes[0])}"
-    return "tcp " + " ".join(cluster.cluster for cluster in content.clusters)
+    return f"tcp {_shares(content.clusters)}"
 
 
 def _virtual_host(host: VirtualHostSpec) -> dict[str, Any]:
@@ -166,5 +183,8 @@ def _route(route: RouteSpec) -> str:
 
 
 def _targets(route: RouteSpec) -> str:
-    shares = [f"{each.cluster}*{each.weight}" if len(route.clusters) > 1 else each.cluster for each in route.clusters]
-    return " ".join(shares) or "answered"
+    return _shares(route.clusters) or "answered"
+
+
+def _shares(clusters: tuple[WeightedCluster, ...]) -> str:
+    return " ".join(f"{each.cluster}*{each.weight}" if len(clusters) > 1 else each.cluster for each in clusters)

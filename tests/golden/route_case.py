@@ -19,7 +19,7 @@ from xds.view.graph import Graph, call
 from xds.view.hosts_reached import hosts_on_port
 from xds.view.routes import routes
 from xds.view.scope import scope
-from xds.view.specs import RouteSpec
+from xds.view.specs.routes import RouteSpec
 from xds.wire.codec import to_plain
 
 Plain = dict[str, Any]
@@ -28,6 +28,8 @@ API: Final = {
     "DestinationRule": "networking.istio.io/v1",
     "MeshConfig": "mesh.istio.io/v1alpha1",
     "Service": "v1",
+    "HTTPRoute": "gateway.networking.k8s.io/v1",
+    "GRPCRoute": "gateway.networking.k8s.io/v1",
 }
 HOST: Final = "b.shop.svc.cluster.local"
 CALLER: Final = Proxy("golden", namespace="shop", name="caller")
@@ -70,7 +72,8 @@ def outcome(text: str) -> Plain:
     """
     case = Case(yaml.safe_load(text))
     usual = to_plain(rds.route(Case({"given": []}).routes()[0]))
-    found = [_without(to_plain(rds.route(spec)), usual) for spec in case.routes() if spec.authored is not None]
+    specs = [spec for spec in case.routes() if spec.authored is not None]
+    found = [_without(to_plain(each), usual) for spec in specs for each in rds.routes(spec)]
     return ({"routes": found} if found else {}) | {"problems": [str(problem) for problem in case.problems]}
 
 

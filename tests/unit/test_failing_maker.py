@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from tests.objects import applied, written
-from xds import pipeline as pipeline_module
+from xds import leaves as leaves_module
 from xds.decoders import build
 from xds.decoders.build import Builder
 from xds.model.proxy import Proxy
 from xds.pipeline import Pipeline
 from xds.slices import at_once
-from xds.translators.translate import translate
-from xds.view.specs import ClusterSpec, Spec
+from xds.translators.translate import named
+from xds.view.specs.clusters import ClusterSpec
+from xds.view.specs.resources import Spec
 from xds.wire.type_urls import CLUSTER
 
 TWO = """
@@ -37,16 +38,16 @@ def test_a_translator_that_raises_costs_its_own_resource(monkeypatch: pytest.Mon
     def broken(spec: Spec) -> Any:
         if isinstance(spec, ClusterSpec) and "||a." in spec.name:
             raise RuntimeError("a bug")
-        return translate(spec)
+        return named(spec)
 
-    monkeypatch.setattr(pipeline_module, "translate", broken)
+    monkeypatch.setattr(leaves_module, "named", broken)
     changed = at_once(pipeline.advance(applied(builder, written(TWO % (81, 81)))))
     assert clusters(changed[proxy]) == {
         "outbound|80||a.shop.svc.cluster.local",
         "outbound|81||b.shop.svc.cluster.local",
     }
 
-    monkeypatch.setattr(pipeline_module, "translate", translate)
+    monkeypatch.setattr(leaves_module, "named", named)
     changed = at_once(pipeline.advance(applied(builder, written(TWO % (82, 82)))))
     assert clusters(changed[proxy]) == {
         "outbound|82||a.shop.svc.cluster.local",

@@ -7,17 +7,15 @@ Only what changed is made again: a few seconds after a change of Plait's code.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from tools.images import debian, python_layers
-from tools.images.archive import Image, Layer, write_archive
-from tools.images.layers import LayerCache
+from tools.images.archive import Image, renew_archive
+from tools.images.layers import LayerCache, program
 from xds import __version__
 from xds.local.sidecar import installed_envoy
 
@@ -50,9 +48,9 @@ def archives(cache: LayerCache, programs: Path) -> dict[str, tuple[Image, ...]]:
     shell = cache.layer("shell", _SHELL, lambda root: debian.install(_SHELL, root))
     iptables = cache.layer("iptables", [_IPTABLES, _ALTERNATIVES], _iptables)
     iproute2 = cache.layer("iproute2", _IPROUTE2, lambda root: debian.install(_IPROUTE2, root))
-    envoy = _program(cache, "envoy", Path(installed_envoy() or "no-envoy"), "usr/local/bin/envoy")
-    pause = _program(cache, "pause", programs / "pause", "pause")
-    coredns = _program(cache, "coredns", programs / f"coredns-{_COREDNS}", "coredns")
+    envoy = program(cache, "envoy", Path(installed_envoy() or "no-envoy"), "usr/local/bin/envoy")
+    pause = program(cache, "pause", programs / "pause", "pause")
+    coredns = program(cache, "coredns", programs / f"coredns-{_COREDNS}", "coredns")
     ours = (libraries, *python_layers.layers(cache, libraries))
     return {
         "plait": (
@@ -77,18 +75,9 @@ def main() -> None:
     with (_FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name, images in archives(LayerCache(_FOLDER / "layers"), programs).items():
-            _write(name, images)
+            if renew_archive(images, debian.architecture(), _FOLDER / f"{name}.tar"):
+                print(f"images: {', '.join(image.name for image in images)}", flush=True)
     print(_FOLDER)
-
-
-def _write(name: str, images: tuple[Image, ...]) -> None:
-    archive, content = _FOLDER / f"{name}.tar", _FOLDER / f"{name}.content"
-    key = hashlib.sha256(repr(images).encode()).hexdigest()
-    if archive.exists() and content.exists() and content.read_text() == key:
-        return
-    write_archive(images, debian.architecture(), archive)
-    content.write_text(key)
-    print(f"images: {', '.join(image.name for image in images)}", flush=True)
 
 
 def _libraries(root: Path) -> None:
@@ -99,18 +88,6 @@ def _libraries(root: Path) -> None:
 def _iptables(root: Path) -> None:
     debian.install(_IPTABLES, root)
     debian.links(root, _ALTERNATIVES)
-
-
-def _program(cache: LayerCache, name: str, source: Path, target: str) -> Layer:
-    """The layer of one program; it is a new one when the program's size or time is."""
-
-    def copy(root: Path) -> None:
-        (root / target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, root / target)
-        (root / target).chmod(0o755)
-
-    status = source.stat()
-    return cache.layer(name, [str(source), status.st_size, status.st_mtime_ns, target], copy)
 
 
 def _envoy() -> str:

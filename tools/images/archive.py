@@ -62,6 +62,16 @@ def write_archive(images: Sequence[Image], architecture: str, to: Path) -> None:
     new.rename(to)
 
 
+def renew_archive(images: Sequence[Image], architecture: str, to: Path) -> bool:
+    """Write ``images`` as one archive, unless the one that is there was made of the same; whether it was written."""
+    content, key = to.with_suffix(".content"), hashlib.sha256(repr(images).encode()).hexdigest()
+    if to.exists() and content.exists() and content.read_text() == key:
+        return False
+    write_archive(images, architecture, to)
+    content.write_text(key)
+    return True
+
+
 def _manifest(image: Image, platform: dict[str, str], blobs: dict[str, bytes]) -> dict[str, Any]:
     """What an index says of ``image``; its manifest and configuration are added to ``blobs``."""
     run: dict[str, Any] = {"Env": [_PATH, *image.environment]}

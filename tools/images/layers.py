@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -38,6 +39,18 @@ class LayerCache:
                 old.unlink()
         known.write_text(layer.digest)
         return layer
+
+
+def program(cache: LayerCache, name: str, source: Path, target: str) -> Layer:
+    """The layer of one program; it is a new one when the program's size or time is."""
+
+    def copy(root: Path) -> None:
+        (root / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, root / target)
+        (root / target).chmod(0o755)
+
+    status = source.stat()
+    return cache.layer(name, [str(source), status.st_size, status.st_mtime_ns, target], copy)
 
 
 def unpack(layer: Layer, root: Path) -> None:

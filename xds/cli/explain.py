@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from xds.cli.control_plane import control_plane
 from xds.cli.failure import Failure
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document
-from xds.cli.where import Where, found
+from xds.cli.where import Where
 
 if TYPE_CHECKING:
-    from xds.cli.cluster import Cluster
-    from xds.cli.manifests import Addresses, Manifests
-    from xds.local.state import MeshEntry
-    from xds.settings import Settings
+    from xds.cli.manifests import Manifests
 
 app = typer_app()
 
@@ -139,54 +134,16 @@ def _token(text: str) -> str:
 
 
 def _manifests(place: Place) -> Manifests:
-    from xds.local.state import MeshEntry
+    from xds.cli.in_force import in_files, in_force
+    from xds.cli.manifests import together
     from xds.settings import SettingError, Settings
 
     try:
         settings = Settings.resolve(os.environ, {"manifests": tuple(place.file or ())})
     except SettingError as error:
         raise Failure(str(error)) from None
-    if place.file:
-        return _in_files(place.file, {}, settings)
-    where = None if place.http else found(place)
-    if where is None or isinstance(where, MeshEntry):
-        return _running(place, where, settings)
-    return _in_cluster(place, where, settings)
-
-
-def _in_files(paths: Sequence[Path], addresses: Addresses, settings: Settings) -> Manifests:
-    from xds.cli.manifests import manifests
-
-    for path in paths:
-        if not path.exists():
-            raise Failure(f"{path}: there is no such file or directory")
-    return manifests(paths, settings, addresses)
-
-
-def _running(place: Place, mesh: MeshEntry | None, settings: Settings) -> Manifests:
-    """The files that a running control plane has read, with the addresses of the pods of its local mesh."""
-    asked = control_plane(place)
-    here = Path(f"/proc/{mesh.pid}/cwd").resolve() if mesh is not None else Path()
-    files = _files(asked.ask("/debug/registryz") or ())
-    if not files:
-        raise Failure(f"the control plane at {asked.name} has read no files; say where the manifests are with -f")
-    pods = mesh.pods if mesh is not None else ()
-    addresses = {(pod.namespace, pod.name): pod.addresses for pod in pods}
-    return _in_files([here / file for file in files], addresses, settings)
-
-
-def _in_cluster(place: Place, cluster: Cluster, settings: Settings) -> Manifests:
-    from xds.cli.cluster_objects import addresses_of, mesh_objects
-    from xds.cli.manifests import together
-
-    registry = control_plane(place).ask("/debug/registryz") or ()
-    read = mesh_objects(cluster, registry, place.root_namespace, place.revision)
-    return together(read.objects, read.problems, settings, addresses_of(read.objects))
-
-
-def _files(objects: Iterable[dict[str, str]]) -> list[str]:
-    origins = {str(each.get("origin", "")).rpartition(":") for each in objects}
-    return sorted({file for file, colon, line in origins if colon and line.isdigit()})
+    known = in_files(place.file, settings) if place.file else in_force(place, settings)
+    return together(known.objects, known.problems, settings, known.addresses)
 
 
 if TYPE_CHECKING:

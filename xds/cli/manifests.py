@@ -47,13 +47,18 @@ Addresses = Mapping[tuple[str, str], tuple[str, ...]]
 """The addresses of pods that run, by namespace and name; others are given made-up ones."""
 
 
-def manifests(paths: Sequence[Path], settings: Settings, addresses: Addresses = MappingProxyType({})) -> Manifests:
-    """The manifests under ``paths``, together. Workloads count as running."""
+def read(paths: Sequence[Path], settings: Settings) -> tuple[tuple[AuthoredObject, ...], tuple[Problem, ...]]:
+    """The objects under ``paths``, and what is wrong with what could not be read there."""
     store = ObjectStore([str(path) for path in paths])
     for path in paths:
         loaded = load(path, size_limit_bytes=settings.manifest_size_limit)
         store.apply(Replaced(str(path), loaded.objects, problems={str(path): loaded.problems}))
-    return together(tuple(store), tuple(store.problems()), settings, addresses)
+    return tuple(store), tuple(store.problems())
+
+
+def manifests(paths: Sequence[Path], settings: Settings, addresses: Addresses = MappingProxyType({})) -> Manifests:
+    """The manifests under ``paths``, together. Workloads count as running."""
+    return together(*read(paths, settings), settings, addresses)
 
 
 def together(
@@ -86,7 +91,7 @@ def _running(objects: Sequence[AuthoredObject], specs: Sequence[PodSpec], addres
         for number, spec in enumerate(specs)
     ]
     for spec, status in zip(specs, statuses, strict=True):
-        yield running_pod(spec, status, takes_tls=spec.inject)
+        yield running_pod(spec, status, takes_tls=spec.inject and not spec.router)
     services = {each.ref: each.struct for each in objects if isinstance(each.struct, Service)}
     yield from endpoint_slices(services, statuses)
 

@@ -31,6 +31,7 @@ class Plait(LazyGroup):
         "tag": Lazy("xds.cli.tag", "Names for revisions of the control plane: set, list, remove."),
         "explain": Lazy("xds.cli.explain", "Whether one workload may call another, and what decides it."),
         "analyze": Lazy("xds.cli.analyze", "What is wrong with the configuration."),
+        "diff": Lazy("xds.cli.diff", "What Envoys would be sent otherwise, and whose connections that would cut."),
         "audit": Lazy("xds.cli.audit", "Who was refused what, and by which policy; what dry runs would have refused."),
         "mtls": Lazy("xds.cli.mtls", "Who still talks plaintext, and how to end it: status, strict."),
         "authz": Lazy("xds.cli.authz", "Authorization: suggest policies for the traffic that was seen."),

@@ -139,11 +139,30 @@ class By:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is served, and what is kept."""
+
+    prover: Annotated[
+        str | None,
+        typer.Option(
+            "--prover",
+            metavar="auto|off|FILE",
+            help="The Envoy that must take everything before proxies are sent it. Default: auto, the installed one.",
+        ),
+    ] = None
+    state_dir: Annotated[
+        Path | None,
+        typer.Option("--state-dir", metavar="DIR", help="What was proven is kept here. Default: ~/.local/state/plait."),
+    ] = None
+
+
 def command(
     read: From,
     at: At,
     by: By,
     injected: Injected,
+    judged: Judged,
     log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run the control plane: read manifests or a cluster, serve xDS. SIGTERM and Ctrl-C end it in order.
@@ -153,7 +172,7 @@ def command(
     from xds.events import set_up
     from xds.settings import SettingError, Settings
 
-    flags = {**asdict(read), **asdict(at), **asdict(by), **asdict(injected)}
+    flags = {**asdict(read), **asdict(at), **asdict(by), **asdict(injected), **asdict(judged)}
     flags["manifests"] = tuple(read.manifests) if read.manifests else None
     flags["xds_names"] = " ".join(at.xds_names) if at.xds_names else None
     try:

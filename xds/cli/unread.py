@@ -12,7 +12,6 @@ from xds.decoders.shape.kind_lookup import no_effect
 from xds.explain.analyze.report import Listed, listed
 from xds.kinds.authored import Kind
 from xds.kinds.crds.unread import UNREAD
-from xds.kinds.workload_entry import WorkloadEntry
 from xds.model.api_path import collection
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
@@ -35,7 +34,7 @@ def unread(cluster: Cluster) -> Iterator[Listed]:
 
     Kinds that the cluster does not have, or that who asks may not list, are left out. Errors: Unreachable.
     """
-    for kind in (*UNREAD, WorkloadEntry.KIND):
+    for kind in UNREAD:
         for name, namespace in sorted(_names(cluster, kind)):
             ref = ObjectRef(kind.group, kind.name, namespace, name)
             message = no_effect(f"{kind.group}/{kind.versions[0]}", kind.name)

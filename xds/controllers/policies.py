@@ -13,6 +13,7 @@ from kubernetes.client.exceptions import ApiException
 from xds.controllers.rest import ABSENT, Json, Rest
 from xds.decoders.build import DECODERS
 from xds.kinds.authored import Authored, Kind, Stored
+from xds.kinds.gateway_api.gateway import Gateway
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.registry import BY_GROUP_KIND, KINDS
 from xds.model.api_path import collection, item, root
@@ -33,6 +34,9 @@ POLICY_KINDS: Mapping[tuple[str, str], Kind] = MappingProxyType(
     {(struct.KIND.group, struct.KIND.name): struct.KIND for struct in KINDS if _is_policy(struct)}
 )
 """Istio's kinds that we read, by group and name."""
+
+COUNTED_KINDS: Final = (*POLICY_KINDS, (Gateway.KIND.group, Gateway.KIND.name))
+"""The kinds of whose objects it is counted how many proxies have them; a Gateway's status says it in its own words."""
 
 
 def is_policy(ref: ObjectRef) -> bool:
@@ -81,6 +85,12 @@ class Places:
             found = self._look(kind)
             self._known[kind] = (found, time.monotonic())
         return found
+
+    def all_of(self, kind: Kind) -> Iterator[Json]:
+        """All objects of ``kind``; none where it is not served."""
+        served = self.of_kind(kind)
+        if served is not None:
+            yield from (each for page in self._pages(served) for each in page)
 
     def with_status(self) -> Iterator[tuple[Served, Json]]:
         """All objects that conditions may be written for, and how their kinds are served."""

@@ -17,6 +17,7 @@ _TOO_MANY: Final = 429
 _BROKEN: Final = 500
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
+_APPLY_PATCH: Final = "application/apply-patch+yaml"
 
 Json = dict[str, Any]
 
@@ -47,10 +48,16 @@ class Rest:
         """The object at ``path``, with ``body`` merged into it; 409 as for ``replace``."""
         return self._call("PATCH", path, body, {})
 
-    def _call(self, method: str, path: str, body: Json | None, query: Mapping[str, str]) -> Json:
+    def apply(self, path: str, body: Json, manager: str) -> Json:
+        """The object at ``path``, made or changed to have what is in ``body``; 409 where another manager has set it."""
+        return self._call("PATCH", path, body, {"fieldManager": manager}, _APPLY_PATCH)
+
+    def _call(
+        self, method: str, path: str, body: Json | None, query: Mapping[str, str], patch: str = _MERGE_PATCH
+    ) -> Json:
         headers = {"Accept": "application/json"}
         if body is not None:
-            headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else "application/json"
+            headers["Content-Type"] = patch if method == "PATCH" else "application/json"
         client = self._client
         made = client.param_serialize(
             method=method,

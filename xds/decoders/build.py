@@ -9,37 +9,67 @@ from typing import Any, Final
 
 from xds.decoders import (
     attached,
+    demand,
     destination_rule,
     endpoint_slice,
+    envoy_filter,
+    gateway,
     key_set,
     mesh_config,
     peer_authentication,
     secret,
     service,
     service_entry,
+    sidecar,
     virtual_service,
+    workload_entry,
     workloads,
 )
+from xds.decoders.gateway_api import (
+    backend_tls_policy,
+    config_map,
+    connection_route,
+    grpc_route,
+    http_route,
+    reference_grant,
+)
+from xds.decoders.gateway_api import gateway as api_gateway
 from xds.decoders.row import Authored, Decoder, Row
 from xds.model.mesh import Mesh
 from xds.model.problem import Problem, Problems
 from xds.model.refs import FieldRef, ObjectRef
 from xds.model.snapshot import Input, Rows, Snapshot, Table
-from xds.translators.feature import AUTHORIZATION_POLICY, REQUEST_AUTHENTICATION
+from xds.translators.feature import AUTHORIZATION_POLICY, RATE_LIMIT, REQUEST_AUTHENTICATION
 
 DECODERS: Final[Mapping[tuple[str, str], Decoder]] = MappingProxyType(
     {
+        ("", "ConfigMap"): config_map.decode,
         ("", "Namespace"): workloads.decode_namespace,
         ("", "Node"): workloads.decode_node,
         ("", "Pod"): workloads.decode_pod,
         ("", "Secret"): secret.decode,
         ("", "Service"): service.decode,
         ("discovery.k8s.io", "EndpointSlice"): endpoint_slice.decode,
+        ("gateway.networking.k8s.io", "BackendTLSPolicy"): backend_tls_policy.decode,
+        ("gateway.networking.k8s.io", "GRPCRoute"): grpc_route.decode,
+        ("gateway.networking.k8s.io", "Gateway"): api_gateway.decode,
+        ("gateway.networking.k8s.io", "GatewayClass"): api_gateway.decode_class,
+        ("gateway.networking.k8s.io", "HTTPRoute"): http_route.decode,
+        ("gateway.networking.k8s.io", "ReferenceGrant"): reference_grant.decode,
+        ("gateway.networking.k8s.io", "TCPRoute"): connection_route.decode_tcp,
+        ("gateway.networking.k8s.io", "TLSRoute"): connection_route.decode_tls,
+        ("demand.plait", "Demand"): demand.decode,
         ("keys.plait", "KeySet"): key_set.decode,
         ("mesh.istio.io", "MeshConfig"): mesh_config.decode,
         ("networking.istio.io", "DestinationRule"): destination_rule.decode,
+        ("networking.istio.io", "EnvoyFilter"): envoy_filter.decode,
+        ("networking.istio.io", "Gateway"): gateway.decode,
         ("networking.istio.io", "ServiceEntry"): service_entry.decode,
+        ("networking.istio.io", "Sidecar"): sidecar.decode,
         ("networking.istio.io", "VirtualService"): virtual_service.decode,
+        ("networking.istio.io", "WorkloadEntry"): workload_entry.decode,
+        ("networking.istio.io", "WorkloadGroup"): workload_entry.decode_group,
+        ("networking.plait.dev", "RateLimit"): attached.decoder(RATE_LIMIT),
         ("security.istio.io", "AuthorizationPolicy"): attached.decoder(AUTHORIZATION_POLICY),
         ("security.istio.io", "PeerAuthentication"): peer_authentication.decode,
         ("security.istio.io", "RequestAuthentication"): attached.decoder(REQUEST_AUTHENTICATION),
@@ -77,6 +107,10 @@ class Builder:
     def problems(self) -> tuple[Problem, ...]:
         """What was found in the objects as they now are, sorted by object."""
         return tuple(problem for ref in sorted(self._problems) for problem in self._problems[ref])
+
+    def rows(self, ref: ObjectRef) -> tuple[Row, ...]:
+        """What an object contributes; nothing where it is not there."""
+        return self._rows.get(ref, ())
 
     def apply(
         self, upserts: Iterable[tuple[ObjectRef, Any]], deletes: Iterable[ObjectRef] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xds.decoders.placed import placed_rows
 from xds.decoders.row import Authored, Row
 from xds.kinds.destination_rule import DestinationRule as Struct
 from xds.kinds.destination_rule import Subset as SubsetStruct
@@ -38,6 +39,8 @@ def decode(authored: Authored) -> Iterator[Row]:
     yield Row(Input(Table.HOME, authored.ref.namespace), authored.ref)
     if found.host.startswith("*"):
         yield Row(Input(Table.RULE_WILDCARD, authored.ref.namespace), found.host)
+    for policies in dict.fromkeys(found.every):
+        yield from placed_rows(policies, authored.ref)
     for key, _ in sorted(found.workload_selector):
         yield Row(Input(Table.SELECTOR_KEY, key), authored.ref)
     for namespace in found.export_to:

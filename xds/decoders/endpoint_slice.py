@@ -40,5 +40,6 @@ def _address(endpoint: Endpoint, address: str) -> SliceAddress:
         serving=conditions.serving is not False,
         terminating=conditions.terminating is True,
         zone=endpoint.zone or "",
+        node=endpoint.node_name or "",
         hostname=endpoint.hostname or "",
     )

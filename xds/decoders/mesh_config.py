@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 import msgspec
 
 from xds.decoders.external_authorizers import authorizers
+from xds.decoders.outbound_traffic import beyond
+from xds.decoders.placed import placed_rows
 from xds.decoders.row import Authored, Row
 from xds.kinds.mesh_config import MeshConfig as Struct
 from xds.kinds.mesh_config import MeshConfigSpec, TLSConfig
+from xds.kinds.proxy_config import ProxyConfig
 from xds.model.identity import TrustDomains
-from xds.model.mesh import Mesh, OutboundMode, Paths
+from xds.model.mesh import InboundMode, Mesh, Paths, Topology
 from xds.model.policy import Policies
 from xds.model.refs import FieldRef
 from xds.model.security import Authorities, TlsBounds
 from xds.model.snapshot import Input, Table
-from xds.translators import connection_pools, direct_responses, retries, timeouts
+from xds.translators import connection_pools, direct_responses, locality_failover, retries, timeouts
 from xds.translators.decode_policies import decode_policies
 from xds.translators.feature import MESH_CONFIG, Reading
 
 # What holds while nobody says otherwise. Where it departs from Istio, docs/differences.md says why.
 DEFAULT: Final = Mesh(
     route_policies=Policies([retries.DEFAULT, timeouts.DEFAULT]),
-    cluster_policies=Policies([connection_pools.DEFAULT]),
+    cluster_policies=Policies([connection_pools.DEFAULT, locality_failover.DEFAULT]),
     inbound_policies=Policies([retries.INBOUND_DEFAULT, timeouts.DEFAULT]),
     unknown_host=Policies([timeouts.DEFAULT]),
     refusal=Policies([direct_responses.BLOCKED]),
@@ -57,6 +61,7 @@ _READ: Final = frozenset(
     {
         "ca_certificates",
         "connect_timeout",
+        "default_config",
         "default_destination_rule_export_to",
         "default_http_retry_policy",
         "default_inbound_http_retry_policy",
@@ -66,7 +71,9 @@ _READ: Final = frozenset(
         "dns_refresh_rate",
         "h2_upgrade_policy",
         "locality_lb_setting",
+        "inbound_traffic_policy",
         "outbound_traffic_policy",
+        "proxy_http_port",
         "protocol_detection_timeout",
         "root_namespace",
         "tcp_keepalive",
@@ -87,12 +94,6 @@ def decode(authored: Authored) -> Iterator[Row]:
     spec, at, reading = struct.spec, authored.spec, authored.reading
     _report_unread(spec, authored)
     stated = decode_policies(MESH_CONFIG, spec, at, reading)
-    mode = spec.outbound_traffic_policy.mode if spec.outbound_traffic_policy is not None else None
-    if mode == "ALLOW_ANY_DYNAMIC_DNS":
-        reading.warning(
-            at / "outboundTrafficPolicy.mode", "mesh.outbound-mode", "is taken as ALLOW_ANY by this version"
-        )
-        mode = "ALLOW_ANY"
     of_routes = (retries.RetryPolicy, timeouts.Timeout)
     mesh = Mesh(
         ref=authored.ref,
@@ -105,7 +106,9 @@ def decode(authored: Authored) -> Iterator[Row]:
         tls_defaults=_bounds(spec.tls_defaults, at / "tlsDefaults", reading),
         authorizers=authorizers(spec.extension_providers, at / "extensionProviders", reading),
         domain=authored.domain,
-        outbound_mode=OutboundMode(mode) if mode else DEFAULT.outbound_mode,
+        beyond=beyond(spec.outbound_traffic_policy, "ALLOW_ANY", at / "outboundTrafficPolicy", reading),
+        inbound_mode=_inbound_mode(spec),
+        http_proxy_port=spec.proxy_http_port,
         connect_timeout=spec.connect_timeout or DEFAULT.connect_timeout,
         protocol_detection_timeout=_or(spec.protocol_detection_timeout, DEFAULT.protocol_detection_timeout),
         dns_refresh_rate=spec.dns_refresh_rate or DEFAULT.dns_refresh_rate,
@@ -117,8 +120,10 @@ def decode(authored: Authored) -> Iterator[Row]:
         inbound_policies=_inbound(spec, authored),
         unknown_host=DEFAULT.unknown_host,
         refusal=DEFAULT.refusal,
+        topology=_topology(spec),
     )
     yield Row(Input(Table.MESH, ""), mesh)
+    yield from placed_rows(mesh.cluster_policies, authored.ref)
 
 
 def _report_unread(spec: MeshConfigSpec, authored: Authored) -> None:
@@ -126,10 +131,28 @@ def _report_unread(spec: MeshConfigSpec, authored: Authored) -> None:
         if field.name not in _READ and getattr(spec, field.name) not in (None, field.default, field.default_factory):
             message = "is not carried out by this version"
             authored.reading.warning(authored.spec / field.encode_name, "mesh.not-read", message)
-    outbound = spec.outbound_traffic_policy
-    if outbound is not None and outbound.egress_proxy is not None:
-        at = authored.spec / "outboundTrafficPolicy.egressProxy"
-        authored.reading.warning(at, "mesh.not-read", "is not carried out by this version")
+    for field in msgspec.structs.fields(ProxyConfig) if spec.default_config is not None else ():
+        unset = (None, field.default, field.default_factory)
+        if field.name != "gateway_topology" and getattr(spec.default_config, field.name) not in unset:
+            message = "is not carried out by this version"
+            authored.reading.warning(authored.spec / "defaultConfig" / field.encode_name, "mesh.not-read", message)
+
+
+def _topology(spec: MeshConfigSpec) -> Topology:
+    stated = spec.default_config.gateway_topology if spec.default_config is not None else None
+    if stated is None:
+        return DEFAULT.topology
+    words = stated.forward_client_cert_details
+    return Topology(
+        trusted_proxies=stated.num_trusted_proxies,
+        client_certificate=words if words not in ("", "UNDEFINED") else DEFAULT.topology.client_certificate,
+        proxy_protocol=stated.proxy_protocol is not None,
+    )
+
+
+def _inbound_mode(spec: MeshConfigSpec) -> InboundMode:
+    stated = spec.inbound_traffic_policy
+    return InboundMode(stated.mode) if stated is not None else DEFAULT.inbound_mode
 
 
 def _inbound(spec: MeshConfigSpec, authored: Authored) -> Policies:
@@ -137,7 +160,8 @@ def _inbound(spec: MeshConfigSpec, authored: Authored) -> Policies:
         return DEFAULT.inbound_policies
     at = authored.spec / "defaultInboundHttpRetryPolicy"
     stated = retries.decode_retry(spec.default_inbound_http_retry_policy, at, authored.reading)
-    return DEFAULT.inbound_policies.adding(stated)
+    # Its application is the only host there is, and is not told what its caller has to know.
+    return DEFAULT.inbound_policies.adding(replace(stated, avoid_previous_hosts=False, counted=False))
 
 
 def _trust(spec: MeshConfigSpec, authored: Authored) -> TrustDomains:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xds.decoders.addresses import checked
+from xds.decoders.placed import nearness_of, nearness_rows
 from xds.decoders.protocol import select
 from xds.decoders.row import Authored, Row
 from xds.kinds.service import Service as Struct
@@ -12,8 +13,11 @@ from xds.kinds.service import ServicePort as PortStruct
 from xds.kinds.service import ServiceSpec
 from xds.model.labels import labels
 from xds.model.problem import Severity
+from xds.model.refs import FieldRef
 from xds.model.service import Leading, Protocol, Resolution, Service, ServiceKey, ServicePort
 from xds.model.snapshot import Input, Table
+from xds.translators.decode_policies import decode_policies
+from xds.translators.feature import SERVICE
 
 EXPORT_TO = "networking.istio.io/exportTo"
 NO_ADDRESS = "None"
@@ -34,6 +38,8 @@ def decode(authored: Authored) -> Iterator[Row]:
             authored.spec / "externalName", "service.external-name", "must be set with type ExternalName"
         )
     addresses = _addresses(authored, spec)
+    metadata = FieldRef(ref, ("metadata",))
+    policies = decode_policies(SERVICE, struct.metadata, metadata, authored.reading)
     service = Service(
         ref=ref,
         hostname=hostname(ref.name, ref.namespace, authored.domain),
@@ -46,6 +52,10 @@ def decode(authored: Authored) -> Iterator[Row]:
         alias_of=spec.external_name if alias else "",
         publish_not_ready=spec.publish_not_ready_addresses,
         created=authored.created,
+        udp=tuple(sorted({port.port for port in spec.ports if port.protocol == "UDP"})),
+        nearness=nearness_of(struct.metadata.annotations, spec, authored.found, metadata),
+        policies=policies,
+        keeps_sessions=bool(policies),
     )
     yield from service_rows(service)
 
@@ -60,6 +70,7 @@ def service_rows(service: Service) -> Iterator[Row]:
         yield Row(Input(Table.SELECTING, service.namespace), service)
         targets = tuple(port.target for port in service.ports)
         yield Row(Input(Table.LEADING, service.namespace), Leading(service.ref, service.selector, targets))
+    yield from nearness_rows(service.nearness, service.ref)
     for namespace in service.export_to:
         home = service.namespace if namespace == "." else namespace
         if home not in ("*", "~"):

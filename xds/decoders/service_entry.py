@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xds.decoders.addresses import canonical
+from xds.decoders.placed import nearness_of
 from xds.decoders.protocol import named, select
 from xds.decoders.row import Authored, Row
 from xds.decoders.service import service_rows
+from xds.decoders.workload_entry import check_address
 from xds.decoders.workloads import locality
 from xds.kinds.service_entry import ServiceEntry as Struct
 from xds.kinds.service_entry import ServiceEntrySpec
+from xds.kinds.service_entry import ServicePort as PortStruct
 from xds.kinds.workload_entry import WorkloadEntrySpec
-from xds.model.endpoint import EndpointSlice, SliceAddress
+from xds.model.endpoint import UNIX, EndpointSlice, SliceAddress
 from xds.model.labels import NO_LABELS, labels
 from xds.model.refs import FieldRef
 from xds.model.service import Protocol, Resolution, Service, ServicePort
@@ -37,19 +40,31 @@ def decode(authored: Authored) -> Iterator[Row]:
             namespace=authored.ref.namespace,
             ports=ports,
             resolution=resolution,
-            addresses=tuple(dict.fromkeys(canonical(address) or address for address in spec.addresses)),
+            addresses=_addresses(struct, host),
             selector=labels(spec.workload_selector.labels) if spec.workload_selector is not None else NO_LABELS,
             external=spec.location == "MESH_EXTERNAL",
             export_to=spec.export_to,
             subject_alt_names=spec.subject_alt_names,
             created=authored.created,
+            nearness=nearness_of(
+                struct.metadata.annotations, None, authored.found, FieldRef(authored.ref, ("metadata",))
+            ),
         )
         yield from service_rows(service)
         yield Row(Input(Table.HOME, service.namespace), service.ref)
-        addresses = _addresses(spec, host, resolution)
-        if addresses:
+        listed = _endpoints(spec, host, resolution)
+        if listed:
             shared = tuple((port.name, port.target) for port in ports if isinstance(port.target, int))
-            yield Row(Input(Table.SLICE, service.key), EndpointSlice(authored.ref, addresses, shared))
+            yield Row(Input(Table.SLICE, service.key), EndpointSlice(authored.ref, listed, shared))
+
+
+def _addresses(struct: Struct, host: str) -> tuple[str, ...]:
+    """Its own addresses, or without them those that a control plane has given to the host."""
+    stated = struct.spec.addresses
+    if not stated and struct.spec.resolution != "NONE":
+        stated = tuple(each.value for each in struct.status.addresses if each.host.lower() in ("", host.lower()))
+        stated = tuple(address for address in stated if canonical(address) and "/" not in address)
+    return tuple(dict.fromkeys(canonical(address) or address for address in stated))
 
 
 def _check(spec: ServiceEntrySpec, resolution: Resolution, at: FieldRef, reading: Reading) -> None:
@@ -64,17 +79,31 @@ def _check(spec: ServiceEntrySpec, resolution: Resolution, at: FieldRef, reading
     if resolution is Resolution.DNS_ROUND_ROBIN and len(spec.endpoints) > 1:
         reading.error(at / "endpoints", "service-entry.one", "may be one at most with resolution DNS_ROUND_ROBIN")
     if resolution is Resolution.DYNAMIC_DNS:
-        reading.warning(
-            at / "resolution", "service-entry.dynamic-dns", "is checked but not carried out by this version"
-        )
-    if spec.workload_selector is not None:
-        reading.warning(
-            at / "workloadSelector", "service-entry.selector", "is checked but not carried out by this version"
-        )
+        _check_dynamic(spec, at, reading)
     for index, address in enumerate(spec.addresses):
         _check_address(address, resolution, at / "addresses" / index, reading)
     for index, endpoint in enumerate(spec.endpoints):
         _check_endpoint(endpoint, spec, resolution, (at / "endpoints" / index, reading))
+
+
+def _check_dynamic(spec: ServiceEntrySpec, at: FieldRef, reading: Reading) -> None:
+    if spec.endpoints or spec.workload_selector is not None:
+        field = "endpoints" if spec.endpoints else "workloadSelector"
+        message = "has no effect with resolution DYNAMIC_DNS: the host of each request is resolved"
+        reading.error(at / field, "service-entry.unused", message)
+    for index, port in enumerate(spec.ports):
+        here = at / "ports" / index
+        protocol = _protocol(port)
+        if protocol is not None and not (protocol.is_http or protocol.is_tls):
+            message = f"must be HTTP or TLS with resolution DYNAMIC_DNS, or nothing says the host; is {protocol.value}"
+            reading.error(here / "protocol", "service-entry.dynamic-dns", message)
+        elif protocol is not None and protocol.is_http and port.target_port not in (0, port.number):
+            message = "has no effect with resolution DYNAMIC_DNS and HTTP: the port of the request's host is called"
+            reading.warning(here / "targetPort", "service-entry.target-port", message)
+
+
+def _protocol(port: PortStruct) -> Protocol | None:
+    return named(port.protocol) if port.protocol else select(port.number, port.name, None)
 
 
 def _check_host(host: str, resolution: Resolution, at: FieldRef, reading: Reading) -> None:
@@ -102,18 +131,17 @@ def _check_endpoint(
     endpoint: WorkloadEntrySpec, spec: ServiceEntrySpec, resolution: Resolution, at: tuple[FieldRef, Reading]
 ) -> None:
     field, reading = at
-    if endpoint.network:
-        message = "is not carried out by this version: all endpoints are called directly"
-        reading.warning(field / "network", "endpoint.network", message)
+    check_address(endpoint, field, reading)
     names = {port.name for port in spec.ports}
     for name in sorted(endpoint.ports.keys() - names):
         reading.error((field / "ports").key(name), "endpoint.port", f"{name!r} is no port of this ServiceEntry")
-    if resolution is Resolution.STATIC and not endpoint.address.startswith("unix://"):
-        if "/" in endpoint.address or canonical(endpoint.address) is None:
-            message = f"must be an IP address with resolution STATIC, is {endpoint.address!r}"
-            reading.error(field / "address", "endpoint.address", message)
-    elif endpoint.address.startswith("unix://"):
-        reading.warning(field / "address", "endpoint.unix", "unix sockets are not carried out by this version")
+    if endpoint.address.startswith(UNIX):
+        if resolution is not Resolution.STATIC:
+            message = "a socket in the file system needs resolution STATIC"
+            reading.error(field / "address", "endpoint.unix", message)
+    elif resolution is Resolution.STATIC and canonical(endpoint.address) is None:
+        message = f"must be an IP address with resolution STATIC, is {endpoint.address!r}"
+        reading.error(field / "address", "endpoint.address", message)
 
 
 def _ports(spec: ServiceEntrySpec, at: FieldRef, reading: Reading) -> tuple[ServicePort, ...]:
@@ -126,7 +154,7 @@ def _ports(spec: ServiceEntrySpec, at: FieldRef, reading: Reading) -> tuple[Serv
         elif port.name in names:
             reading.error(here / "name", "port.name-twice", f"{port.name!r} names two ports")
         else:
-            protocol = named(port.protocol) if port.protocol else select(port.number, port.name, None)
+            protocol = _protocol(port)
             if protocol is None:
                 reading.error(
                     here / "protocol", "port.protocol", f"{port.protocol!r} is no protocol; HTTP, GRPC, TCP ..."
@@ -138,9 +166,10 @@ def _ports(spec: ServiceEntrySpec, at: FieldRef, reading: Reading) -> tuple[Serv
     return tuple(found.values())
 
 
-def _addresses(spec: ServiceEntrySpec, host: str, resolution: Resolution) -> tuple[SliceAddress, ...]:
+def _endpoints(spec: ServiceEntrySpec, host: str, resolution: Resolution) -> tuple[SliceAddress, ...]:
     if not spec.endpoints:
-        return (SliceAddress(host),) if resolution in _BY_DNS else ()
+        itself = resolution in _BY_DNS and spec.workload_selector is None
+        return (SliceAddress(host),) if itself else ()
     return tuple(
         SliceAddress(
             address=canonical(endpoint.address) or endpoint.address or host,

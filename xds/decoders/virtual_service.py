@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from xds.decoders.addresses import canonical
 from xds.decoders.http_match import match
 from xds.decoders.row import Authored, Row
 from xds.kinds.destination import Destination as DestinationStruct
 from xds.kinds.http_route import HTTPRoute, HTTPRouteDestination
-from xds.kinds.l4_route import RouteDestination, TCPRoute, TLSRoute
+from xds.kinds.l4_route import L4MatchAttributes, RouteDestination, TCPRoute, TLSMatchAttributes, TLSRoute
 from xds.kinds.virtual_service import VirtualService as Struct
+from xds.model.gateway import Binding, gateway_ref
 from xds.model.labels import labels
 from xds.model.policy import NO_POLICIES, Answering
 from xds.model.refs import FieldRef
@@ -43,13 +45,12 @@ def decode(authored: Authored) -> Iterator[Row]:
         gateways=gateways,
         export_to=spec.export_to,
         http=tuple(_http(route, at / "http" / i, reading) for i, route in enumerate(spec.http)),
-        tls=tuple(_tls(route, at / "tls" / i, reading) for i, route in enumerate(spec.tls)),
+        tls=tuple(_tls(route, (*spec.hosts, *hosts), at / "tls" / i, reading) for i, route in enumerate(spec.tls)),
         tcp=tuple(_tcp(route, at / "tcp" / i, reading) for i, route in enumerate(spec.tcp)),
         created=authored.created,
     )
     if not (routed.http or routed.tls or routed.tcp):
         authored.found.add(at, "virtual-service.empty", "must have an http, tls or tcp route")
-    _not_yet(routed, at, reading)
     yield from _rows(routed)
 
 
@@ -59,7 +60,8 @@ def _rows(routed: VirtualService) -> Iterator[Row]:
     for namespace in routed.export_to:
         if namespace not in ("*", "~"):
             yield Row(Input(Table.HOME, own if namespace == "." else namespace), routed.ref)
-    matches = [match.source for route in routed.http for match in route.matches]
+    yield from _bound(routed)
+    matches = _sources(routed)
     for source in matches:
         for key, _ in sorted(source.labels):
             yield Row(Input(Table.SELECTOR_KEY, key), routed.ref)
@@ -71,6 +73,27 @@ def _rows(routed: VirtualService) -> Iterator[Row]:
         yield Row(Input(Table.ROUTED_HOST, host), routed)
         if host.startswith("*"):
             yield Row(Input(Table.ROUTED_WILDCARD, ""), host)
+
+
+def _bound(routed: VirtualService) -> Iterator[Row]:
+    """A row for each gateway that is named."""
+    of_matches = (name for source in _sources(routed) for name in source.gateways)
+    binding = Binding(
+        routed.created,
+        routed.ref,
+        routed.hosts,
+        routed.export_to,
+        http=bool(routed.http),
+        connections=bool(routed.tls or routed.tcp),
+    )
+    for name in dict.fromkeys((*routed.gateways, *of_matches)):
+        if name != MESH:
+            yield Row(Input(Table.BOUND, gateway_ref(name, routed.ref.namespace)), binding)
+
+
+def _sources(routed: VirtualService) -> list[SourceMatch]:
+    found = [match.source for route in routed.http for match in route.matches]
+    return [*found, *(match.source for route in (*routed.tls, *routed.tcp) for match in route.matches)]
 
 
 def _host(host: str, at: FieldRef, reading: Reading) -> str:
@@ -125,28 +148,50 @@ def destination(struct: DestinationStruct, at: FieldRef, reading: Reading) -> De
     return Destination(reading.fqdn(struct.host), struct.subset, struct.port.number if struct.port is not None else 0)
 
 
-def _tls(route: TLSRoute, at: FieldRef, reading: Reading) -> ConnectionRoute:
-    matches = tuple(
-        ConnectionMatch(
-            each.sni_hosts,
-            each.destination_subnets,
-            SourceMatch(each.port, each.source_namespace, labels(each.source_labels), each.gateways),
-        )
-        for each in route.match
-    )
-    return ConnectionRoute(matches, _connection_shares(route.route, at, reading))
+def _tls(route: TLSRoute, hosts: tuple[str, ...], at: FieldRef, reading: Reading) -> ConnectionRoute:
+    matches = []
+    for index, each in enumerate(route.match):
+        here = at / "match" / index
+        sni = tuple(_sni(host, hosts, here / "sniHosts" / i, reading) for i, host in enumerate(each.sni_hosts))
+        matches.append(ConnectionMatch(sni, _subnets(each, here, reading), _source(each)))
+    return ConnectionRoute(tuple(matches), _connection_shares(route.route, at, reading))
+
+
+def _sni(host: str, hosts: tuple[str, ...], at: FieldRef, reading: Reading) -> str:
+    """A server name in lower case, as Envoy compares it; within the hosts of the rule."""
+    if "*" in host and host != "*" and not (host.startswith("*.") and "*" not in host[2:]):
+        reading.error(at, "host.wildcard", f"must be a host name, *. and a domain, or *, is {host!r}")
+    elif not any(host.lower() == each or (each.startswith("*") and host.lower().endswith(each[1:])) for each in hosts):
+        reading.error(at, "sni.not-a-host", f"must be one of the rule's hosts, or within one, is {host!r}")
+    return host.lower()
 
 
 def _tcp(route: TCPRoute, at: FieldRef, reading: Reading) -> ConnectionRoute:
     matches = tuple(
-        ConnectionMatch(
-            (),
-            each.destination_subnets,
-            SourceMatch(each.port, each.source_namespace, labels(each.source_labels), each.gateways),
-        )
-        for each in route.match
+        ConnectionMatch((), _subnets(each, at / "match" / index, reading), _source(each))
+        for index, each in enumerate(route.match)
     )
+    for index, each in enumerate(route.match):
+        if each.source_subnet:
+            where = at / "match" / index / "sourceSubnet"
+            reading.warning(where, "tcp.source-subnet", "has no effect, as in Istio; use sourceLabels")
     return ConnectionRoute(matches, _connection_shares(route.route, at, reading))
+
+
+def _subnets(match: TLSMatchAttributes | L4MatchAttributes, at: FieldRef, reading: Reading) -> tuple[str, ...]:
+    """The subnets that the client dialled, each in its canonical form."""
+    found = []
+    for index, text in enumerate(match.destination_subnets):
+        subnet = canonical(text)
+        if subnet is None:
+            message = f"must be an IP address or subnet, is {text!r}"
+            reading.error(at / "destinationSubnets" / index, "address.invalid", message)
+        found.append(subnet or text)
+    return tuple(dict.fromkeys(found))
+
+
+def _source(match: TLSMatchAttributes | L4MatchAttributes) -> SourceMatch:
+    return SourceMatch(match.port, match.source_namespace, labels(match.source_labels), match.gateways)
 
 
 def _connection_shares(
@@ -155,9 +200,3 @@ def _connection_shares(
     if not shares:
         reading.error(at / "route", "route.missing", "must have a destination")
     return _destinations(shares, at / "route", reading)
-
-
-def _not_yet(routed: VirtualService, at: FieldRef, reading: Reading) -> None:
-    for field in ("tls", "tcp"):
-        if getattr(routed, field):
-            reading.warning(at / field, f"virtual-service.{field}", "is checked but not carried out by this version")

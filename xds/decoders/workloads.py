@@ -22,6 +22,7 @@ ZONE = "topology.kubernetes.io/zone"
 SUBZONE = "topology.istio.io/subzone"
 OWN_LOCALITY = ("istio-locality", "topology.istio.io/locality")
 _CAPTURE = "traffic.sidecar.istio.io/"
+_OVER = ("Succeeded", "Failed")
 _ALIVE = ("Pending", "Running")
 
 
@@ -51,9 +52,11 @@ def decode_pod(authored: Authored) -> Iterator[Row]:
         injection=_injection(struct),
         captured=_captured(struct.metadata.annotations),
         not_captured=_ports(struct.metadata.annotations.get(f"{_CAPTURE}excludeInboundPorts", "")),
+        ready=any(each.type == "Ready" and each.status == "True" for each in struct.status.conditions),
+        leaving=struct.metadata.deletion_timestamp is not None or struct.status.phase in _OVER,
     )
     yield Row(Input(Table.WORKLOAD, (authored.ref.namespace, authored.ref.name)), pod)
-    if struct.status.phase in ("Succeeded", "Failed") or struct.spec.host_network:
+    if struct.status.phase in _OVER or struct.spec.host_network:
         return
     for address in addresses:
         yield Row(Input(Table.ADDRESS, address), pod)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from xds.decoders.shape.api_objects import api_kinds
@@ -10,6 +10,7 @@ from xds.install import injector, validator
 from xds.install.objects import Json, in_namespace, of_cluster
 from xds.install.values import Values
 from xds.kinds.config_map import ConfigMap
+from xds.model.gateway import API_GROUP
 from xds.model.well_known import CA_SECRET, ROOTS_CONFIG_MAP
 
 _RBAC: Final = "rbac.authorization.k8s.io/v1"
@@ -25,7 +26,7 @@ def read() -> tuple[tuple[str, str], ...]:
 
 def authored() -> tuple[tuple[str, str], ...]:
     """Those of them that users write policy in: they get a status."""
-    return tuple((group, plural) for group, plural in read() if group.endswith(".istio.io"))
+    return tuple((group, plural) for group, plural in read() if group.endswith((".istio.io", ".plait.dev")))
 
 
 def service_account(values: Values) -> Json:
@@ -39,16 +40,32 @@ def cluster_role(values: Values) -> Json:
     rules = [
         *(_rule(group, plurals, _READ) for group, plurals in _by_group(read())),
         *(_rule(group, [f"{each}/status" for each in plurals], ["patch"]) for group, plurals in _by_group(authored())),
+        # BackendTLSPolicies and Gateways name authorities in them; what is no `ca.crt` is dropped as it comes.
+        _rule("", ["configmaps"], _READ),
+        *gateway_api(),
         _rule("authentication.k8s.io", ["tokenreviews"], ["create"]),
         _rule("", ["events"], ["get", "create", "patch"]),
-        # RBAC cannot bound `create` by name; all else about ConfigMaps is bounded to the one with the mesh's roots.
+        # RBAC cannot bound `create` by name; what is changed is the one with the mesh's roots.
         _rule("", ["configmaps"], ["create"]),
-        _rule("", ["configmaps"], ["get", "list", "patch"], [ROOTS_CONFIG_MAP]),
+        _rule("", ["configmaps"], ["patch"], [ROOTS_CONFIG_MAP]),
         _rule(injector.GROUP, [injector.PLURAL, validator.PLURAL], ["get", "list"]),
         _rule(injector.GROUP, [injector.PLURAL], ["patch"], [injector.name(values)]),
         _rule(injector.GROUP, [validator.PLURAL], ["patch"], [validator.name(values)]),
     ]
     return of_cluster(_RBAC, "ClusterRole", values.cluster_name, values, {"rules": rules})
+
+
+def gateway_api() -> Iterator[Json]:
+    """What Gateways need: their status, a class of them, and what is made for each in its own namespace.
+
+    Nothing is deleted (it goes by owner references), and what others have set in such an object is not overwritten.
+    RBAC cannot bound `create` to what belongs to a Gateway: who holds this account can run pods anywhere.
+    """
+    ours = [plural for group, plural in read() if group == API_GROUP and plural != "referencegrants"]
+    yield _rule(API_GROUP, [f"{each}/status" for each in ours], ["patch"])
+    yield _rule(API_GROUP, ["gatewayclasses"], ["create"])
+    yield _rule("", ["serviceaccounts", "services"], ["create", "patch"])
+    yield _rule("apps", ["deployments"], ["create", "patch"])
 
 
 def cluster_role_binding(values: Values) -> Json:

@@ -12,6 +12,7 @@ from xds.kinds.http_route import HTTPBody, HTTPRedirect, HTTPRewrite, HTTPRoute
 from xds.kinds.load_balancer import ConsistentHashLB, LoadBalancerSettings, LocalityLoadBalancerSetting
 from xds.kinds.service_entry import ServiceEntrySpec
 from xds.kinds.string_match import StringMatch
+from xds.kinds.workload_group import ReadinessProbe
 
 Groups = tuple[tuple[str, ...], ...]
 
@@ -34,6 +35,7 @@ ONE_OF: Mapping[type[msgspec.Struct], Groups] = MappingProxyType(
         ),
         LocalityLoadBalancerSetting: (("distribute", "failover"), ("distribute", "failoverPriority")),
         ServiceEntrySpec: (("endpoints", "workloadSelector"),),
+        ReadinessProbe: (("httpGet", "tcpSocket", "exec", "grpc"),),
     }
 )
 """By struct, the groups of fields of which at most one may be set; JSON names."""

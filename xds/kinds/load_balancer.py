@@ -88,12 +88,12 @@ class LocalityLoadBalancerSetting(Strict, frozen=True, kw_only=True):
 
 
 class ZoneAwareSetting(Lenient, frozen=True, kw_only=True):
-    """Zone-aware routing by the number of callers and endpoints per zone."""
+    """Callers stay in their zone, as far as its endpoints are not fewer than its callers need."""
 
-    enabled: Annotated[bool | None, about("Whether it is on.")] = None
+    enabled: Annotated[bool | None, about("Whether it is on; yes when absent.")] = None
     failover: Annotated[tuple[Failover, ...], about("Regions that take over.")] = ()
     failover_priority: Annotated[tuple[str, ...], about("Labels by which endpoints are near.")] = ()
-    min_cluster_size: Annotated[NaturalInt64 | None, about("Endpoints below which zones do not count.")] = None
+    min_cluster_size: Annotated[NaturalInt64 | None, about("Endpoints below which zones do not count; 6.")] = None
 
 
 class WarmupConfiguration(Strict, frozen=True, kw_only=True):
@@ -124,4 +124,4 @@ class LoadBalancerSettings(Strict, frozen=True, kw_only=True):
     zone_aware_lb_setting: Annotated[ZoneAwareSetting | None, about("Zone-aware routing.")] = None
     warmup_duration_secs: Annotated[PositiveDuration | None, about("Deprecated: use `warmup.duration`.")] = None
     warmup: Annotated[WarmupConfiguration | None, about("Slow start of new endpoints.")] = None
-    backend_utilization: Annotated[Any, about("Not read, as in Istio.")] = None
+    backend_utilization: Annotated[Any, about("Refused: Istio does nothing for it either.")] = None

@@ -7,11 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import field
 
 from xds.kinds.authored import Authored, Kind, LabelSelector, Lenient, Strict
+from xds.kinds.destination import PortSelector
 from xds.kinds.extension_provider import ExtensionProvider
 from xds.kinds.http_policies import HTTPRetry
 from xds.kinds.load_balancer import LocalityLoadBalancerSetting
 from xds.kinds.proxy_config import NOT_READ, ProxyConfig
-from xds.kinds.quantities import Duration, OptionalPortNumber, PositiveDuration, about
+from xds.kinds.quantities import Duration, NonEmpty, OptionalPortNumber, PositiveDuration, about
 from xds.kinds.traffic_policy import (
     ConnectionPoolSettings,
     OutlierDetection,
@@ -22,9 +23,9 @@ from xds.kinds.traffic_policy import (
 class EgressProxy(Strict, frozen=True, kw_only=True):
     """A service that traffic to unknown destinations goes through."""
 
-    host: Annotated[str, about("Service.")] = ""
-    subset: Annotated[str, about("Subset of it.")] = ""
-    port: Annotated[Any, about("Its port.")] = None
+    host: Annotated[NonEmpty, about("Service; by its full name.")]
+    subset: Annotated[str, about("Subset of it, as a DestinationRule names it.")] = ""
+    port: Annotated[PortSelector | None, about("Its port.")] = None
 
 
 class OutboundTrafficPolicy(Strict, frozen=True, kw_only=True):
@@ -34,7 +35,7 @@ class OutboundTrafficPolicy(Strict, frozen=True, kw_only=True):
         Literal["REGISTRY_ONLY", "ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS"] | None,
         about("Refuse it, let it pass, or let it pass and resolve names; ALLOW_ANY when absent."),
     ] = None
-    egress_proxy: Annotated[EgressProxy | None, NOT_READ] = None
+    egress_proxy: Annotated[EgressProxy | None, about("What it goes through, with ALLOW_ANY.")] = None
 
 
 class InboundTrafficPolicy(Strict, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import field
 
 from xds.kinds.authored import Lenient, Strict
-from xds.kinds.quantities import Duration, Labels, OptionalPortNumber, about
+from xds.kinds.quantities import Duration, Labels, OptionalPortNumber, UInt32, about
 
 NOT_READ = about("Accepted, not read.")
 
@@ -15,8 +15,16 @@ NOT_READ = about("Accepted, not read.")
 class GatewayTopology(Lenient, frozen=True, kw_only=True):
     """What stands before the gateways."""
 
-    num_trusted_proxies: Annotated[int, about("Proxies whose X-Forwarded-For is believed.")] = 0
-    forward_client_cert_details: Annotated[str, about("What becomes of X-Forwarded-Client-Cert.")] = ""
+    num_trusted_proxies: Annotated[UInt32, about("Proxies whose X-Forwarded-For is believed.")] = 0
+    forward_client_cert_details: Annotated[
+        Literal[
+            "", "UNDEFINED", "SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"
+        ],
+        about("What becomes of X-Forwarded-Client-Cert; SANITIZE_SET when absent."),
+    ] = ""
+    proxy_protocol: Annotated[
+        Any, about("Where it is set, even empty, connections begin with a PROXY protocol header.")
+    ] = None
 
 
 class ProxyConfig(Strict, frozen=True, kw_only=True):

@@ -22,8 +22,8 @@ _UNITS_US = {
 _PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 DURATION_PATTERN = r"^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$"
 _WHOLE = re.compile(DURATION_PATTERN)
-_LONGEST_US = Decimal(315_576_000_000) * 1_000_000
-"""10,000 years: the longest google.protobuf.Duration, hence the longest that Envoy takes."""
+_LONGEST_US = Decimal(876_600 * 3600) * 1_000_000
+"""100 years: Envoy takes 292 at most (what an int64 has in nanoseconds), in fields that count seconds 136 (uint32)."""
 
 
 class _TimedeltaByText(type):
@@ -49,7 +49,7 @@ def parse_duration(text: str) -> timedelta:
     """The duration that ``text`` spells in Go's notation, as protobuf JSON ("1.5s") is a part of it.
 
     Units:   ns us ms s m h, any number of parts ("1h30m"); "0" needs no unit. Rounded to microseconds.
-    Errors:  ValueError for other text, a sign, or more than 10,000 years.
+    Errors:  ValueError for other text, a sign, or more than 100 years.
     """
     if not _WHOLE.fullmatch(text) or len(text) > 100:
         raise ValueError(f"no duration: {text!r}")
@@ -58,7 +58,7 @@ def parse_duration(text: str) -> timedelta:
         Decimal(0),
     )
     if total_us > _LONGEST_US:
-        raise ValueError(f"longer than 10,000 years: {text!r}")
+        raise ValueError(f"longer than 100 years: {text!r}")
     return timedelta(microseconds=int(total_us.to_integral_value()))
 
 

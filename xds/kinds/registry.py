@@ -15,6 +15,15 @@ from xds.kinds.config_map import ConfigMap
 from xds.kinds.deployment import Deployment
 from xds.kinds.destination_rule import DestinationRule
 from xds.kinds.endpoint_slice import EndpointSlice
+from xds.kinds.envoy_filter import EnvoyFilter
+from xds.kinds.gateway import Gateway
+from xds.kinds.gateway_api.backend_tls_policy import BackendTLSPolicy
+from xds.kinds.gateway_api.connection_route import TCPRoute, TLSRoute
+from xds.kinds.gateway_api.gateway import Gateway as ApiGateway
+from xds.kinds.gateway_api.gateway_class import GatewayClass
+from xds.kinds.gateway_api.grpc_route import GRPCRoute
+from xds.kinds.gateway_api.http_route import HTTPRoute
+from xds.kinds.gateway_api.reference_grant import ReferenceGrant
 from xds.kinds.job import Job
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.namespace import Namespace
@@ -22,14 +31,17 @@ from xds.kinds.node import Node
 from xds.kinds.peer_authentication import PeerAuthentication
 from xds.kinds.pod import Pod
 from xds.kinds.quantities import format_duration
+from xds.kinds.rate_limit import RateLimit
 from xds.kinds.request_authentication import RequestAuthentication
 from xds.kinds.secret import Secret
 from xds.kinds.service import Service
 from xds.kinds.service_account import ServiceAccount
 from xds.kinds.service_entry import ServiceEntry
+from xds.kinds.sidecar import Sidecar
 from xds.kinds.stateful_set import StatefulSet
 from xds.kinds.virtual_service import VirtualService
 from xds.kinds.workload_entry import WorkloadEntry
+from xds.kinds.workload_group import WorkloadGroup
 
 KINDS: tuple[type[Authored], ...] = (
     AuthorizationPolicy,
@@ -37,20 +49,33 @@ KINDS: tuple[type[Authored], ...] = (
     Deployment,
     DestinationRule,
     EndpointSlice,
+    EnvoyFilter,
+    Gateway,
+    ApiGateway,
+    BackendTLSPolicy,
+    GRPCRoute,
+    GatewayClass,
+    HTTPRoute,
+    ReferenceGrant,
+    TCPRoute,
+    TLSRoute,
     Job,
     MeshConfig,
     Namespace,
     Node,
     PeerAuthentication,
     Pod,
+    RateLimit,
     RequestAuthentication,
     Secret,
     Service,
     ServiceAccount,
     ServiceEntry,
+    Sidecar,
     StatefulSet,
     VirtualService,
     WorkloadEntry,
+    WorkloadGroup,
 )
 
 BY_API_VERSION: Mapping[tuple[str, str], type[Authored]] = MappingProxyType(
@@ -65,11 +90,14 @@ BY_GROUP_KIND: Mapping[tuple[str, str], type[Authored]] = MappingProxyType(
 
 
 def by_word(word: str) -> type[Authored] | None:
-    """The struct that ``word`` means on a command line: kind, plural or short name in any case; None when none."""
+    """The struct that ``word`` means on a command line: kind, plural, short name, or PLURAL.GROUP; None when none.
+
+    In any case; where two kinds have a word (Gateway), it is Istio's.
+    """
     wanted = word.lower()
     for struct in KINDS:
         kind = struct.KIND
-        if wanted in (kind.name.lower(), kind.plural, *kind.short):
+        if wanted in (kind.name.lower(), kind.plural, *kind.short, f"{kind.plural}.{kind.group}"):
             return struct
     return None
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from xds.kinds.authored import Authored, Kind, Strict
+from xds.kinds.authored import Authored, Kind, Lenient, Strict
 from xds.kinds.quantities import NonEmpty, OptionalPortNumber, PortNumber, about
 from xds.kinds.workload_entry import WorkloadEntrySpec
 from xds.kinds.workload_selector import WorkloadLabels
@@ -54,6 +54,19 @@ class ServiceEntrySpec(Strict, frozen=True, kw_only=True):
     subject_alt_names: Annotated[tuple[str, ...], about("Names of which a server must prove one.")] = ()
 
 
+class AllocatedAddress(Lenient, frozen=True, kw_only=True):
+    """An address that was given to a host."""
+
+    value: str = ""
+    host: str = ""
+
+
+class ServiceEntryStatus(Lenient, frozen=True, kw_only=True):
+    """What a control plane has written on it."""
+
+    addresses: Annotated[tuple[AllocatedAddress, ...], about("Addresses of hosts that have none of their own.")] = ()
+
+
 class ServiceEntry(Authored, frozen=True, kw_only=True):
     """A service that Kubernetes does not know."""
 
@@ -66,3 +79,4 @@ class ServiceEntry(Authored, frozen=True, kw_only=True):
     )
 
     spec: Annotated[ServiceEntrySpec, about("The service.")]
+    status: Annotated[ServiceEntryStatus, about("What a control plane has written on it.")] = ServiceEntryStatus()

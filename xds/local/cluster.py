@@ -70,7 +70,8 @@ def _with_address(struct: Service, address: str) -> Service:
 def _needs_entry_address(struct: ServiceEntry) -> bool:
     spec = struct.spec
     several_or_wild = len(spec.hosts) != 1 or spec.hosts[0].startswith("*")
-    return not spec.addresses and spec.resolution != "NONE" and not several_or_wild
+    # What Envoy is to resolve when it is called must be known to others than the mesh.
+    return not spec.addresses and spec.resolution not in ("NONE", "DYNAMIC_DNS") and not several_or_wild
 
 
 def running_pod(spec: PodSpec, status: PodStatus, *, takes_tls: bool) -> Made:

@@ -46,6 +46,7 @@ def _service(ref: ObjectRef, struct: Service, slices: list[EndpointSlice]) -> Lo
         ports=tuple(_port(port, slices) for port in spec.ports),
         endpoints=tuple(endpoints[address] for address in sorted(endpoints)),
         external_name=spec.external_name,
+        load_balancer=spec.type == "LoadBalancer",
     )
 
 

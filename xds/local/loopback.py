@@ -69,6 +69,7 @@ class LoopbackHost:
         self._folder = folder
         self.envoy = envoy
         self.pid = 0
+        self.namespace = -1
 
     @classmethod
     def start(cls, folder: Path, envoy: Path | None) -> Self:

@@ -21,8 +21,9 @@ from xds.local import loopback, sidecar, state
 from xds.local.access import user_in
 from xds.local.addresses import AddressPool
 from xds.local.commands import CommandFailed, User, kill, missing_tools, started_at
+from xds.local.host_ports import HostPort, HostPorts
 from xds.local.namespace_host import NamespaceHost
-from xds.local.output import Sink
+from xds.local.output import OutputLine, Sink
 from xds.local.pod import Pod, PodPlace
 from xds.local.pod_host import PodHost
 from xds.local.pod_tokens import PodTokens
@@ -75,6 +76,8 @@ class LocalMesh:
         self._claim = -1
         self._user = User(settings.app_uid, settings.app_uid)
         self._withdrawn: Callable[[], Awaitable[None]] | None = None
+        self._host_ports = HostPorts(self._host_port_opened)
+        self._relaying: asyncio.Task[None] | None = None
 
     # -- life
 
@@ -103,6 +106,7 @@ class LocalMesh:
         else:
             self._running = await NamespaceHost.start(settings, [pool.node for pool in self._pools], envoy)
             self._user = await user_in(self._running.pid, settings.app_uid, settings.folder)
+        self._relaying = asyncio.create_task(self._host_ports.keep(self._host.namespace), name="host ports")
         self._write_state()
 
     async def __aexit__(
@@ -112,6 +116,9 @@ class LocalMesh:
             pod.stop()
         if self._lives:
             await asyncio.wait(self._lives.values())
+        if self._relaying is not None:
+            self._relaying.cancel()
+            await asyncio.gather(self._relaying, return_exceptions=True)
         await self._host.stop()
         state.remove(self._settings.name, self._folder)
         state.release(self._settings.name, self._folder, self._claim)
@@ -259,7 +266,18 @@ class LocalMesh:
 
     def set_services(self, services: Iterable[LocalService], hosts: Iterable[HostAddresses] = ()) -> None:
         """Make these services and hosts resolvable at once, and their ClusterIPs reachable a moment later."""
-        self._host.set_services(tuple(services), hosts)
+        known = tuple(services)
+        self._host.set_services(known, hosts)
+        self._host_ports.set(known)
+
+    @property
+    def host_ports(self) -> Mapping[HostPort, str]:
+        """Where this machine reaches the Services of type LoadBalancer: an address for each of their ports."""
+        return self._host_ports.addresses
+
+    def _host_port_opened(self, port: HostPort, address: str) -> None:
+        key = PodKey(port.namespace, port.service)
+        self._sink(OutputLine(key, "plait", f"port {port.port} is reached at {address}"))
 
     async def services_loaded(self) -> None:
         """Return when the rules of the last ``set_services`` are in force."""

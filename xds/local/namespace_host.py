@@ -58,6 +58,11 @@ class NamespaceHost:
         return self._node.pid
 
     @property
+    def namespace(self) -> int:
+        """The node's."""
+        return self._node.namespace
+
+    @property
     def envoy(self) -> Path:
         """Where the node has the binary, whatever folder it is in on the host."""
         return RUN_DIR / "envoy"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from xds.local import pod_tokens, probes, sidecar
 from xds.local.commands import CommandFailed, User, started_at
@@ -26,6 +27,7 @@ from xds.model.problem import Problems
 from xds.model.refs import FieldRef, ObjectRef
 
 NODE_NAME = "local"
+_LOOK_AGAIN_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Pod:
             ips=place.addresses,
             ready=False,
             phase=Phase.PENDING,
-            node_name=NODE_NAME,
+            node_name=spec.node_name or NODE_NAME,
             service_account=spec.service_account,
             container_ports=spec.container_ports,
             hostname=hostname(spec),
@@ -152,7 +154,7 @@ class Pod:
         place, spec = self._place, self.spec
         self._sandbox = await place.host.open(spec, place.number, place.addresses)
         self._report()
-        if not spec.inject:
+        if not spec.inject or spec.router:
             return
         found = Problems()
         at = FieldRef(ObjectRef("", "Pod", spec.namespace, spec.name)) / "metadata.annotations"
@@ -194,11 +196,13 @@ class Pod:
             status = await Supervisor(self._program(container), Restart.ON_FAILURE).run()
             if status != 0:
                 return [status]
-        for container in self.spec.containers:
+        for container in self.spec.applications:
             self._ready[container.name] = False
-        supervisors = [self._supervise(container) for container in self.spec.containers]
+        supervisors = [self._supervise(container) for container in self.spec.applications]
         self._containers = supervisors
         self._report(phase=Phase.RUNNING)
+        if self.spec.router and not supervisors:  # a gateway, which lives until it is told to end
+            await self._stopped.wait()
         return list(await asyncio.gather(*(supervisor.run() for supervisor in supervisors)))
 
     def _program(self, container: Container) -> Program:
@@ -265,8 +269,18 @@ class Pod:
         """Ask the containers to end and give them their grace; the sidecar lives as long as they."""
         for supervisor in self._containers:
             supervisor.stop()
+        if self.spec.router:
+            await self._drained()
         if self._containers:
             await asyncio.wait({life}, timeout=self.spec.termination_grace.total_seconds())
+
+    async def _drained(self) -> None:
+        """Return when a gateway has answered what it was asked, or its grace has passed."""
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(self.spec.termination_grace.total_seconds()):
+                await asyncio.to_thread(sidecar.admin, self.admin, "/drain_listeners?graceful&skip_exit", method="POST")
+                while await asyncio.to_thread(sidecar.requests_under_way, self.admin):  # noqa: ASYNC110 (it tells nobody)
+                    await asyncio.sleep(_LOOK_AGAIN_S)
 
     def _finish(self, statuses: list[int]) -> None:
         """All containers have ended by themselves: the pod is complete, and its sidecar with it."""

@@ -49,6 +49,10 @@ class PodHost(Protocol):
         """A process id on this machine."""
 
     @property
+    def namespace(self) -> int:
+        """A descriptor of the network namespace from which pods are reached; -1 when it is ours."""
+
+    @property
     def envoy(self) -> Path:
         """The path of Envoy."""
 

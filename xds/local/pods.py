@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from xds.model.injection import PROXY
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class PodKey:
@@ -102,8 +104,10 @@ class Restart(StrEnum):
 class PodSpec:
     """A pod to run. Two equal specs are the same pod; a changed one is started anew.
 
-    ``inject`` says whether Envoy runs beside it (``model.injection.decide`` decides); ``workload`` is the name of the
-    Deployment, StatefulSet or Job it came from, or its own; ``restarted`` is any text whose change restarts the pod.
+    ``inject`` says whether Envoy runs beside it (``model.injection.decide`` decides), and ``router`` that it is a
+    gateway: Envoy takes the place of the container ``istio-proxy``, and nothing is intercepted. ``workload`` is the
+    name of the Deployment, StatefulSet or Job it came from, or its own; ``restarted`` is any text whose change restarts
+    the pod.
     """
 
     namespace: str
@@ -117,15 +121,22 @@ class PodSpec:
     hostname: str = ""
     subdomain: str = ""
     inject: bool = False
+    router: bool = False
     workload: str = ""
     workload_kind: str = "Pod"
     termination_grace: timedelta = timedelta(seconds=2)
     restarted: str = ""
+    node_name: str = ""  # where the manifest says it runs; all run on this machine
 
     @property
     def key(self) -> PodKey:
         """The pod's name."""
         return PodKey(self.namespace, self.name)
+
+    @property
+    def applications(self) -> tuple[Container, ...]:
+        """The containers that are run: all but the one that Envoy is."""
+        return tuple(each for each in self.containers if not (self.router and each.name == PROXY))
 
     @property
     def container_ports(self) -> tuple[ContainerPort, ...]:

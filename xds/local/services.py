@@ -28,7 +28,10 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class LocalService:
-    """A Service: with addresses (ClusterIP), without (headless), or another name for a host (ExternalName)."""
+    """A Service: with addresses (ClusterIP), without (headless), or another name for a host (ExternalName).
+
+    ``load_balancer`` is whether it is to be reached from outside of the mesh.
+    """
 
     namespace: str
     name: str
@@ -36,6 +39,7 @@ class LocalService:
     ports: tuple[ServicePort, ...] = ()
     endpoints: tuple[ServiceEndpoint, ...] = ()
     external_name: str = ""
+    load_balancer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from xds.bootstrap import ADMIN_PORT, ControlPlane, OwnPorts, ProxyNode, bootstrap
 from xds.local import pod_tokens
@@ -60,7 +61,7 @@ def bootstrap_for(
 
     def make(spec: PodSpec, addresses: tuple[str, ...]) -> dict[str, Any]:
         node = ProxyNode(
-            kind="sidecar",
+            kind="router" if spec.router else "sidecar",
             namespace=spec.namespace,
             name=spec.name,
             addresses=addresses,
@@ -106,6 +107,13 @@ def admin_of(pod: PodEntry, path: str) -> tuple[int, bytes]:
         return admin(Admin(namespace), path)
     finally:
         os.close(namespace)
+
+
+def requests_under_way(where: Admin) -> int:
+    """How many requests and connections of clients an Envoy is busy with. Blocks; OSError when there is no answer."""
+    wanted = "^(http\\.outbound_.*downstream_rq_active|tcp\\..*downstream_cx_active)$"
+    _, body = admin(where, f"/stats?format=json&filter={quote(wanted)}")
+    return sum(each.get("value", 0) for each in json.loads(body)["stats"])
 
 
 async def live(where: Admin) -> None:

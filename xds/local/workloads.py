@@ -19,7 +19,7 @@ from xds.kinds.pod import Probe as ProbeStruct
 from xds.kinds.stateful_set import StatefulSet
 from xds.local.pods import Container, ContainerPort, EnvVar, ExecAction, HttpGet, PodSpec, Probe, Restart, TcpSocket
 from xds.local.replicas import pod_names
-from xds.model.injection import Candidate, decide
+from xds.model.injection import Candidate, decide, is_gateway
 from xds.model.object import Object
 from xds.model.well_known import TEMPLATE_HASH
 
@@ -76,6 +76,7 @@ def _pod(
     grace = spec.termination_grace_period_seconds
     labels = namespaces.get(namespace, {})
     candidate = Candidate(namespace, labels, metadata.labels, metadata.annotations, spec.host_network)
+    inject = decide(candidate).inject
     return PodSpec(
         namespace=namespace,
         name=name,
@@ -87,11 +88,13 @@ def _pod(
         restart=_restart(kind, spec),
         hostname=spec.hostname or (name if kind == "StatefulSet" else ""),
         subdomain=subdomain,
-        inject=decide(candidate).inject,
+        inject=inject,
+        router=inject and is_gateway(metadata.labels, metadata.annotations),
         workload=each.ref.name,
         workload_kind=kind,
         termination_grace=timedelta(seconds=_GRACE_S if grace is None else min(grace, _LONGEST_GRACE_S)),
         restarted=metadata.annotations.get(_RESTARTED, ""),
+        node_name=spec.node_name,
     )
 
 

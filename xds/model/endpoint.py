@@ -27,6 +27,7 @@ class Locality(NamedTuple):
 
 
 NOWHERE: Final = Locality()
+UNIX: Final = "unix://"  # begins the address of a socket in the file system
 
 
 class EndpointKey(NamedTuple):
@@ -55,6 +56,7 @@ class Endpoint:
     workload: str = ""
     hostname: str = ""
     tls: bool = False
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class SliceAddress:
     weight: int = 1
     locality: Locality = NOWHERE
     service_account: str = ""
+    node: str = ""
     ports: tuple[tuple[str, int], ...] = ()  # a ServiceEntry endpoint's own, by the service port's name
 
 

@@ -16,6 +16,12 @@ ISTIO_GROUP: Final = "networking.istio.io"
 API_GROUP: Final = "gateway.networking.k8s.io"
 
 
+def gateway_ref(name: str, namespace: str) -> ObjectRef:
+    """The Istio Gateway that ``name`` (``ns/name``, or a name alone) means in ``namespace``."""
+    owner, _, plain = name.rpartition("/")
+    return ObjectRef(ISTIO_GROUP, "Gateway", owner or namespace, plain)
+
+
 class EdgeTlsMode(Enum):
     """What a server does with TLS (Istio's ServerTLSSettings.TLSmode; the Gateway API's Terminate is SIMPLE)."""
 
@@ -40,20 +46,25 @@ class EdgeTls:
     """The TLS of a server: what it shows, and whom it believes.
 
     ``certificates`` are those that it shows; ``authorities`` what proves clients, where it is not beside the first
-    certificate. ``files`` are certificate, key, authorities and revocation list as paths in the proxy. ``names`` are
-    subject alternative names of which a client must prove one; ``hashes`` and ``spki`` pin its certificate.
+    certificate. ``pairs`` are certificates and keys as paths in the proxy, ``authorities_file`` and ``revoked_file``
+    such paths too. ``names`` are subject alternative names of which a client must prove one; ``hashes`` and ``spki``
+    pin its certificate. ``maximum`` is a version as in ``bounds``, or empty. ``unproven``: a certificate that nobody
+    vouches for is taken, too.
     """
 
     mode: EdgeTlsMode
     certificates: tuple[CredentialName, ...] = ()
     authorities: CredentialName | None = None
-    files: tuple[str, str, str, str] = ("", "", "", "")
+    pairs: tuple[tuple[str, str], ...] = ()
+    authorities_file: str = ""
+    revoked_file: str = ""
     names: tuple[str, ...] = ()
     spki: tuple[str, ...] = ()
     hashes: tuple[str, ...] = ()
     bounds: TlsBounds = USUAL_TLS
     maximum: str = ""
     verify: bool = True
+    unproven: bool = False
 
 
 class ServerHost(NamedTuple):
@@ -101,12 +112,30 @@ class GatewaySelector(NamedTuple):
     namespace: str = ""
 
 
+class Binding(NamedTuple):
+    """A VirtualService that names a gateway, light: who asks which hosts a gateway has depends on no route.
+
+    ``http`` is whether it has routes for requests, ``connections`` whether it has some for connections.
+    """
+
+    created: str
+    of: ObjectRef
+    hosts: tuple[str, ...]
+    export_to: tuple[str, ...] = ()
+    http: bool = True
+    connections: bool = False
+
+
 class BoundRoute(NamedTuple):
-    """One alternative of a route that is bound to a server, and the object that says it."""
+    """One alternative of a route that is bound to a server, and the object that says it.
+
+    ``root`` is the object that has left it to that one, if any.
+    """
 
     authored: ObjectRef
     route: HttpRoute
     match: Match
+    root: ObjectRef | None = None
 
 
 class BoundHost(NamedTuple):

@@ -13,6 +13,8 @@ REVISION: Final = "istio.io/rev"
 SYSTEM_NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
 """Their pods have to start when no control plane runs."""
 
+TEMPLATES: Final = "inject.istio.io/templates"  # what a pod is made: a sidecar beside it, or a gateway
+
 PROXY: Final = "istio-proxy"
 """The container that a sidecar runs in."""
 
@@ -63,6 +65,12 @@ def decide(pod: Candidate) -> Decision:
     if revision:
         return Decision(True, f"{REVISION} is {revision}")
     return Decision(False, "neither its namespace nor the pod asks for one")
+
+
+def is_gateway(labels: Mapping[str, str], annotations: Mapping[str, str]) -> bool:
+    """Whether a pod asks to be a gateway: a proxy for others, instead of one with a sidecar."""
+    words = annotations.get(TEMPLATES, labels.get(TEMPLATES, "")).split(",")
+    return "gateway" in (word.strip() for word in words)
 
 
 def _never(pod: Candidate) -> str:

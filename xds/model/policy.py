@@ -11,6 +11,8 @@ from xds.model.route import Destination
 if TYPE_CHECKING:
     from xds.model import service
     from xds.model.filters import FilterSlot
+    from xds.model.labels import Labels
+    from xds.model.placement import Order, Place
     from xds.model.provider import ExternalAuthorizer
     from xds.model.security import KeySet, TlsBounds
 
@@ -38,6 +40,20 @@ class Answering(Protocol):
     answers: bool
 
 
+class Arriving(Protocol):
+    """A policy of which a part depends on the port at which requests come in (a redirect that names no port)."""
+
+    def at_port(self, port: int, *, tls: bool) -> Policy:
+        """The policy for requests that come in at that port."""
+
+
+class Copying(Protocol):
+    """A policy that sends copies of requests to destinations, of which some may turn out not to be allowed."""
+
+    def only_to(self, allowed: Callable[[Destination], bool]) -> Policy:
+        """The policy without the destinations that are not."""
+
+
 class AtCaller(Protocol):
     """A policy about a host that is partly carried out where requests to it are routed (what is hashed, for one)."""
 
@@ -45,10 +61,66 @@ class AtCaller(Protocol):
         """The part that belongs to routes and connections, or None."""
 
 
+class Repeating(Protocol):
+    """A policy that may send a request again."""
+
+    @property
+    def counted(self) -> bool:
+        """Whether who is called is told which try it is."""
+
+    def staying(self) -> Policy:
+        """The policy where another policy has picked the host, which a retry must not leave."""
+
+
+class Hashing(Protocol):
+    """A policy that picks the host by what a request has."""
+
+    hashes: bool
+
+
+class AtServer(Protocol):
+    """A policy about a host that its own workloads' proxies carry out, too (limits of connections, for one)."""
+
+    def at_server(self) -> Policy | None:
+        """The part that holds between a workload's proxy and its application, or None."""
+
+
+class OfAllPorts(Protocol):
+    """A policy that ``portLevelSettings`` have no words for, or not for all of it: that part they leave in force."""
+
+    def of_all_ports(self) -> Policy | None:
+        """The part that settings of a port cannot state, or None."""
+
+
 class Unbalanced(Protocol):
     """A policy that may leave the choice of address to the caller (Istio's ``simple: PASSTHROUGH``)."""
 
     passthrough: bool
+
+
+class Placing(Protocol):
+    """A policy that prefers near endpoints, or shares requests out by locality."""
+
+    @property
+    def of_mesh(self) -> bool:
+        """Whether it is only what the mesh says of all services."""
+
+    @property
+    def states(self) -> bool:
+        """Whether it says more than whether locality counts."""
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """The labels that it compares callers by, beside their locality; that of the node, too."""
+
+    def order(self, place: Place, *, ejecting: bool) -> Order | None:
+        """The order in which a caller is given endpoints, or None; ``ejecting`` is whether failing ones are found."""
+
+
+class Ejecting(Protocol):
+    """A policy by which endpoints that fail are found and left out."""
+
+    max_ejection_percent: int
 
 
 class Speaking(Protocol):
@@ -81,6 +153,13 @@ class Encrypting(Protocol):
         """The policy for a service of which ``names`` are known, within what the mesh lets TLS be."""
 
 
+class Believing(Protocol):
+    """A policy of TLS to a host of which the authorities are found later (BackendTLSPolicy's ConfigMaps)."""
+
+    def believing(self, authorities: bytes | None) -> Policy:
+        """The policy with those authorities (PEM); empty: the system's; None: nobody is believed."""
+
+
 class Filtering(Protocol):
     """A policy that is carried out by filters of the workload's own proxy."""
 
@@ -103,6 +182,13 @@ class Authorizing(Protocol):
 
     def provided(self, authorizer_of: Callable[[str], ExternalAuthorizer | None]) -> Policy:
         """The policy with its authorizers filled in; one that is not known denies."""
+
+
+class Sharing(Protocol):
+    """A policy that proxies keep together, and of which each keeps its part."""
+
+    def among(self, proxies_of: Callable[[str, Labels], int]) -> Policy:
+        """The policy with how many share it. ``proxies_of`` takes the namespace and the labels that it is for."""
 
 
 class Policies:

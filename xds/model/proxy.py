@@ -11,6 +11,8 @@ from xds.model.identity import Identity
 from xds.model.labels import NO_LABELS, Labels, labels
 
 _LAST_PORT = 65535
+SIDECAR = "sidecar"  # the kind of proxies beside workloads
+AUTO_REGISTER_GROUP = "AUTO_REGISTER_GROUP"  # node metadata, istio's: the WorkloadGroup of a machine
 WORKLOAD_SDS = "WORKLOAD_SDS"  # node metadata: "socket" where the bootstrap has a SPIFFE workload API
 
 
@@ -33,6 +35,7 @@ class Proxy:
     vhds: bool = True
     version: str = ""
     identity: Identity = Identity.NONE
+    group: str = ""  # the WorkloadGroup that it joins by itself: its labels are then that one's
     http_proxy_port: int = 0  # where nothing is intercepted, and applications are told of a proxy on this port
 
     @property
@@ -76,6 +79,7 @@ class Proxy:
             vhds=vhds,
             version=version,
             identity=_identity(metadata, proven=proven),
+            group=_text(metadata, AUTO_REGISTER_GROUP, ""),
             http_proxy_port=_explicit(metadata),
         )
 

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 class Comparison(Enum):
-    """How a string is compared (Istio's StringMatch)."""
+    """How a string is compared (Istio's StringMatch; the last is the Gateway API's PathPrefix, for paths alone)."""
 
     EXACT = "exact"
     PREFIX = "prefix"
     REGEX = "regex"
     PRESENT = "present"
+    SEGMENTS = "segments"
 
 
 @dataclass(frozen=True, slots=True)

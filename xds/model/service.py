@@ -7,6 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from xds.model.labels import NO_LABELS, Labels
+from xds.model.placement import ANYWHERE, Nearness
 from xds.model.policy import NO_POLICIES, Policies
 from xds.model.refs import ObjectRef
 
@@ -93,6 +94,10 @@ class Service:
     publish_not_ready: bool = False
     subject_alt_names: tuple[str, ...] = ()
     created: str = ""
+    nearness: Nearness = ANYWHERE
+    policies: Policies = NO_POLICIES  # what its own labels and annotations say of calling it
+    udp: tuple[int, ...] = ()  # ports that take UDP, which only gateways listen to
+    keeps_sessions: bool = False  # endpoints on their way out go on for who has a session with them
 
     @property
     def key(self) -> ServiceKey:

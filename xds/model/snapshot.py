@@ -22,6 +22,8 @@ class Table(StrEnum):
     SLICE = "slice"  # ServiceKey -> EndpointSlice
     WORKLOAD = "workload"  # (namespace, name) -> Workload
     ADDRESS = "address"  # IP -> Workload
+    WORKLOAD_ENTRY = "workload-entry"  # namespace -> WorkloadEntry
+    WORKLOAD_GROUP = "workload-group"  # ObjectRef -> WorkloadGroup
     NODE = "node"  # name -> Node
     NAMESPACE = "namespace"  # name -> Namespace
     VIRTUAL_SERVICE = "virtual-service"  # ObjectRef -> VirtualService
@@ -29,15 +31,28 @@ class Table(StrEnum):
     ROUTED_WILDCARD = "routed-wildcard"  # "" -> wildcard hosts of VirtualServices
     RULE = "rule"  # (namespace, host or wildcard) -> DestinationRule
     RULE_WILDCARD = "rule-wildcard"  # namespace -> wildcard hosts of its DestinationRules
+    SIDECAR_SELECTOR = "sidecar-selector"  # namespace -> Attachment of its Sidecars
+    SIDECAR = "sidecar"  # ObjectRef -> Sidecar
     HOME = "home"  # namespace -> whoever makes it see the mesh differently from others
     SELECTOR_KEY = "selector-key"  # label key -> whoever asks callers for it
+    PLACED = "placed"  # "locality", "node" -> whoever asks where callers are
     PEER_AUTHENTICATION = "peer-authentication"  # namespace -> Attachment of its PeerAuthentications
     ATTACHMENT = "attachment"  # namespace -> Attachment of its policies for workloads
     POLICY = "policy"  # ObjectRef -> PeerAuthentication, or AttachedPolicy
-    CREDENTIAL = "credential"  # (namespace, name) -> Credential
+    CREDENTIAL = "credential"  # (namespace, name of a Secret, or configmap/NAME) -> Credential
     GATEWAY_SELECTOR = "gateway-selector"  # "" -> GatewaySelector of every gateway
     GATEWAY = "gateway"  # ObjectRef -> Gateway (Istio's)
-    BOUND = "bound"  # ObjectRef of a gateway -> ObjectRef of VirtualServices that name it
+    BOUND = "bound"  # ObjectRef of a gateway -> Binding of VirtualServices that name it
+    ENVOY_FILTER = "envoy-filter"  # namespace -> PatchesFor of its EnvoyFilters
+    PATCHES = "patches"  # ObjectRef -> EnvoyFilter
+    GATEWAY_CLASS = "gateway-class"  # name -> GatewayClass
+    API_GATEWAY = "api-gateway"  # ObjectRef -> ApiGateway (the Gateway API's)
+    API_ROUTE = "api-route"  # ObjectRef -> ApiRoute
+    PARENT = "parent"  # ObjectRef of a Gateway or a Service -> ObjectRef of routes that name it as a parent
+    REFERENCE_GRANT = "reference-grant"  # namespace -> ReferenceGrant
+    BACKEND_TLS_POLICY = "backend-tls-policy"  # ObjectRef -> BackendTls
+    BACKEND_TLS = "backend-tls"  # (namespace, name of a Service) -> BackendTls
+    DEMAND = "demand"  # AskedBy -> Demand
     KEY_SET = "key-set"  # URI of a JWKS, or of a discovery document -> KeySet
 
 

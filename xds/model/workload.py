@@ -44,6 +44,8 @@ class Workload:
     not_captured: tuple[int, ...] = ()
     owner_kind: str = ""
     injection: Injection = NO_INJECTION
+    ready: bool = False
+    leaving: bool = False  # it is over, or is told to end
 
     @property
     def namespace(self) -> str:

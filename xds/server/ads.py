@@ -135,7 +135,7 @@ class Server:
     def _connected(self, who: Node, whence: Peer, group_name: str) -> Connection:
         group = self.cache.group(group_name)
         kind = DeltaStream if whence.delta else SotwStream
-        stream: Stream = kind(who.id, self.cache.names, group.rejections, self.settings)
+        stream: Stream = kind(who.id, self.cache.names, self.cache.rejections(group, who), self.settings)
         if group.resources is not None:
             stream.offer(group.resources)
         connection = Connection(who, whence, group, stream)
@@ -149,6 +149,8 @@ class Server:
             if answer.reason is not None:
                 _log_rejection(connection, answer.type_url, answer.reason, answer.culprit is not None)
             self.cache.answered(connection, answer)
+        if self.cache.on_demand is not None and (asked := stream.take_asked()):
+            self.cache.on_demand(connection.group.name, asked)
         if stream.restless():
             self.cache.turnstile.enter(connection)
         connection.group.check(connection)

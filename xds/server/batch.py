@@ -14,7 +14,8 @@ from xds.wire.resource import Layers, Resource
 class Batch:
     """What one response says: resources by ``parts`` that many streams share, and names to remove.
 
-    ``denied`` are on-demand names answered with an alias and no body; ``prior`` the layers that the client was at
+    ``denied`` are on-demand names answered with an alias and no body, ``aliased`` resources with
+    the on-demand names that they answer; ``prior`` the layers that the client was at
     before; ``had`` the version it held of the resource where the batch has only one; ``lacked`` the names of which it
     held nothing (None: those not in ``prior``). ``changes`` is what is new in ``parts`` where they are all there is
     (SotW).
@@ -23,6 +24,7 @@ class Batch:
     parts: tuple[Difference, ...] = ()
     removed: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
+    aliased: tuple[tuple[Resource, tuple[str, ...]], ...] = ()
     prior: Layers = ()
     had: str | None = None
     lacked: tuple[str, ...] | None = None
@@ -31,12 +33,13 @@ class Batch:
     @property
     def resources(self) -> Iterator[Resource]:
         """The resources sent."""
-        return (resource for part in self.parts for resource in part.changed)
+        yield from (resource for part in self.parts for resource in part.changed)
+        yield from (resource for resource, _ in self.aliased)
 
     @property
     def size(self) -> int:
         """How many resources are sent."""
-        return sum(len(part.changed) for part in self.parts)
+        return sum(len(part.changed) for part in self.parts) + len(self.aliased)
 
     @property
     def single(self) -> Resource | None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from xds.server.batch import Answer
+from xds.server.builds import Builds, OfBuild
 from xds.server.names import Names
 from xds.server.node import Node, Peer
 from xds.server.push import Turnstile
@@ -107,7 +108,8 @@ class SnapshotCache:
     """Sets of resources by group; the streams of a group's nodes are sent what changes, at once, and only the latest.
 
     ``group_of`` tells the group that a node belongs to where the server's ``admit`` does not: its id, unless given.
-    All methods are called in the event loop that serves.
+    ``on_demand`` is told the group and the names of virtual hosts that a client asks for one by one (VHDS): the set may
+    be given them then (``ServerSettings.on_demand_wait_s``). All methods are called in the event loop that serves.
     """
 
     def __init__(
@@ -116,13 +118,18 @@ class SnapshotCache:
         *,
         observer: Observer | None = None,
         settings: ServerSettings | None = None,
+        on_demand: Callable[[str, frozenset[str]], None] | None = None,
     ) -> None:
         self.group_of = group_of
         self.observer = observer
+        self.on_demand = on_demand
         self.settings = settings or ServerSettings()
         self.names = Names()
         self.turnstile = Turnstile(self.settings.slice_streams)
         self._groups: dict[str, Group] = {}
+        self.builds = Builds(self.settings.max_rejections, self._taken)
+        self.owner_of: Callable[[str], str] = str
+        """Whose proxies a group has: those of one owner are believed as one when they refuse something."""
 
     def set(self, group: str, resources: ResourceSet | Iterable[Resource]) -> None:
         """Serve ``resources``, which are complete, to the nodes of ``group``.
@@ -195,6 +202,24 @@ class SnapshotCache:
         if found is None:
             found = self._groups[name] = Group(name, self.settings.max_rejections)
         return found
+
+    def rejections(self, group: Group, who: Node) -> Rejections:
+        """What is not sent to a client of a group: what was refused by the group, or by clients of the same build."""
+
+        def told(rejection: Rejection) -> None:
+            self.builds.refused(who.version, self.owner_of(group.name), rejection)
+
+        return OfBuild(self.settings.max_rejections, group.rejections, self.builds.of(who.version), told)
+
+    def _taken(self, build: str, resource: Resource) -> bool:
+        for group in self._groups.values():
+            for each in group.connections:
+                sub = each.stream.subscriptions.get(resource.type_url) if each.node.version == build else None
+                if sub is None or sub.unanswered or resource.name in sub.doubt.names:
+                    continue
+                if sub.held.covers(resource.name) and sub.held.version_of(resource.name) == resource.version:
+                    return True
+        return False
 
     def connect(self, connection: Connection) -> None:
         """Serve a stream from now on."""

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
-from xds.server.absent import denied_item
+from xds.server.absent import aliased_item, denied_item
 from xds.server.batch import Answer, Batch
 from xds.server.errors import LimitExceeded
-from xds.server.names import Names
+from xds.server.names import NONE, Names
 from xds.server.offer import take, take_removals
 from xds.server.rejections import Rejections
 from xds.server.settings import ServerSettings
@@ -28,7 +28,8 @@ class DeltaStream(Stream):
 
     def __init__(self, node_id: str, names: Names, rejections: Rejections, settings: ServerSettings) -> None:
         super().__init__(node_id, names, rejections, settings)
-        self.hosts = VirtualHosts(names, self.rejections, settings.max_unanswered)
+        self.hosts = VirtualHosts(names, self.rejections, settings.max_unanswered, settings.on_demand_wait_s)
+        self._settled_after: float | None = None  # of who has come anew: until then nothing is removed
 
     def receive(self, request: discovery_pb2.DeltaDiscoveryRequest, now: float) -> Answer | None:
         """Take a request in; the answer to an earlier response that it carries, if any.
@@ -36,13 +37,38 @@ class DeltaStream(Stream):
         Errors: LimitExceeded.
         """
         sub, first = self.subscription(request.type_url, now)
+        if request.initial_resource_versions and len(self.subscriptions) == 1:
+            self._settled_after = now + self.settings.on_demand_wait_s
         answer = None
         if request.response_nonce:
             reason = request.error_detail.message if request.HasField("error_detail") else None
             answer = self.settle(sub, request.response_nonce, reason, now)
         if first or request.resource_names_subscribe or request.resource_names_unsubscribe:
-            self._read(sub, request, first=first)
+            self._read(sub, request, now, first=first)
         return answer
+
+    def pull(self, now: float) -> tuple[bytes, ...] | None:
+        """The next response, as for other streams; on-demand names that wait are looked at again."""
+        if self._settled_after is not None and now >= self._settled_after:
+            self._settled_after = None
+        if self.hosts.waiting or self.hosts.kept:
+            self.hosts.look_again(self.of(VIRTUAL_HOST), now)
+        return super().pull(now)
+
+    def deadline(self) -> float | None:
+        """When ``pull`` may have something to say although nothing happens until then; None: never."""
+        withheld = any(sub.withheld for sub in self.subscriptions.values())
+        times = [self.hosts.give_up_at(), self._settled_after if withheld else None, super().deadline()]
+        return min((time for time in times if time is not None), default=None)
+
+    def take_asked(self) -> frozenset[str]:
+        """The names of virtual hosts that the client has asked for on demand since this was called last."""
+        asked, self.hosts.asked = self.hosts.asked, NONE
+        return asked
+
+    def removals_wait(self, now: float) -> bool:
+        """Whether what has gone may yet come back: a new server does not know what was on demand until it was asked."""
+        return self._settled_after is not None or bool(self.hosts.waiting)
 
     def new_subscription(self, type_url: str) -> Subscription:
         """The state of a type not asked for so far."""
@@ -70,7 +96,8 @@ class DeltaStream(Stream):
         head = protobuf.text(4, sub.type_url) + protobuf.text(5, nonce)
         items = [part.delta_items for part in batch.parts]
         gone = [protobuf.field(6, name.encode()) for name in batch.removed]
-        return (head, *items, *[denied_item(name) for name in batch.denied], *gone)
+        on_demand = [aliased_item(*each) for each in batch.aliased]
+        return (head, *items, *on_demand, *[denied_item(name) for name in batch.denied], *gone)
 
     def send(self, sub: Subscription, batch: Batch, now: float) -> tuple[bytes, ...]:
         """The response that says ``batch``. Route configurations are followed by their virtual hosts."""
@@ -87,7 +114,9 @@ class DeltaStream(Stream):
             self.hosts.routes_unsure(resource.name for resource in answer.batch.resources)
         return answer
 
-    def _read(self, sub: Subscription, request: discovery_pb2.DeltaDiscoveryRequest, *, first: bool) -> None:
+    def _read(
+        self, sub: Subscription, request: discovery_pb2.DeltaDiscoveryRequest, now: float, *, first: bool
+    ) -> None:
         wanted, unwanted = request.resource_names_subscribe, request.resource_names_unsubscribe
         if first:
             if request.initial_resource_versions:
@@ -100,6 +129,8 @@ class DeltaStream(Stream):
         else:
             sub.disclaim(frozenset((*wanted, *unwanted)).__contains__)
         if wanted:
+            if sub is self.hosts:
+                self.hosts.wait_for(wanted, now)
             _subscribe(sub, wanted, self.of(sub.type_url), self.settings.max_names)
             if sub.type_url == ROUTE:
                 self.hosts.routes_unsure(name for name in wanted if name not in (sub.claimed or ()))

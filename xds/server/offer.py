@@ -53,9 +53,12 @@ class _Said:
         self.changed: list[Resource] = []
         self.removed: list[str] = []
         self.denied: list[str] = []
+        self.aliased: dict[str, tuple[Resource, list[str]]] = {}
 
-    def add(self, name: str, answer: Resource | Instead) -> None:
-        if isinstance(answer, Resource):
+    def add(self, name: str, answer: Resource | Instead, *, aliased: bool = False) -> None:
+        if isinstance(answer, Resource) and aliased:
+            self.aliased.setdefault(answer.name, (answer, []))[1].append(name)
+        elif isinstance(answer, Resource):
             self.changed.append(answer)
         elif answer is Instead.REMOVE:
             self.removed.append(name)
@@ -63,11 +66,14 @@ class _Said:
             self.denied.append(name)
 
     def __bool__(self) -> bool:
-        return bool(self.changed or self.removed or self.denied)
+        return bool(self.changed or self.removed or self.denied or self.aliased)
 
     def batch(self, prior: Layers, had: str | None = None) -> Batch:
-        parts = (Difference.of(self.changed),) if self.changed else ()
-        return Batch(parts, tuple(self.removed), tuple(self.denied), prior, had)
+        # Envoy refuses a response that has a resource twice.
+        changed = [each for each in self.changed if each.name not in self.aliased]
+        parts = (Difference.of(changed),) if changed else ()
+        aliased = tuple((resource, tuple(aliases)) for resource, aliases in self.aliased.values())
+        return Batch(parts, tuple(self.removed), tuple(self.denied), aliased, prior, had)
 
 
 def _changes(sub: Subscription, target: Layers, now: float, *, held_back: bool) -> Batch | None:
@@ -81,13 +87,13 @@ def _changes(sub: Subscription, target: Layers, now: float, *, held_back: bool) 
         batch = _individual(sub, target, now, only_fresh=only_fresh)
     if gone:
         batch = replace(batch, removed=(*batch.removed, *gone))
-    return batch if due or batch.parts or batch.removed or batch.denied else None
+    return batch if due or batch.size or batch.removed or batch.denied else None
 
 
 def _shared(sub: Subscription, target: Layers, now: float, *, only_fresh: bool) -> Batch | None:
     """The next response from parts that other streams send too; None where this client is a special case."""
     held = sub.held
-    if sub.unsettled or sub.doubt.names or (only_fresh and held.base is not target):
+    if sub.unsettled or sub.doubt.names or sub.by_alias or (only_fresh and held.base is not target):
         return None
     anew = not held.wildcard and held.fresh >= held.names  # nothing else is held
     parts = () if anew or held.base is target else _concerned(sub, held.base, target)
@@ -134,7 +140,7 @@ def _withhold(sub: Subscription, names: Iterable[str], prior: Layers, now: float
 
 def _individual(sub: Subscription, target: Layers, now: float, *, only_fresh: bool) -> Batch:
     """The next response, decided name by name."""
-    held, prior, asked = sub.held, sub.held.base, sub.held.fresh
+    held, prior, asked, by_alias = sub.held, sub.held.base, sub.held.fresh, sub.by_alias
     names = set(asked)
     if not only_fresh:
         for part in _concerned(sub, prior, target):
@@ -154,7 +160,7 @@ def _individual(sub: Subscription, target: Layers, now: float, *, only_fresh: bo
             sub.withheld.setdefault(name, now)
         else:
             sub.withheld.pop(name, None)
-            said.add(name, answer)
+            said.add(name, answer, aliased=by_alias and name in asked and name in held.names)
     lacked = tuple([resource.name for resource in said.changed if had[resource.name] is None])
     return replace(said.batch(prior, had[said.changed[0].name] if len(said.changed) == 1 else None), lacked=lacked)
 

@@ -29,6 +29,11 @@ class ServerSettings:
     """Seconds that listeners and routes wait for new clusters' endpoints to be acknowledged. Clusters warm within
     milliseconds; one that cannot must not stop the others' routes for ever. 0: no waiting."""
 
+    on_demand_wait_s: float = 0.0
+    """Seconds that the answer to a virtual host asked for on demand (VHDS) may wait for a set that has it; then it is
+    said not to exist. A client waits for ever without an answer. For so long nothing is removed from a client that has
+    come anew, either: it may be about to ask for it. 0: what the set has not does not exist."""
+
     drain_s: float = 600.0
     """Seconds before a filter configuration (ECDS) that went is removed from a client that still subscribes to it:
     Envoy's default drain time, in which a listener on its way out still answers with it (else: 500)."""

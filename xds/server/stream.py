@@ -8,7 +8,7 @@ from typing import Any, Final
 from xds.server.batch import Answer, Batch
 from xds.server.errors import LimitExceeded
 from xds.server.gate import Gate
-from xds.server.names import Names
+from xds.server.names import NONE, Names
 from xds.server.rejections import Rejections
 from xds.server.settings import ServerSettings
 from xds.server.subscription import Subscription
@@ -112,6 +112,14 @@ class Stream(ABC):
             return False
         return any(sub.withheld or sub.pending(target.of(type_url)) for type_url, sub in self.subscriptions.items())
 
+    def removals_wait(self, now: float) -> bool:
+        """Whether nothing is to be removed yet."""
+        return False
+
+    def take_asked(self) -> frozenset[str]:
+        """The names of virtual hosts that the client has asked for on demand since this was called last."""
+        return NONE
+
     def settled(self) -> bool:
         """Whether the client has answered for all of the set that was offered last, as far as it subscribes to it."""
         target = self.target
@@ -194,6 +202,8 @@ class Stream(ABC):
         self.gate.close([r.refers_to for r in new if r.refers_to and find(layers, r.refers_to) is not None], now)
 
     def _removals(self, now: float) -> tuple[bytes, ...] | None:
+        if self.removals_wait(now):
+            return None
         # Endpoints refer to nothing: under a steady stream of their changes removals would never have their turn.
         if any(sub.type_url != ENDPOINT for sub, _ in self._sent.values()):
             return None

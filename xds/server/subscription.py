@@ -59,6 +59,11 @@ class Subscription:
             return True
         return self.held.base is not target and self.held.base != target
 
+    @property
+    def by_alias(self) -> bool:
+        """Whether names that were asked for are answered one by one, as aliases of what is sent."""
+        return False
+
     def settled(self, target: Layers) -> bool:
         """Whether the client has answered everything and nothing is to be sent, removals in waiting apart."""
         return not self.unanswered and not self.pending(target)

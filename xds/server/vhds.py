@@ -13,7 +13,7 @@ from xds.server.names import NONE, Names
 from xds.server.rejections import Rejections
 from xds.server.subscription import Instead, Subscription
 from xds.wire.difference import Difference
-from xds.wire.resource import Layers
+from xds.wire.resource import Layers, Resource, find
 from xds.wire.type_urls import VIRTUAL_HOST
 
 
@@ -42,15 +42,72 @@ class HeldHosts(Held):
 class VirtualHosts(Subscription):
     """The virtual hosts of one stream; ``fresh_scopes`` are the route configurations that it has just been sent."""
 
-    def __init__(self, names: Names, rejections: Rejections, window: int) -> None:
+    def __init__(self, names: Names, rejections: Rejections, window: int, patience_s: float = 0.0) -> None:
         super().__init__(VIRTUAL_HOST, names, rejections, window)
         self.held: HeldHosts = HeldHosts()
         self.fresh_scopes: frozenset[str] = NONE
         self._unsure_of: set[str] = set()
+        self._patience_s = patience_s
+        self.asked: frozenset[str] = NONE
+        self.waiting: dict[str, float] = {}  # names asked for and not answered, and until when they may wait
+        self._late: set[str] = set()
+        self._expecting = False
+        self.kept: set[str] = set()  # what has gone while something waits: it may be what is waited for
 
     def pending(self, target: Layers, *, held_back: bool = False) -> bool:
-        """As for other types; a route configuration without virtual hosts waits for an answer too."""
+        """As for other types; a route configuration without virtual hosts waits for an answer too.
+
+        What is asked for on demand is no use before its clusters are.
+        """
+        if held_back and self._patience_s and not (self.due or self.doubt.waiting):
+            return bool(self.fresh_scopes)
         return bool(self.fresh_scopes) or super().pending(target, held_back=held_back)
+
+    @property
+    def by_alias(self) -> bool:
+        """Whether names that were asked for are answered one by one, as aliases of what is sent."""
+        return bool(self.held.fresh) and not self.held.fresh.isdisjoint(self.held.names)
+
+    def wait_for(self, names: Iterable[str], now: float) -> None:
+        """The client asks for names on demand: each is to be answered, be it that it does not exist."""
+        wanted = frozenset(name for name in names if name != "*")
+        self.asked |= wanted
+        if self._patience_s:
+            for name in wanted:
+                self.waiting.setdefault(name, now + self._patience_s)
+            self._expecting = bool(self.waiting)
+
+    def look_again(self, target: Layers, now: float) -> None:
+        """Have those names answered that wait and exist now, or have waited for long enough."""
+        ready = {name for name in self.waiting if _called(name, target) is not None}
+        self._late |= {name for name, until in self.waiting.items() if until <= now} - ready
+        ready |= self._late
+        if ready:
+            self.ask(self.names.same(frozenset(ready)))
+        self._expecting = not self.waiting.keys() <= ready
+        if not self._expecting:
+            self.unsettled |= self.kept
+            self.kept.clear()
+
+    def give_up_at(self) -> float | None:
+        """When a name that waits is to be answered whatever happens; None where none waits, or its answer is due."""
+        return min((until for name, until in self.waiting.items() if name not in self.held.fresh), default=None)
+
+    def wanted(self, name: str, target: Layers) -> Resource | Instead:
+        """What the client should hold of a name; the virtual host of that name without a port, where it has one."""
+        found = super().wanted(name, target)
+        if isinstance(found, Resource):
+            self.waiting.pop(name, None)
+        elif found is Instead.REMOVE and self._expecting and name not in self._late:
+            self.kept.add(name)
+            return Instead.KEEP
+        if found is not Instead.REMOVE or name not in self.held.names:
+            return found
+        resource = _called(name, target)
+        if resource is None or resource.name == name:
+            return found
+        self.waiting.pop(name, None)
+        return super().wanted(resource.name, target)
 
     def prepare(self, target: Layers, *, held_back: bool) -> tuple[str, ...]:
         """Have all virtual hosts of fresh scopes sent; a name that never was ends the wait for those that have none."""
@@ -70,7 +127,13 @@ class VirtualHosts(Subscription):
 
     def negative(self, name: str) -> Instead:
         """An alias without a body: anything else leaves the request that asked for it hanging."""
-        return Instead.DENY if name in self.held.names else Instead.REMOVE
+        if name not in self.held.names:
+            return Instead.REMOVE
+        if name in self.waiting and name not in self._late:
+            return Instead.KEEP
+        self._late.discard(name)
+        self.waiting.pop(name, None)
+        return Instead.DENY
 
     def routes_wanted(self) -> None:
         """The stream asks for route configurations: from now on only their virtual hosts concern it."""
@@ -105,3 +168,12 @@ class VirtualHosts(Subscription):
         self._unsure_of -= names
         self.drop([name for name in self.held.deviations if name.rpartition("/")[0] in names])
         self.disclaim(lambda name: name.rpartition("/")[0] in names)
+
+
+def _called(name: str, target: Layers) -> Resource | None:
+    """The virtual host that a client means who asks for ``SCOPE/HOST`` or ``SCOPE/HOST:PORT``."""
+    found = find(target, name)
+    if found is None:
+        host, colon, port = name.rpartition(":")
+        found = find(target, host) if colon and port.isdigit() else None
+    return found

@@ -9,7 +9,7 @@ from typing import Final
 from xds.decoders.shape.api_objects import ApiKind, api_kinds
 from xds.model.api_path import collection
 from xds.model.revision import of_revision
-from xds.model.well_known import CA_SECRET, MESH_CONFIG_MAP, PLUGGED_IN_SECRET
+from xds.model.well_known import CA_SECRET, MESH_CONFIG_MAP, PLUGGED_IN_SECRET, ROOTS_CONFIG_MAP
 
 _SELECTED: Final = MappingProxyType(
     {
@@ -53,11 +53,18 @@ class WatchedKind:
 
 
 def watched_kinds(root_namespace: str, revision: str) -> tuple[WatchedKind, ...]:
-    """All that is read of a cluster: every kind that shapes the mesh, and one ConfigMap with the mesh's settings."""
+    """All that is read of a cluster: every kind that shapes the mesh, and one ConfigMap with the mesh's settings.
+
+    ConfigMaps with authorities are read in all namespaces but the control plane's.
+    """
     return tuple(_watched(kind, root_namespace, revision) for kind in api_kinds())
 
 
 def _watched(kind: ApiKind, root_namespace: str, revision: str) -> WatchedKind:
+    if kind.authorities:
+        # Every namespace has the first two; the control plane's own has reports that change all the time.
+        others = ("metadata.name!=kube-root-ca.crt", f"metadata.name!={ROOTS_CONFIG_MAP}")
+        return WatchedKind(kind, field_selector=",".join((*others, f"metadata.namespace!={root_namespace}")))
     if kind.name == "ConfigMap":
         return WatchedKind(kind, root_namespace, f"metadata.name={of_revision(MESH_CONFIG_MAP, revision)}")
     return WatchedKind(kind, field_selector=_SELECTED.get((kind.group, kind.name), ""))

@@ -35,7 +35,7 @@ from xds.model.seen import MAX_CALLERS, METHODS, OTHER_METHOD, SEEN_PLAINTEXT, S
 from xds.translators.authorization.authorizer import HTTP_RBAC, NETWORK_RBAC
 from xds.translators.authorization.envoy import DRY_RUN_ALLOW, DRY_RUN_DENY
 from xds.view.names import CONTROL_PLANE
-from xds.view.specs import Guard
+from xds.view.specs.listeners import Guard
 from xds.wire.codec import pack
 
 REFUSALS: Final = "refusals"

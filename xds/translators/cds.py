@@ -15,13 +15,14 @@ from xds.api.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
 from xds.api.envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2 import RawBuffer
 from xds.api.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from xds.model.policy import Policies, Policy
+from xds.translators import dynamic_forward_proxy
 from xds.translators.config_source import over_ads
 from xds.translators.eds import spell_localities
 from xds.translators.feature import Feature
 from xds.translators.merge import merge
 from xds.translators.mesh_tls import spell_cluster
 from xds.translators.registry import features
-from xds.view.specs import ClusterSpec, Discovery, UpstreamProtocol
+from xds.view.specs.clusters import ClusterSpec, Discovery, UpstreamProtocol
 from xds.wire.codec import duration, pack
 
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -64,6 +65,8 @@ def _stated(policies: Policies) -> Iterator[tuple[Feature[Any], Policy]]:
 def _eds(spec: ClusterSpec, message: Cluster) -> None:
     # The fetch timeout stays Envoy's 15 s: if ever EDS is late, a changed cluster goes on with the endpoints it had.
     message.type = Cluster.EDS
+    if message.lb_policy == Cluster.CLUSTER_PROVIDED:  # of a gateway, whose clients have chosen no address
+        message.lb_policy = Cluster.ROUND_ROBIN
     source = message.eds_cluster_config.eds_config
     over_ads(source)
 
@@ -115,12 +118,17 @@ def _spell_hosts(spec: ClusterSpec, message: Cluster) -> None:
         spell_localities(spec.endpoints, message.load_assignment)
 
 
+def _dynamic_dns(spec: ClusterSpec, message: Cluster) -> None:
+    dynamic_forward_proxy.spell_cluster(message)
+
+
 _DISCOVERIES: Final = {
     Discovery.EDS: _eds,
     Discovery.STATIC: _static,
     Discovery.ORIGINAL_DST: _original_dst,
     Discovery.STRICT_DNS: _strict_dns,
     Discovery.LOGICAL_DNS: _logical_dns,
+    Discovery.DYNAMIC_DNS: _dynamic_dns,
 }
 
 

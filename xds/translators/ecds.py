@@ -13,7 +13,7 @@ from xds.api.envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as network
 from xds.model.filters import FilterSlot
 from xds.translators.feature import Feature, SlotFilter
 from xds.translators.registry import features
-from xds.view.specs import FilterSpec
+from xds.view.specs.resources import FilterSpec
 from xds.wire.codec import pack
 
 

@@ -9,12 +9,11 @@ from xds.api.envoy.config.core.v3.base_pb2 import Metadata
 from xds.api.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from xds.api.envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
 from xds.api.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from xds.model.endpoint import Endpoint, Health
+from xds.model.endpoint import UNIX, Endpoint, Health
 from xds.model.security import TLS_MODE_ISTIO
 from xds.translators.mesh_tls import TLS_MODE
-from xds.view.specs import EndpointGroup, LocalityGroup
+from xds.view.specs.clusters import EndpointGroup, LocalityGroup
 
-_UNIX: Final = "unix://"
 # Healthy is what Envoy takes an endpoint for when nothing is said.
 _HEALTH: Final = {Health.UNHEALTHY: HealthStatus.UNHEALTHY, Health.DRAINING: HealthStatus.DRAINING}
 
@@ -44,8 +43,8 @@ def spell_localities(groups: tuple[LocalityGroup, ...], into: ClusterLoadAssignm
 
 def _spell_endpoint(endpoint: Endpoint, into: LocalityLbEndpoints) -> None:
     message = into.lb_endpoints.add()
-    if endpoint.address.startswith(_UNIX):
-        message.endpoint.address.pipe.path = endpoint.address.removeprefix(_UNIX)
+    if endpoint.address.startswith(UNIX):
+        message.endpoint.address.pipe.path = endpoint.address.removeprefix(UNIX)
     else:
         socket = message.endpoint.address.socket_address
         socket.address = endpoint.address

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from xds.api.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
     from xds.api.envoy.config.route.v3.route_components_pb2 import Route, RouteAction, WeightedCluster
     from xds.api.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
+    from xds.api.envoy.extensions.http.early_header_mutation.header_mutation.v3.header_mutation_pb2 import (
+        HeaderMutation,
+    )
     from xds.api.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 
 P = TypeVar("P", bound=Policy)
@@ -30,6 +33,7 @@ HTTP_ROUTE = "VirtualService.spec.http[]"
 HTTP_ROUTE_DESTINATION = "VirtualService.spec.http[].route[]"
 TRAFFIC_POLICY = "DestinationRule.spec.trafficPolicy"  # the rule's, a subset's; and portLevelSettings[]
 MESH_CONFIG = "MeshConfig"
+SERVICE = "Service.metadata"  # of a Kubernetes Service: what labels and annotations say
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,10 @@ class Reading:
 
 
 AUTHORIZATION_POLICY = "AuthorizationPolicy.spec"
+SIDECAR = "Sidecar.spec"
+SIDECAR_INGRESS = "Sidecar.spec.ingress[]"
 REQUEST_AUTHENTICATION = "RequestAuthentication.spec"
+RATE_LIMIT = "RateLimit.spec"
 
 # A carrier's struct (of xds.kinds), where it stands, the reading -> the policy, or None when the fields are absent.
 Decode = Callable[[Any, FieldRef, Reading], P | None]
@@ -96,7 +103,8 @@ class Feature(Generic[P]):
     what ``route_action`` is for, called only where requests are forwarded.
     ``cluster_default`` is the policy of clusters that have none of this type. ``http2_protocol_options`` is asked where
     a cluster may speak HTTP/2. ``transport_socket`` puts another socket around a cluster's own. ``slots`` are filters
-    of the workload's own proxy whose content changes without its listener (xds.model.filters).
+    of the workload's own proxy whose content changes without its listener (xds.model.filters). ``early_headers`` are
+    edits of callers' requests before anything looks at them, the same for all.
     """
 
     policy: type[P]
@@ -112,4 +120,5 @@ class Feature(Generic[P]):
     transport_socket: Callable[[P, TransportSocket], TransportSocket] | None = None
     tcp_proxy: Callable[[P], TcpProxy] | None = None
     http_filter: HttpFilter | None = None
+    early_headers: Callable[[], HeaderMutation] | None = None
     slots: tuple[SlotFilter[P], ...] = ()

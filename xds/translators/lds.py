@@ -7,46 +7,49 @@ from typing import Final
 
 from xds.api.envoy.config.core.v3.address_pb2 import CidrRange, SocketAddress
 from xds.api.envoy.config.core.v3.base_pb2 import TrafficDirection
+from xds.api.envoy.config.core.v3.extension_pb2 import TypedExtensionConfig
 from xds.api.envoy.config.listener.v3.listener_components_pb2 import (
     Filter,
     FilterChain,
     ListenerFilterChainMatchPredicate,
 )
 from xds.api.envoy.config.listener.v3.listener_pb2 import Listener
-from xds.api.envoy.extensions.filters.common.set_filter_state.v3.value_pb2 import FilterStateValue
+from xds.api.envoy.extensions.filters.http.on_demand.v3.on_demand_pb2 import OnDemand
 from xds.api.envoy.extensions.filters.http.router.v3.router_pb2 import Router
 from xds.api.envoy.extensions.filters.listener.http_inspector.v3.http_inspector_pb2 import HttpInspector
 from xds.api.envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2 import OriginalDst
 from xds.api.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from xds.api.envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
-from xds.api.envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
-from xds.api.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
 from xds.model.mesh import Paths
-from xds.translators import access_logs, slots
+from xds.translators import access_logs, connections, dynamic_forward_proxy, edges, slots
 from xds.translators.config_source import over_ads
-from xds.translators.merge import merge
+from xds.translators.edge_tls import edge_socket
 from xds.translators.mesh_tls import server_socket
 from xds.translators.rds import route_configuration
 from xds.translators.registry import features
-from xds.view.specs import Chain, ChainMatch, Guard, HttpChain, ListenerSpec, Sniff, TcpChain
+from xds.view.specs.listeners import Chain, ChainMatch, EdgeSocket, FoundChain, Guard, HttpChain, ListenerSpec, Sniff
 from xds.wire.codec import duration, pack
 
 HttpConnectionManager = http_connection_manager_pb2.HttpConnectionManager
 HttpFilter = http_connection_manager_pb2.HttpFilter
 
+_UNIX: Final = "unix://"
+_ON_DEMAND: Final = "envoy.filters.http.on_demand"
 _HCM: Final = "envoy.filters.network.http_connection_manager"
-_TCP_PROXY: Final = "envoy.filters.network.tcp_proxy"
 _ROUTER: Final = "envoy.filters.http.router"
 _ORIGINAL_DST: Final = "envoy.filters.listener.original_dst"
 _TLS_INSPECTOR: Final = "envoy.filters.listener.tls_inspector"
-_SET_FILTER_STATE: Final = "envoy.filters.network.set_filter_state"
+_EARLY: Final = "envoy.http.early_header_mutation.header_mutation"
 _HTTP_INSPECTOR: Final = "envoy.filters.listener.http_inspector"
 
 
 def listener(spec: ListenerSpec) -> Listener:
     """The Listener of ``spec``; chains in the spec's order, the fallback as ``default_filter_chain``."""
     message = Listener(name=spec.name)
-    _spell_address(spec.address, spec.port, message.address.socket_address)
+    if spec.address.startswith(_UNIX):
+        message.address.pipe.path = spec.address.removeprefix(_UNIX)
+    else:
+        _spell_address(spec.address, spec.port, message.address.socket_address)
     for address in spec.additional_addresses:
         _spell_address(address, spec.port, message.additional_addresses.add().address.socket_address)
     message.traffic_direction = TrafficDirection.OUTBOUND if spec.outbound else TrafficDirection.INBOUND
@@ -58,10 +61,14 @@ def listener(spec: ListenerSpec) -> Listener:
     message.listener_filters_timeout.CopyFrom(duration(spec.sniff_timeout))
     message.continue_on_listener_filters_timeout = True
     message.max_connections_to_accept_per_socket_event.value = 1
+    edges.spell_listener(spec, message)
     for chain in spec.chains:
         _spell_chain(chain, message.filter_chains.add())
     if spec.fallback is not None:
         _spell_content(spec.fallback, message.default_filter_chain)
+    if spec.quic:
+        for each in (*message.filter_chains, *([message.default_filter_chain] if spec.fallback is not None else [])):
+            edges.over_quic(each)
     if any(chain.guard is not None for chain in spec.chains):
         message.access_log.extend(access_logs.listener_loggers())
     return message
@@ -135,26 +142,24 @@ def _range(prefix: str) -> CidrRange:
 
 def _spell_content(chain: Chain, into: FilterChain) -> None:
     into.name = chain.name
-    if chain.tls is not None:
+    if isinstance(chain.tls, EdgeSocket):
+        into.transport_socket.CopyFrom(edge_socket(chain.tls))
+    elif chain.tls is not None:
         into.transport_socket.CopyFrom(server_socket(chain.tls))
     if isinstance(chain.content, HttpChain):
         manager = _http_connection_manager(chain.content, chain.guard)
         into.filters.append(Filter(name=_HCM, typed_config=pack(manager)))
         return
+    if isinstance(chain.content, FoundChain):
+        if chain.guard is not None:
+            into.filters.extend(slots.network_filters())
+        into.filters.extend(connections.found(chain.content))
+        return
     if chain.guard is not None:
         into.filters.extend(slots.network_filters())
     if chain.content.alpn:
-        into.filters.append(_offering(chain.content.alpn))
-    into.filters.append(Filter(name=_TCP_PROXY, typed_config=pack(_tcp_proxy(chain.content, chain.guard))))
-
-
-def _offering(alpn: tuple[str, ...]) -> Filter:
-    """The filter that has the upstream's TLS offer these protocols instead of its cluster's."""
-    value = FilterStateValue(
-        object_key="envoy.network.application_protocols", shared_with_upstream=FilterStateValue.ONCE
-    )
-    value.format_string.text_format_source.inline_string = ",".join(alpn)
-    return Filter(name=_SET_FILTER_STATE, typed_config=pack(SetFilterState(on_new_connection=[value])))
+        into.filters.append(connections.offering(chain.content.alpn))
+    into.filters.append(connections.passing(chain.content, chain.guard))
 
 
 def _http_connection_manager(chain: HttpChain, guard: Guard | None) -> HttpConnectionManager:
@@ -168,8 +173,15 @@ def _http_connection_manager(chain: HttpChain, guard: Guard | None) -> HttpConne
     if guard is not None:
         message.http_filters.extend(slots.http_filters())
         message.access_log.extend(access_logs.http_loggers(guard))
+    if chain.on_demand:  # before all that look at the route
+        message.http_filters.append(HttpFilter(name=_ON_DEMAND, typed_config=pack(OnDemand())))
     message.http_filters.extend(_http_filters())
+    if chain.outbound:
+        message.http_filters.append(dynamic_forward_proxy.http_filter())
+        message.early_header_mutation_extensions.extend(_early_headers())
+    message.http_filters.append(HttpFilter(name=_ROUTER, typed_config=pack(Router())))
     message.upgrade_configs.add(upgrade_type="websocket")
+    message.http_protocol_options.accept_http_10 = True  # else old clients are answered 426
     message.stream_idle_timeout.SetInParent()
     message.normalize_path.value = chain.paths is not Paths.NONE
     message.merge_slashes = chain.paths in (Paths.MERGE_SLASHES, Paths.DECODE_AND_MERGE_SLASHES)
@@ -183,7 +195,16 @@ def _http_connection_manager(chain: HttpChain, guard: Guard | None) -> HttpConne
         message.set_current_client_cert_details.subject.value = True
         message.set_current_client_cert_details.dns = True
         message.set_current_client_cert_details.uri = True
+    if chain.edge is not None:
+        edges.spell_manager(chain.edge, message)
     return message
+
+
+@cache
+def _early_headers() -> tuple[TypedExtensionConfig, ...]:
+    """What is done to callers' requests before anything looks at them."""
+    stated = (each.early_headers for each in features() if each.early_headers is not None)
+    return tuple(TypedExtensionConfig(name=_EARLY, typed_config=pack(edits())) for edits in stated)
 
 
 @cache
@@ -193,25 +214,4 @@ def _http_filters() -> tuple[HttpFilter, ...]:
         (each.http_filter for each in features() if each.http_filter is not None),
         key=lambda http_filter: (http_filter.phase, http_filter.name),
     )
-    return (
-        *(HttpFilter(name=each.name, typed_config=pack(each.config())) for each in found),
-        HttpFilter(name=_ROUTER, typed_config=pack(Router())),
-    )
-
-
-def _tcp_proxy(chain: TcpChain, guard: Guard | None) -> TcpProxy:
-    message = TcpProxy(stat_prefix=chain.stat_prefix)
-    if guard is not None:
-        message.access_log.extend(access_logs.tcp_loggers(guard))
-        message.access_log_options.CopyFrom(access_logs.tcp_options(guard))
-    shares = [share for share in chain.clusters if share.weight] or list(chain.clusters[:1])
-    if len(shares) == 1:
-        message.cluster = shares[0].cluster
-    else:
-        for share in shares:
-            message.weighted_clusters.clusters.add(name=share.cluster, weight=share.weight)
-    for feature in features():
-        policy = chain.policies.get(feature.policy)
-        if policy is not None and feature.tcp_proxy is not None:
-            merge(message, feature.tcp_proxy(policy))
-    return message
+    return tuple(HttpFilter(name=each.name, typed_config=pack(each.config())) for each in found)

@@ -20,7 +20,8 @@ from xds.model.identity import SCHEME, Identity
 from xds.model.security import TLS_MODE_ISTIO, TlsBounds
 from xds.translators.config_source import over_ads
 from xds.view.names import AUTHORITIES, CERTIFICATE, OWN_AUTHORITIES, WORKLOAD_SOCKET
-from xds.view.specs import MeshTls, ServerTls
+from xds.view.specs.clusters import MeshTls
+from xds.view.specs.listeners import ServerTls
 from xds.wire.codec import pack
 
 TLS: Final = "envoy.transport_sockets.tls"

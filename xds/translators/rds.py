@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+from xds.api.envoy.config.core.v3.base_pb2 import HeaderValue
 from xds.api.envoy.config.route.v3.route_components_pb2 import (
     HeaderMatcher,
     QueryParameterMatcher,
@@ -14,7 +17,8 @@ from xds.api.envoy.config.route.v3.route_components_pb2 import (
     WeightedCluster,
 )
 from xds.api.envoy.config.route.v3.route_pb2 import RouteConfiguration
-from xds.model.policy import Policies, Policy
+from xds.api.envoy.type.v3.percent_pb2 import FractionalPercent
+from xds.model.policy import Policies, Policy, Repeating
 from xds.model.refs import ObjectRef
 from xds.model.route import Comparison, NamedMatch, RequestMatch
 from xds.translators.config_source import over_ads
@@ -22,14 +26,16 @@ from xds.translators.direct_responses.policy import LONGEST_BODY
 from xds.translators.merge import merge
 from xds.translators.registry import by_policy
 from xds.translators.string_matchers import string_matcher
-from xds.view.specs import RouteSpec, RouteTable, VirtualHostSpec
-from xds.view.specs import WeightedCluster as Share
+from xds.view.specs.routes import RouteSpec, RouteTable, VirtualHostSpec
+from xds.view.specs.routes import WeightedCluster as Share
 from xds.wire.codec import boolean, duration, u32
 
 VHDS_TIMEOUT: Final = timedelta(seconds=15)
 """How long a listener waits for its first virtual hosts before it opens without them."""
 
 _NOWHERE: Final = 503
+_MILLION: Final = 1_000_000
+_ALTERNATIVE_S: Final = 86_400  # how long clients may keep to HTTP/3
 
 
 def route_configuration(spec: RouteTable) -> RouteConfiguration:
@@ -44,6 +50,10 @@ def route_configuration(spec: RouteTable) -> RouteConfiguration:
         ignore_port_in_host_matching=not spec.by_port,
         max_direct_response_body_size_bytes=u32(LONGEST_BODY),
     )
+    if spec.http3_port:
+        message.response_headers_to_add.add().header.CopyFrom(
+            HeaderValue(key="alt-svc", value=f'h3=":{spec.http3_port}"; ma={_ALTERNATIVE_S}')
+        )
     if spec.vhds:
         source = message.vhds.config_source
         over_ads(source)
@@ -53,7 +63,37 @@ def route_configuration(spec: RouteTable) -> RouteConfiguration:
 
 def virtual_host(spec: VirtualHostSpec) -> VirtualHost:
     """The virtual host, its routes in the order in which they are tried."""
-    return VirtualHost(name=spec.name, domains=spec.domains, routes=[route(each) for each in spec.routes])
+    message = VirtualHost(
+        name=spec.name, domains=spec.domains, routes=[each for every in spec.routes for each in routes(every)]
+    )
+    if spec.require_tls:
+        message.require_tls = VirtualHost.ALL
+    repeating = (policy for each in spec.routes for policy in each.policies.that(Repeating))
+    message.include_request_attempt_count = any(policy.counted for policy in repeating)
+    return message
+
+
+def routes(spec: RouteSpec) -> Iterator[Route]:
+    """The route; or one a share, where a share has a policy of its own that Envoy cannot make part of a share.
+
+    Those are tried in turn, each for its part of the requests: Envoy takes the same random number for all of them.
+    """
+    if len(spec.clusters) < 2 or not any(_of_routes(share) for share in spec.clusters):
+        yield route(spec)
+        return
+    total, so_far = sum(share.weight for share in spec.clusters), 0
+    for share in spec.clusters:
+        so_far += share.weight
+        message = route(replace(spec, clusters=(share,)))
+        if so_far < total:
+            part = message.match.runtime_fraction.default_value
+            part.numerator = so_far * _MILLION // total
+            part.denominator = FractionalPercent.MILLION
+        yield message
+
+
+def _of_routes(share: Share) -> bool:
+    return any(by_policy(type(policy)).weighted_cluster is None for policy in share.policies)
 
 
 def route(spec: RouteSpec) -> Route:
@@ -121,6 +161,8 @@ def _match(wanted: RequestMatch) -> RouteMatch:
         return message
     elif path.comparison is Comparison.EXACT:
         message.path = path.value
+    elif path.comparison is Comparison.SEGMENTS:
+        message.path_separated_prefix = path.value
     else:
         message.prefix = path.value
     if wanted.ignore_case:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xds.api.envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
-from xds.view.specs import SecretSpec
+from xds.view.specs.resources import SecretSpec
 
 
 def secret(spec: SecretSpec) -> Secret:

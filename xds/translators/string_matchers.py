@@ -12,7 +12,7 @@ def string_matcher(wanted: StringMatch) -> StringMatcher:
     match wanted.comparison:
         case Comparison.EXACT:
             return StringMatcher(exact=wanted.value)
-        case Comparison.PREFIX:
+        case Comparison.PREFIX | Comparison.SEGMENTS:
             return StringMatcher(prefix=wanted.value)
         case Comparison.REGEX:
             return StringMatcher(safe_regex=RegexMatcher(regex=wanted.value))

@@ -6,8 +6,19 @@ from typing import NamedTuple
 
 from google.protobuf.message import Message
 
-from xds.translators import cds, ecds, eds, lds, rds, sds
-from xds.view.specs import ClusterSpec, EndpointGroup, FilterSpec, RouteTable, SecretSpec, Spec, VirtualHostSpec
+from xds.translators import cds, connections, ecds, eds, lds, rds, sds
+from xds.translators.envoy_filters import apply as envoy_filters
+from xds.view.specs.clusters import ClusterSpec, EndpointGroup
+from xds.view.specs.resources import (
+    AddedSpec,
+    ConnectionSpec,
+    FilterSpec,
+    OfferedProtocols,
+    PatchedSpec,
+    SecretSpec,
+    Spec,
+)
+from xds.view.specs.routes import RouteTable, VirtualHostSpec
 from xds.wire.codec import encode, type_url
 
 
@@ -21,8 +32,23 @@ class Encoded(NamedTuple):
 
 def translate(spec: Spec) -> Encoded:
     """The resource that ``spec`` means. Equal specs give equal bytes: whoever has the spec may keep them."""
-    name, message = _message(spec)
+    return encoded(*named(spec))
+
+
+def named(spec: Spec) -> tuple[str, Message]:
+    """The message that ``spec`` means, and the resource's name."""
+    return _message(spec)
+
+
+def encoded(name: str, message: Message) -> Encoded:
+    """A message as a resource of that name."""
     return Encoded(type_url(message), name, encode(message))
+
+
+def outcomes(spec: PatchedSpec) -> tuple[envoy_filters.Outcome, ...]:
+    """What each patch came to on the resource of ``spec``."""
+    _, message = _message(spec.spec)
+    return envoy_filters.apply(message, spec.patches, spec.apart)
 
 
 def _message(spec: Spec) -> tuple[str, Message]:
@@ -39,6 +65,16 @@ def _message(spec: Spec) -> tuple[str, Message]:
     if isinstance(spec, FilterSpec):
         config = ecds.filter_config(spec)
         return config.name, config
+    if isinstance(spec, ConnectionSpec):
+        return spec.name, connections.way(spec)
+    if isinstance(spec, OfferedProtocols):
+        return spec.name, connections.offered(spec)
     if isinstance(spec, SecretSpec):
         return spec.name, sds.secret(spec)
+    if isinstance(spec, PatchedSpec):
+        name, message = _message(spec.spec)
+        envoy_filters.apply(message, spec.patches, spec.apart)
+        return name, message
+    if isinstance(spec, AddedSpec):
+        return spec.name, envoy_filters.added(spec.patch)
     return spec.name, lds.listener(spec)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from xds.model.labels import NO_LABELS, Labels
-from xds.model.policy import NO_POLICIES, AtCaller, Policies, Policy
+from xds.model.policy import NO_POLICIES, AtCaller, AtServer, Hashing, OfAllPorts, Policies, Policy, Repeating
 from xds.model.refs import ObjectRef
 from xds.model.route import VirtualService
-from xds.model.service import DestinationRule, ServiceKey, Subset
+from xds.model.service import DestinationRule, Service, ServiceKey, Subset
 from xds.model.snapshot import Table
 from xds.view.graph import Read
 from xds.view.scope import Scope, mesh, visible
+from xds.view.sidecars import lets_route
 
 
 class RuleAt(NamedTuple):
@@ -110,16 +111,35 @@ def rule(read: Read, at: RuleAt) -> DestinationRule | None:
 def policies_for(found: DestinationRule | None, subset: str, port: int) -> Policies:
     """What a rule says of a subset (``""``: all) on a port: settings of a port replace, those of a subset add.
 
+    What settings of a port have no words for (tunnels, for one) goes on to hold.
     Source: istio-semantics 1.2, the subset's for the port, the subset's, the rule's for the port, the rule's.
     """
     if found is None:
         return NO_POLICIES
+    of_port = dict(found.port_policies).get(port)
+    of_rule = found.policies if of_port is None else of_port.over(_of_all_ports(found.policies))
     chosen = next((each for each in found.subsets if each.name == subset), None)
-    of_rule = dict(found.port_policies).get(port, found.policies)
     if chosen is None:
         return of_rule
     of_port = dict(chosen.port_policies).get(port)
-    return chosen.policies.over(of_rule) if of_port is None else of_port
+    if of_port is None:
+        return chosen.policies.over(of_rule)
+    return of_port.over(_of_all_ports(chosen.policies.over(found.policies)))
+
+
+def _of_all_ports(policies: Policies) -> Policies:
+    kept = (policy.of_all_ports() for policy in policies.that(OfAllPorts))
+    return Policies(policy for policy in kept if policy is not None)
+
+
+def at_server(read: Read, key: ServiceKey, port: int) -> Policies:
+    """What a service's rule asks of the proxies of its own workloads, on a port of the service.
+
+    The rule is the one that its own namespace sees; those for chosen callers are none of its business.
+    """
+    at = read.get(rule_at, key, Scope(key.namespace, key.namespace))
+    stated = policies_for(read.get(rule, at), "", port) if at is not None else NO_POLICIES
+    return Policies(part for policy in stated.that(AtServer) if (part := policy.at_server()) is not None)
 
 
 def at_caller(read: Read, at: RuleAt | None, subset: str, port: int) -> tuple[Policy, ...]:
@@ -128,8 +148,22 @@ def at_caller(read: Read, at: RuleAt | None, subset: str, port: int) -> tuple[Po
     return tuple(part for policy in of_host.that(AtCaller) if (part := policy.at_caller()) is not None)
 
 
-def route_owner(read: Read, hostname: str, home: str) -> ObjectRef | None:
+def of_service(service: Service) -> tuple[Policy, ...]:
+    """What a service itself asks of the routes that lead to it."""
+    return tuple(part for policy in service.policies.that(AtCaller) if (part := policy.at_caller()) is not None)
+
+
+def staying(policies: Policies) -> Policies:
+    """The policies of a route, of which retries stay with the host that was picked by what the request has."""
+    if not any(policy.hashes for policy in policies.that(Hashing)):
+        return policies
+    return policies.adding(*(policy.staying() for policy in policies.that(Repeating)))
+
+
+def route_owner(read: Read, hostname: str, home: str, sidecar: ObjectRef | None = None) -> ObjectRef | None:
     """The one VirtualService that routes ``hostname`` for callers in ``home``: the most precise host, then the nearest.
+
+    ``sidecar`` is the Sidecar that says which of them these callers see, if any.
 
     Source: istio-semantics 1.1, selection order: private to the namespace, exported to it, public; oldest first.
     """
@@ -138,12 +172,19 @@ def route_owner(read: Read, hostname: str, home: str) -> ObjectRef | None:
     for host in (hostname, *by_precision(wildcards, hostname)):
         rows: tuple[VirtualService, ...] = read.rows(Table.ROUTED_HOST, host)
         seen = [vs for vs in rows if visible(vs.export_to or default, vs.ref.namespace, home)]
+        if sidecar is not None:
+            seen = [vs for vs in seen if lets_route(read, home, sidecar, vs)]
         if seen:
             return min(
                 seen,
                 key=lambda vs: _distance(vs.export_to or default, vs.ref.namespace, home),
             ).ref
     return None
+
+
+def exported_to_all(read: Read, routed: VirtualService) -> bool:
+    """Whether a VirtualService is for callers of all namespaces."""
+    return "*" in (routed.export_to or read.get(mesh).default_virtual_service_export_to)
 
 
 def _distance(export_to: tuple[str, ...], owner: str, home: str) -> int:

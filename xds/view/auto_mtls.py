@@ -16,7 +16,7 @@ from xds.view.attach import RuleAt, policies_for, rule
 from xds.view.endpoints import endpoints
 from xds.view.graph import Read
 from xds.view.scope import mesh
-from xds.view.specs import Discovery, MeshTls, UpstreamProtocol
+from xds.view.specs.clusters import Discovery, MeshTls, UpstreamProtocol
 
 # "istio-peer-exchange" would promise a prologue that stock Envoy does not send.
 TCP_ALPN: Final = ("istio",)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from xds.model.endpoint import Endpoint, EndpointKey
 from xds.model.identity import Identity
 from xds.model.labels import NO_LABELS, Labels
+from xds.model.placement import Place
 from xds.model.policy import Encrypting, Policies, Speaking, Unbalanced
 from xds.model.service import (
     DestinationRule,
@@ -21,11 +22,14 @@ from xds.view import names
 from xds.view.attach import RuleAt, policies_for, rule
 from xds.view.auto_mtls import Towards, mesh_tls
 from xds.view.endpoints import endpoints, localities
+from xds.view.gateway_api.backend_tls import backend_tls
 from xds.view.graph import Read
+from xds.view.placement import placed, placement
 from xds.view.scope import mesh
-from xds.view.specs import ClusterSpec, Discovery, UpstreamProtocol
+from xds.view.specs.clusters import ClusterSpec, Discovery, UpstreamProtocol
 
 LOOPBACK_SOURCE = "127.0.0.6"
+EVERYWHERE: Final = Place()
 
 _DISCOVERY = {
     Resolution.STATIC: Discovery.EDS,
@@ -33,6 +37,7 @@ _DISCOVERY = {
     Resolution.NONE: Discovery.ORIGINAL_DST,
     Resolution.DNS: Discovery.STRICT_DNS,
     Resolution.DNS_ROUND_ROBIN: Discovery.LOGICAL_DNS,
+    Resolution.DYNAMIC_DNS: Discovery.DYNAMIC_DNS,
     Resolution.ALIAS: Discovery.STRICT_DNS,
 }
 
@@ -69,9 +74,14 @@ def cluster_policies(read: Read, found: DestinationRule | None, subset: str, por
     return policies_for(found, subset, port).over(read.get(mesh).cluster_policies)
 
 
-def discovery(service: Service, policies: Policies) -> Discovery | None:
-    """How the hosts of a service's cluster are found; None where no cluster is made."""
-    if any(policy.passthrough for policy in policies.that(Unbalanced)):
+def discovery(service: Service, policies: Policies, *, by_router: bool = False) -> Discovery | None:
+    """How the hosts of a service's cluster are found; None where no cluster is made.
+
+    ``by_router``: a gateway's clients have not chosen an address.
+    """
+    if by_router and _DISCOVERY.get(service.resolution) is Discovery.ORIGINAL_DST:
+        return Discovery.EDS
+    if not by_router and any(policy.passthrough for policy in policies.that(Unbalanced)):
         return Discovery.ORIGINAL_DST
     return _DISCOVERY.get(service.resolution)
 
@@ -81,8 +91,18 @@ def external_alias(read: Read, service: Service) -> bool:
     return service.resolution is Resolution.ALIAS and not read.rows(Table.HOST, service.alias_of)
 
 
-def service_clusters(read: Read, key: ServiceKey, at: RuleAt | None, identity: Identity) -> tuple[ClusterSpec, ...]:
-    """The clusters of a service under the rule at ``at``, for callers with such an identity, sorted by name."""
+def service_clusters(
+    read: Read,
+    key: ServiceKey,
+    at: RuleAt | None,
+    identity: Identity,
+    place: Place = EVERYWHERE,
+    by_router: bool = False,
+) -> tuple[ClusterSpec, ...]:
+    """The clusters of a service under the rule at ``at``, for callers with such an identity, sorted by name.
+
+    ``place`` matters for names that Envoy resolves itself: of others, endpoints come apart from the cluster.
+    """
     service: Service | None = read.first(Table.SERVICE, key)
     if service is None or (service.resolution is Resolution.ALIAS and not external_alias(read, service)):
         return ()
@@ -91,7 +111,7 @@ def service_clusters(read: Read, key: ServiceKey, at: RuleAt | None, identity: I
         spec
         for port in service.ports
         for subset in subset_names(found)
-        if (spec := _cluster(read, _Wanted(service, port, subset, identity), found)) is not None
+        if (spec := _cluster(read, _Wanted(service, port, subset, identity, place, by_router), found)) is not None
     ]
     return tuple(sorted(specs, key=lambda spec: spec.name))
 
@@ -101,18 +121,24 @@ class _Wanted(NamedTuple):
     port: ServicePort
     subset: str
     identity: Identity
+    place: Place
+    by_router: bool
 
 
 def _cluster(read: Read, wanted: _Wanted, found: DestinationRule | None) -> ClusterSpec | None:
-    service, port, subset, identity = wanted
+    service, port, subset, identity, place, by_router = wanted
     settings = read.get(mesh)
-    policies = cluster_policies(read, found, subset, port.number)
-    how = discovery(service, policies)
+    policies = cluster_policies(read, found, subset, port.number).over(service.policies)
+    if service.kubernetes:
+        policies = policies.over(read.get(backend_tls, service.ref, port.name))
+    how = discovery(service, policies, by_router=by_router)
     if how is None:
         return None
     by_dns = how in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
     listed = _resolved(read, service, port) if by_dns else ()
-    groups = localities(listed, subset_labels(found, subset))
+    order = placement(service, policies, place)
+    of_subset = subset_labels(found, subset)
+    groups = localities(listed, of_subset) if order is None else placed(listed, of_subset, order)
     if by_dns and not groups:
         return None
     protocol = upstream_protocol(spoken(port.protocol, policies))
@@ -144,6 +170,12 @@ def _port_override(service: Service, port: ServicePort) -> int:
     if service.resolution not in (Resolution.HEADLESS, Resolution.NONE):
         return 0
     return port.target if isinstance(port.target, int) and port.target != port.number else 0
+
+
+def dynamic_cluster(read: Read) -> tuple[ClusterSpec, ...]:
+    """The cluster of hosts that nobody knows, and Envoy resolves when they are called."""
+    timeout = read.get(mesh).connect_timeout
+    return (ClusterSpec(names.DYNAMIC_DNS, Discovery.DYNAMIC_DNS, UpstreamProtocol.DOWNSTREAM, timeout),)
 
 
 def mesh_clusters(read: Read) -> tuple[ClusterSpec, ...]:

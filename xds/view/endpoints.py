@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xds.model.endpoint import (
+    NOWHERE,
     Endpoint,
     EndpointKey,
     EndpointSlice,
@@ -12,12 +13,15 @@ from xds.model.endpoint import (
 )
 from xds.model.identity import account_path
 from xds.model.labels import Labels
+from xds.model.placement import Placement
 from xds.model.service import Service, ServiceKey
 from xds.model.snapshot import Table
-from xds.model.workload import Node, Workload
+from xds.model.workload import Workload
 from xds.view.graph import Read
 from xds.view.mutual_tls import takes_tls, tells_apart
-from xds.view.specs import EndpointGroup, LocalityGroup
+from xds.view.placement import placed
+from xds.view.selected_endpoints import pod_locality, selected
+from xds.view.specs.clusters import EndpointGroup, LocalityGroup
 
 
 def endpoints(read: Read, key: EndpointKey) -> tuple[Endpoint, ...]:
@@ -34,11 +38,18 @@ def endpoints(read: Read, key: EndpointKey) -> tuple[Endpoint, ...]:
         shared = dict(part.ports)
         for address in part.addresses:
             number = dict(address.ports).get(port.name) or shared.get(port.name)
-            if number is None or address.terminating:
+            if number is None or (address.terminating and not _kept(service, address)):
                 continue
             endpoint = _joined(read, service, address, number)
             found.setdefault((address.address, number), endpoint)
+    for endpoint in selected(read, service, port) if service.selector else ():
+        found.setdefault((endpoint.address, endpoint.port), endpoint)
     return tuple(endpoint for _, endpoint in sorted(found.items()))
+
+
+def _kept(service: Service, address: SliceAddress) -> bool:
+    # On its way out, and answering still: who has a session with it stays, and nobody else comes.
+    return service.keeps_sessions and address.serving
 
 
 def _is_of_rival(part: EndpointSlice, service: Service) -> bool:
@@ -48,7 +59,7 @@ def _is_of_rival(part: EndpointSlice, service: Service) -> bool:
 
 def _joined(read: Read, service: Service, address: SliceAddress, port: int) -> Endpoint:
     pod: Workload | None = read.first(Table.ADDRESS, address.address)
-    healthy = address.ready or service.publish_not_ready
+    healthy = Health.HEALTHY if address.ready or service.publish_not_ready else Health.UNHEALTHY
     labels = pod.labels if pod is not None else address.labels
     namespace = pod.namespace if pod is not None else service.namespace
     service_account = pod.service_account if pod is not None else address.service_account
@@ -56,12 +67,13 @@ def _joined(read: Read, service: Service, address: SliceAddress, port: int) -> E
         address=address.address,
         port=port,
         labels=labels,
-        health=Health.HEALTHY if healthy else Health.UNHEALTHY,
+        health=Health.DRAINING if address.terminating else healthy,
         weight=address.weight,
         locality=_locality(read, address, pod),
         account=account_path(namespace, service_account) if service_account else "",
         workload=f"{pod.owner or pod.ref.name};{namespace}" if pod is not None else "",
         hostname=address.hostname,
+        node=address.node or (pod.node if pod is not None else ""),
         tls=takes_tls(read, namespace, labels, port) and (pod is None or tells_apart(read, pod, port)),
     )
 
@@ -69,17 +81,20 @@ def _joined(read: Read, service: Service, address: SliceAddress, port: int) -> E
 def _locality(read: Read, address: SliceAddress, pod: Workload | None) -> Locality:
     if any(address.locality):
         return address.locality
-    if pod is not None and any(pod.locality):
-        return pod.locality
-    node: Node | None = read.first(Table.NODE, pod.node) if pod is not None and pod.node else None
-    if node is not None and any(node.locality):
-        return node.locality
-    return Locality(zone=address.zone)
+    of_pod = pod_locality(read, pod) if pod is not None else NOWHERE
+    return of_pod if any(of_pod) else Locality(zone=address.zone)
 
 
 def endpoint_group(read: Read, cluster: str, key: EndpointKey, subset: Labels) -> tuple[EndpointGroup, ...]:
     """The load assignment of ``cluster``: the endpoints whose labels include ``subset``, by locality."""
     return (EndpointGroup(cluster, localities(read.get(endpoints, key), subset)),)
+
+
+def placed_group(
+    read: Read, cluster: str, key: EndpointKey, subset: Labels, wanted: Placement
+) -> tuple[EndpointGroup, ...]:
+    """The load assignment of ``cluster`` for callers that are given its endpoints as ``wanted``."""
+    return (EndpointGroup(cluster, placed(read.get(endpoints, key), subset, wanted)),)
 
 
 def localities(all_of_them: tuple[Endpoint, ...], subset: Labels) -> tuple[LocalityGroup, ...]:

@@ -11,8 +11,10 @@ from xds.view.graph import Read
 from xds.view.hosts_reached import foreign_hosts, host_routes
 from xds.view.ports_reached import port_shapes
 from xds.view.routes import FOREIGN_PORT, unknown_hosts, virtual_host
-from xds.view.scope import Scope, mesh, seen_by, visible_services
-from xds.view.specs import Chain, ChainMatch, HttpChain, ListenerSpec, RouteTable, VirtualHostSpec
+from xds.view.scope import Scope, mesh, seen_by
+from xds.view.sidecars import beyond, reached_services
+from xds.view.specs.listeners import Chain, ChainMatch, HttpChain, ListenerSpec
+from xds.view.specs.routes import RouteTable, VirtualHostSpec
 
 
 class ExplicitProxy(NamedTuple):
@@ -32,21 +34,26 @@ def explicit_listener(read: Read, explicit: ExplicitProxy) -> tuple[ListenerSpec
 
 def explicit_table(read: Read, scope: Scope) -> tuple[RouteTable, ...]:
     """The routes of all HTTP hosts; those on another port than 80 are asked for with it."""
-    hosts = [
-        replace(spec, table=names.HTTP_PROXY, domains=_with_port(spec.domains, shape.number))
-        for key in read.get(visible_services, scope.home)
-        for shape in read.get(port_shapes, key)
-        if shape.protocol.is_http or shape.protocol is Protocol.AUTO  # what asks an HTTP proxy speaks HTTP
-        for spec in _virtual_hosts(read, key, shape.number, scope)
-    ]
+    hosts = [*proxied_hosts(read, scope, reached_services(read, scope), names.HTTP_PROXY)]
     table = names.port_routes(FOREIGN_PORT)
     hosts += [
         replace(spec, table=names.HTTP_PROXY, domains=_with_port(spec.domains, FOREIGN_PORT))
         for wanted in read.get(foreign_hosts, scope)
         for spec in read.get(virtual_host, table, wanted)
     ]
-    unknown = unknown_hosts(read, names.HTTP_PROXY)
+    unknown = unknown_hosts(read, names.HTTP_PROXY, read.get(beyond, scope.sidecar))
     return (RouteTable(names.HTTP_PROXY, (*hosts, unknown), by_port=True),)
+
+
+def proxied_hosts(read: Read, scope: Scope, keys: tuple[ServiceKey, ...], table: str) -> tuple[VirtualHostSpec, ...]:
+    """The virtual hosts of all HTTP ports of these services, for a table that tells domains apart by port."""
+    return tuple(
+        replace(spec, table=table, domains=_with_port(spec.domains, shape.number))
+        for key in keys
+        for shape in read.get(port_shapes, key)
+        if shape.protocol.is_http or shape.protocol is Protocol.AUTO  # what asks an HTTP proxy speaks HTTP
+        for spec in _virtual_hosts(read, key, shape.number, scope)
+    )
 
 
 def _virtual_hosts(read: Read, key: ServiceKey, port: int, scope: Scope) -> tuple[VirtualHostSpec, ...]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 from typing import Final
 
 from xds.model.filters import FilterSlot
+from xds.model.gateway_api import GATEWAY_NAME, shortened
 from xds.model.labels import Labels
-from xds.model.policy import NO_POLICIES, Authorizing, Filtering, Keyed, Policies
+from xds.model.policy import NO_POLICIES, Authorizing, Filtering, Keyed, Policies, Sharing
 from xds.model.route import Destination
-from xds.model.security import AttachedPolicy, Attachment, KeySet
+from xds.model.security import AttachedPolicy, Attachment, KeySet, has_sidecar
 from xds.model.snapshot import Table
+from xds.model.workload import Workload
 from xds.view import names
 from xds.view.graph import Read
 from xds.view.scope import mesh, resolved_service
-from xds.view.specs import FilterSpec
+from xds.view.specs.resources import FilterSpec
 
 _SLOTS: Final = tuple((slot, tcp) for slot in FilterSlot for tcp in (False, True) if not (tcp and slot.http_only))
 
@@ -25,18 +27,25 @@ def attached(read: Read, namespace: str, labels: Labels) -> Policies:
     """What the policies attached to the workloads of a namespace that have these labels say, all together.
 
     Those of the root namespace come first, then the namespace's own, the oldest first. Policies with ``targetRefs`` are
-    not for sidecars.
+    for the routers of the Gateways that they name, in their own namespace, and for nobody else.
     """
     found = NO_POLICIES
     for owner in dict.fromkeys((read.get(mesh).root_namespace, namespace)):
         attachments: tuple[Attachment, ...] = read.rows(Table.ATTACHMENT, owner)
         for attachment in attachments:
-            if attachment.targets or not attachment.selector <= labels:
+            if attachment.targets and not (owner == namespace and _targeted(attachment, labels)):
+                continue
+            if not attachment.selector <= labels:
                 continue
             policy: AttachedPolicy | None = read.first(Table.POLICY, attachment.of)
             if policy is not None:
                 found = policy.policies.over(found)
     return found
+
+
+def _targeted(attachment: Attachment, labels: Labels) -> bool:
+    of_gateways = (target.name for target in attachment.targets if target.kind == "Gateway")
+    return any((GATEWAY_NAME, shortened(name)) in labels for name in of_gateways)
 
 
 def filters(read: Read, namespace: str, labels: Labels) -> tuple[FilterSpec, ...]:
@@ -54,6 +63,21 @@ def _in_slot(policies: Policies, slot: FilterSlot, *, tcp: bool) -> Policies:
     return Policies(part for part in parts if part is not None)
 
 
+def named_hosts(read: Read, namespace: str, labels: Labels) -> tuple[str, ...]:
+    """The services that those policies call themselves (authorizers and the like), sorted."""
+    hosts: set[str] = set()
+
+    def note(destination: Destination) -> str:
+        hosts.add(destination.host)
+        return ""
+
+    settings = read.get(mesh)
+    policies = read.get(attached, namespace, labels)
+    provided = policies.adding(*(policy.provided(settings.authorizer) for policy in policies.that(Authorizing)))
+    provided.resolved(note)
+    return tuple(sorted(hosts))
+
+
 def _completed(read: Read, policies: Policies, namespace: str) -> Policies:
     """The policies with what only the mesh knows: keys of token issuers, authorizers and their clusters."""
     settings = read.get(mesh)
@@ -69,4 +93,18 @@ def _completed(read: Read, policies: Policies, namespace: str) -> Policies:
 
     keyed = policies.adding(*(policy.keyed(key_set_of) for policy in policies.that(Keyed)))
     provided = keyed.adding(*(policy.provided(settings.authorizer) for policy in keyed.that(Authorizing)))
-    return provided.resolved(cluster_of)
+    shared = provided.adding(
+        *(policy.among(lambda *whose: read.get(proxies, *whose)) for policy in provided.that(Sharing))
+    )
+    return shared.resolved(cluster_of)
+
+
+def proxies(read: Read, namespace: str, selector: Labels) -> int:
+    """How many proxies the workloads have that a policy of ``namespace`` selects; the root namespace's: of all."""
+    everywhere = namespace == read.get(mesh).root_namespace
+    found = 0
+    for home, name in read.keys(Table.WORKLOAD):
+        if everywhere or home == namespace:
+            pod: Workload | None = read.first(Table.WORKLOAD, (home, name))
+            found += pod is not None and bool(pod.addresses) and has_sidecar(pod.labels) and selector <= pod.labels
+    return found

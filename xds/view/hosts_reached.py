@@ -7,37 +7,52 @@ from xds.model.refs import ObjectRef
 from xds.model.route import Destination, VirtualService
 from xds.model.service import ServiceKey
 from xds.model.snapshot import Table
-from xds.view.attach import route_owner, rule_at
+from xds.view.attach import exported_to_all, route_owner, rule_at
 from xds.view.delegates import http_routes
+from xds.view.gateway_api.mesh_routes import hosts_of, mesh_routes
 from xds.view.graph import Read
-from xds.view.ports_reached import port_shapes
+from xds.view.ports_reached import reached_ports
 from xds.view.routes import FOREIGN_PORT, Caller, HostRoutes, Target
-from xds.view.scope import Scope, anybody, resolved_service, seen_by, service_key, visible_services
+from xds.view.scope import Scope, anybody, resolved_service, seen_by
+from xds.view.sidecars import reached_services, reaches
 
 
 def hosts_on_port(read: Read, scope: Scope, port: int) -> tuple[HostRoutes, ...]:
     """The HTTP hosts that share one port, for a table that holds them all."""
     found = []
-    for key in read.get(visible_services, scope.home):
-        if any(shape.number == port and shape.protocol.is_http for shape in read.get(port_shapes, key)):
+    for key in reached_services(read, scope):
+        if any(shape.number == port and shape.protocol.is_http for shape in reached_ports(read, key, scope)):
             found.append(read.get(host_routes, key, port, seen_by(scope, key)))
     return tuple(found)
 
 
 def host_routes(read: Read, key: ServiceKey, port: int, scope: Scope) -> HostRoutes:
     """What decides the routes to a service's port from a scope, in the fewest words, so that callers share."""
-    owner = read.get(route_owner, key.hostname, scope.home)
+    owner = _owner(read, key.hostname, scope)
     routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, owner) if owner is not None else None
-    hosts = {key.hostname, *(_hosts_named(read, routed) if routed is not None else ())}
+    attached = read.get(mesh_routes, key, port, scope.home)
+    if attached and (routed is None or exported_to_all(read, routed)):
+        owner, routed = None, None  # a VirtualService for some callers only wins over routes of the Gateway API
+    else:
+        attached = ()
+    named = _hosts_named(read, routed) if routed is not None else hosts_of(read, attached)
+    hosts = {key.hostname, *named}
     return HostRoutes(
         host=key.hostname,
         port=port,
         service=key,
         owner=owner,
+        attached=attached,
         targets=tuple(_target(read, host, scope) for host in sorted(hosts)),
         caller=_caller(read, routed, scope),
         near=scope.namespace == key.namespace,
     )
+
+
+def _owner(read: Read, host: str, scope: Scope) -> ObjectRef | None:
+    if scope.sidecar is None:
+        return read.get(route_owner, host, scope.home)
+    return read.get(route_owner, host, scope.home, scope.sidecar)
 
 
 def _caller(read: Read, routed: VirtualService | None, scope: Scope) -> Caller:
@@ -77,13 +92,13 @@ def foreign_hosts(read: Read, scope: Scope) -> tuple[HostRoutes, ...]:
 
 def foreign_host(read: Read, host: str, scope: Scope) -> HostRoutes | None:
     """What decides the routes to a host that is routed but is no service's name; None where it is one's."""
-    owner: ObjectRef | None = read.get(route_owner, host, scope.home)
-    if owner is None or read.get(service_key, host, scope.home) is not None:
+    owner = _owner(read, host, scope)
+    if owner is None or reaches(read, scope, host):
         return None
     routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, owner)
     if routed is None or not routed.http or host not in routed.hosts:
         return None
-    if host.startswith("*") and _covers_services(host, read.get(visible_services, scope.home)):
+    if host.startswith("*") and _covers_services(host, reached_services(read, scope)):
         return None
     targets = tuple(_target(read, name, scope) for name in sorted(_hosts_named(read, routed)))
     return HostRoutes(host, FOREIGN_PORT, None, owner, targets, _caller(read, routed, scope))

@@ -2,50 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from xds.model.endpoint import NOWHERE, Endpoint
+from xds.model.gateway import EdgeTls
 from xds.model.identity import Identity
 from xds.model.labels import Labels
+from xds.model.mesh import InboundMode
+from xds.model.policy import NO_POLICIES, Policies
 from xds.model.service import Protocol, Service, ServiceKey, ServicePort
+from xds.model.sidecar import Ingress, Sidecar
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
+from xds.model.workload_group import WorkloadGroup, group_ref
 from xds.view import names
+from xds.view.attach import at_server
 from xds.view.clusters import LOOPBACK_SOURCE, upstream_protocol
 from xds.view.graph import Read
 from xds.view.scope import mesh
-from xds.view.specs import ClusterSpec, Discovery, UpstreamProtocol
+from xds.view.sidecar_at import sidecar, sidecar_at
+from xds.view.specs.clusters import ClusterSpec, Discovery, LocalityGroup, UpstreamProtocol
 
 
 class InboundPort(NamedTuple):
-    """A port of the pod that some service leads to; the oldest service says what it speaks."""
+    """A port of the pod that some service leads to, by its port ``called``; the oldest service says what it speaks.
+
+    A Sidecar may say more: ``bind`` is the address of a real socket of the proxy, where connections are not captured;
+    ``endpoint`` is where the application is (``unix://`` and a path, or an address), empty for the address that the
+    caller chose; ``target`` is the port there, 0 for the same. ``service`` is None where none leads to the port.
+    ``passed`` are the ports of services that a Sidecar does not name: what comes in is passed on as it is, but proven
+    if it can be.
+    """
 
     number: int
     protocol: Protocol
-    service: ServiceKey
+    service: ServiceKey | None
+    called: int = 0
+    bind: str = ""
+    endpoint: str = ""
+    target: int = 0
+    policies: Policies = NO_POLICIES
+    tls: EdgeTls | None = None
+    passed: bool = False
 
 
 class Offer(NamedTuple):
-    """The part of a proxy that decides its inbound configuration."""
+    """The part of a proxy that decides its inbound configuration; ``group`` is the WorkloadGroup of a machine."""
 
     namespace: str
     labels: Labels
     pod: str = ""
     identity: Identity = Identity.NONE
+    group: str = ""
 
 
 def inbound_ports(read: Read, offer: Offer) -> tuple[InboundPort, ...]:
-    """The ports that services of the namespace select this workload for, sorted; each once."""
+    """The ports that a Sidecar says, else those that services select this workload for; sorted, each once."""
+    declared = _service_ports(read, offer)
+    found = sidecar(read, read.get(sidecar_at, offer.namespace, offer.labels))
+    if found is not None and found.ingress:
+        wanted = {number: port._replace(protocol=Protocol.TCP, passed=True) for number, port in declared.items()}
+        for each in found.ingress:
+            if each.number not in names.TAKEN_PORTS:
+                wanted[each.number] = _stated(each, declared.get(each.number), found)
+        return tuple(wanted[number] for number in sorted(wanted))
+    ports = (declared[number] for number in sorted(declared))
+    if found is None or not found.inbound_policies:
+        return tuple(ports)
+    return tuple(port._replace(policies=found.inbound_policies) for port in ports)
+
+
+def _stated(ingress: Ingress, declared: InboundPort | None, found: Sidecar) -> InboundPort:
+    return InboundPort(
+        number=ingress.number,
+        protocol=ingress.protocol,
+        service=declared.service if declared is not None else None,
+        called=declared.called if declared is not None else 0,
+        bind=ingress.bind,
+        endpoint=ingress.endpoint,
+        target=ingress.target,
+        policies=ingress.policies.over(found.inbound_policies),
+        tls=ingress.tls,
+    )
+
+
+def _service_ports(read: Read, offer: Offer) -> dict[int, InboundPort]:
     pod: Workload | None = read.first(Table.WORKLOAD, (offer.namespace, offer.pod)) if offer.pod else None
+    machine: WorkloadGroup | None = (
+        read.first(Table.WORKLOAD_GROUP, group_ref(offer.namespace, offer.group)) if offer.group else None
+    )
     found: dict[int, InboundPort] = {}
     services: tuple[Service, ...] = read.rows(Table.SELECTING, offer.namespace)
     for service in services:
         if not service.selector <= offer.labels:
             continue
         for port in service.ports:
-            number = _pod_port(port, pod)
+            number = _machine_port(port, dict(machine.ports)) if machine is not None else _pod_port(port, pod)
             if number and number not in names.TAKEN_PORTS:
-                found.setdefault(number, InboundPort(number, port.protocol, service.key))
-    return tuple(found[number] for number in sorted(found))
+                found.setdefault(number, InboundPort(number, port.protocol, service.key, port.number))
+    return found
 
 
 def _pod_port(port: ServicePort, pod: Workload | None) -> int:
@@ -54,17 +110,41 @@ def _pod_port(port: ServicePort, pod: Workload | None) -> int:
     return pod.port(port.target) if pod is not None else 0
 
 
+def _machine_port(port: ServicePort, own: Mapping[str, int]) -> int:
+    """As callers find it (``selected_endpoints``): the machine's own port of the service port's or target's name."""
+    if isinstance(port.target, str):
+        return own.get(port.name) or own.get(port.target, 0)
+    return own.get(port.name) or port.target
+
+
 def inbound_cluster(read: Read, port: InboundPort) -> tuple[ClusterSpec, ...]:
-    """The cluster of a port: the address that the caller chose, from an address that interception leaves alone."""
+    """The cluster of a port: the address that the caller chose, from an address that interception leaves alone.
+
+    Or where a Sidecar says that the application is, or the mesh says that all are. None of a port that is passed on.
+    """
+    if port.passed:
+        return ()
     spoken = upstream_protocol(port.protocol)
-    service: Service | None = read.first(Table.SERVICE, port.service)
+    service: Service | None = read.first(Table.SERVICE, port.service) if port.service is not None else None
+    hosts = _hosts(port, read.get(mesh).inbound_mode)
+    policies = read.get(at_server, port.service, port.called) if port.service is not None else NO_POLICIES
     cluster = ClusterSpec(
         name=names.inbound_cluster(port.number),
-        discovery=Discovery.ORIGINAL_DST,
+        discovery=Discovery.STATIC if hosts else Discovery.ORIGINAL_DST,
+        endpoints=hosts,
+        port_override=port.target if not hosts and port.target != port.number else 0,
         # The application is spoken to as the caller spoke, which may be HTTP/2 on a port declared as http.
         protocol=UpstreamProtocol.DOWNSTREAM if spoken is UpstreamProtocol.HTTP1 else spoken,
         connect_timeout=read.get(mesh).connect_timeout,
-        source_address=LOOPBACK_SOURCE,
+        source_address="" if hosts else LOOPBACK_SOURCE,
+        policies=port.policies.over(policies),
         service=("", service.ref.name, service.namespace) if service is not None else ("", "", ""),
     )
     return (cluster,)
+
+
+def _hosts(port: InboundPort, mode: InboundMode) -> tuple[LocalityGroup, ...]:
+    address = port.endpoint or ("127.0.0.1" if mode is InboundMode.LOCALHOST else "")
+    if not address:
+        return ()
+    return (LocalityGroup(NOWHERE, (Endpoint(address, port.target or port.number),)),)

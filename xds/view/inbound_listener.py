@@ -9,29 +9,33 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, NamedTuple
 
+from xds.model.gateway import EdgeTls
 from xds.model.identity import Identity
 from xds.model.security import Mtls, MtlsMode
 from xds.model.service import Protocol
 from xds.model.snapshot import Table
 from xds.view import names
+from xds.view.connection_chains import PLAIN_HTTP
 from xds.view.graph import Read
 from xds.view.inbound import InboundPort, Offer
-from xds.view.listeners import ANY, PLAIN_HTTP, tcp_chain
+from xds.view.listeners import ANY, tcp_chain
 from xds.view.mutual_tls import mtls, server_tls
 from xds.view.names import INBOUND_PORT, OUTBOUND_PORT
 from xds.view.routes import inbound_table
 from xds.view.scope import mesh
-from xds.view.specs import (
+from xds.view.sidecar_at import sidecar, sidecar_at
+from xds.view.specs.listeners import (
     Chain,
     ChainMatch,
+    EdgeSocket,
     Guard,
     HttpChain,
     ListenerSpec,
     ServerTls,
     Sniff,
     TcpChain,
-    WeightedCluster,
 )
+from xds.view.specs.routes import WeightedCluster
 
 MESH_HTTP: Final = ("istio-http/1.0", "istio-http/1.1", "istio-h2")
 MESH_TCP: Final = ("istio-peer-exchange", "istio")
@@ -42,7 +46,8 @@ _PATIENCE: Final = timedelta(seconds=5)
 
 
 def virtual_inbound(read: Read, offer: Offer, ports: tuple[InboundPort, ...]) -> tuple[ListenerSpec, ...]:
-    """The listener that takes all inbound connections and passes them to the application."""
+    """The listener that takes all captured connections and passes them to the application."""
+    ports = tuple(port for port in ports if not port.bind)
     takes = _taken(read, offer)
     tls = server_tls(read, offer.identity)
     chains = [
@@ -50,7 +55,7 @@ def virtual_inbound(read: Read, offer: Offer, ports: tuple[InboundPort, ...]) ->
         for port in (OUTBOUND_PORT, INBOUND_PORT)
     ]
     for port in ports:
-        read.first(Table.SERVICE, port.service)  # whose port it is belongs to the listener's provenance
+        _authored(read, offer, port)  # whose port it is belongs to the listener's provenance
         chains += _Port(read, port, takes.at(port.number), tls).chains()
     declared = {port.number for port in ports}
     for number, mode in takes.ports:
@@ -74,6 +79,32 @@ def virtual_inbound(read: Read, offer: Offer, ports: tuple[InboundPort, ...]) ->
             http_sniffed_ports=for_http,
         ),
     )
+
+
+def bound_inbound(read: Read, offer: Offer, port: InboundPort) -> tuple[ListenerSpec, ...]:
+    """The listener of a port that the proxy itself is connected to, as a Sidecar says (captureMode NONE)."""
+    takes = _taken(read, offer)
+    _authored(read, offer, port)
+    for_tls = (port.number,) if _is_sniffed(port, takes) else ()
+    return (
+        ListenerSpec(
+            name=names.address_listener(port.bind, port.number),
+            address=port.bind,
+            port=port.number,
+            chains=tuple(_Port(read, port, takes.at(port.number), server_tls(read, offer.identity)).chains()),
+            outbound=False,
+            bind=True,
+            sniff=_sniff(for_tls, (port.number,) if port.protocol is Protocol.AUTO else ()),
+            sniff_timeout=read.get(mesh).protocol_detection_timeout or _PATIENCE,
+        ),
+    )
+
+
+def _authored(read: Read, offer: Offer, port: InboundPort) -> None:
+    """Look at who says that there is such a port, which makes them authors of what is made of it."""
+    if port.service is not None:
+        read.first(Table.SERVICE, port.service)
+    sidecar(read, read.get(sidecar_at, offer.namespace, offer.labels))
 
 
 def _taken(read: Read, offer: Offer) -> Mtls:
@@ -120,6 +151,8 @@ class _Port(NamedTuple):
         Envoy never goes back from a branch it has entered (transport protocol, then ALPN): each branch that a chain
         opens has a chain that takes the rest of it, or the connection would fall out of the port's chains.
         """
+        if self.port.tls is not None and self.mode is not MtlsMode.STRICT:
+            return [*self._of_mesh(), *self._of_own_tls(self.port.tls)]
         return [*self._of_mesh(), *self._of_other_tls(), *self._of_others()]
 
     def _of_mesh(self) -> list[Chain]:
@@ -128,6 +161,16 @@ class _Port(NamedTuple):
         if self._sniffed:
             return [self._proven("mtls-http", MESH_HTTP, self._http()), self._proven("mtls", MESH_TCP, self._tcp())]
         return [self._proven("mtls", (*MESH_TCP, *MESH_HTTP), self._declared())]
+
+    def _of_own_tls(self, tls: EdgeTls) -> list[Chain]:
+        """What is not of the mesh must speak the workload's own TLS: plaintext fails in the handshake."""
+        socket = EdgeSocket(tls, http=self.port.protocol.is_http)
+        here = ChainMatch(self.port.number)
+        within = ChainMatch(self.port.number, transport="tls")
+        return [
+            Chain(f"{self._name}-own-tls", within, self._declared(), socket, PLAIN),
+            Chain(f"{self._name}-own", here, self._declared(), socket, PLAIN),
+        ]
 
     def _of_other_tls(self) -> list[Chain]:
         match = ChainMatch(self.port.number, transport="tls")
@@ -173,5 +216,5 @@ class _Port(NamedTuple):
         return HttpChain(f"inbound_{self._name};", inline=table, outbound=False, paths=self.read.get(mesh).paths)
 
     def _tcp(self) -> TcpChain:
-        cluster = names.inbound_cluster(self.port.number)
+        cluster = names.INBOUND_PASSTHROUGH if self.port.passed else names.inbound_cluster(self.port.number)
         return TcpChain(cluster, (WeightedCluster(cluster),))

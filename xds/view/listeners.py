@@ -9,32 +9,23 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import NamedTuple
 
-from xds.model.endpoint import Endpoint, EndpointKey
-from xds.model.mesh import OutboundMode
+from xds.model.endpoint import UNIX, Endpoint, EndpointKey
 from xds.model.policy import NO_POLICIES, Policies
 from xds.model.service import Protocol, Resolution, Service, ServiceKey, ServicePort
 from xds.model.snapshot import Table
 from xds.view import names
-from xds.view.attach import RuleAt, at_caller
-from xds.view.auto_mtls import TCP_ALPN, by_mesh
+from xds.view.connection_chains import Claim, told_apart, unknown_chain
+from xds.view.connections import ConnectionRoutes, branches, resolved_on
 from xds.view.endpoints import endpoints
 from xds.view.graph import Read
 from xds.view.names import OUTBOUND_PORT
 from xds.view.scope import mesh
-from xds.view.specs import (
-    Chain,
-    ChainMatch,
-    HttpChain,
-    ListenerSpec,
-    Sniff,
-    TcpChain,
-    WeightedCluster,
-)
+from xds.view.specs.listeners import Chain, ChainMatch, HttpChain, ListenerSpec, Sniff, TcpChain
+from xds.view.specs.routes import WeightedCluster
 
 ANY = "0.0.0.0"
 
 ALL = ChainMatch()
-PLAIN_HTTP = ("http/1.1", "h2c")
 
 
 def tcp_chain(name: str, cluster: str, match: ChainMatch = ALL, policies: Policies = NO_POLICIES) -> Chain:
@@ -42,12 +33,7 @@ def tcp_chain(name: str, cluster: str, match: ChainMatch = ALL, policies: Polici
     return Chain(name, match, TcpChain(cluster, (WeightedCluster(cluster),), policies))
 
 
-def _unknown(read: Read, name: str) -> Chain:
-    registry_only = read.get(mesh).outbound_mode is OutboundMode.REGISTRY_ONLY
-    return tcp_chain(name, names.BLACK_HOLE if registry_only else names.PASSTHROUGH)
-
-
-def virtual_outbound(read: Read) -> tuple[ListenerSpec, ...]:
+def virtual_outbound(_: Read) -> tuple[ListenerSpec, ...]:
     """The listener that takes all outbound connections and passes on those that no other listener claims."""
     return (
         ListenerSpec(
@@ -62,7 +48,7 @@ def virtual_outbound(read: Read) -> tuple[ListenerSpec, ...]:
                     ChainMatch(destination_port=OUTBOUND_PORT),
                 ),
             ),
-            fallback=_unknown(read, "virtualOutbound-catchall-tcp"),
+            fallback=unknown_chain("virtualOutbound-catchall-tcp"),
             bind=True,
             original_destination=True,
         ),
@@ -70,80 +56,60 @@ def virtual_outbound(read: Read) -> tuple[ListenerSpec, ...]:
 
 
 class PortClaims(NamedTuple):
-    """What is said on one port of every address: whether HTTP, whose SNI, whose subnets, whose other bytes."""
+    """What is said on one port of every address: whether HTTP, and whose other connections."""
 
     port: int
     http: bool
-    by_sni: tuple[ServiceKey, ...] = ()
-    by_subnet: tuple[tuple[str, str, ServiceKey], ...] = ()  # the subnet, the SNI or "", who has it
-    tcp: ServiceKey | None = None
+    connections: tuple[Claim, ...] = ()
+    on_demand: bool = False
 
 
 def wildcard_listener(read: Read, claims: PortClaims) -> tuple[ListenerSpec, ...]:
     """The listener of one port on all addresses: HTTP by route table, TLS without addresses by SNI, the rest passed."""
     port = claims.port
-    for key in (*claims.by_sni, *(key for *_, key in claims.by_subnet), *((claims.tcp,) if claims.tcp else ())):
-        read.first(Table.SERVICE, key)  # the names are known already; who has them belongs to the provenance
-    chains = [_sni_chain(key, port) for key in claims.by_sni]
-    for subnet, sni, key in claims.by_subnet:
-        cluster = names.outbound_cluster(port, "", key.hostname)
-        if sni:
-            match = ChainMatch(transport="tls", server_names=(sni,), prefixes=(subnet,))
-            chains.append(tcp_chain(f"sni-{sni}-subnet-{subnet}-{port}", cluster, match))
-        else:
-            chains.append(tcp_chain(f"subnet-{subnet}-{port}", cluster, ChainMatch(prefixes=(subnet,))))
-    if claims.http:
-        match = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP)
-        content = HttpChain(f"outbound_{ANY}_{port}", names.port_routes(port), paths=read.get(mesh).paths)
-        chains.append(Chain(f"http-{port}", match, content))
-    fallback = _unknown(read, "PassthroughFilterChain")
-    if claims.tcp is not None:
-        fallback = tcp_chain(f"tcp-{port}", names.outbound_cluster(port, "", claims.tcp.hostname))
+    for claim in claims.connections:
+        if claim.service is not None:
+            read.first(Table.SERVICE, claim.service)  # it is known already; who has it belongs to the provenance
+    paths = read.get(mesh).paths
+    http = HttpChain(f"outbound_{ANY}_{port}", names.port_routes(port), paths=paths, on_demand=claims.on_demand)
+    found = told_apart(port, claims.connections, http if claims.http else None)
     return (
         ListenerSpec(
             name=names.wildcard_listener(port),
             address=ANY,
             port=port,
-            chains=tuple(chains),
-            fallback=fallback,
+            chains=found.chains,
+            fallback=found.rest,
             sniff=Sniff.BOTH if claims.http else Sniff.TLS,
             sniff_timeout=read.get(mesh).protocol_detection_timeout,
         ),
     )
 
 
-def _sni_chain(key: ServiceKey, port: int) -> Chain:
-    match = ChainMatch(transport="tls", server_names=(key.hostname,))
-    return tcp_chain(
-        f"sni-{key.hostname}-{port}",
-        names.outbound_cluster(port, "", key.hostname),
-        match,
-    )
+class OwnAddress(NamedTuple):
+    """An address that a service has; ``others`` are later ones that have it too, told apart by SNI."""
+
+    address: str
+    others: tuple[ConnectionRoutes, ...] = ()
 
 
-def service_listener(read: Read, key: ServiceKey, number: int, at: RuleAt | None) -> tuple[ListenerSpec, ...]:
+def service_listener(
+    read: Read, wanted: ConnectionRoutes, addresses: tuple[OwnAddress, ...]
+) -> tuple[ListenerSpec, ...]:
     """The listeners of a service's own addresses (a headless one's: its endpoints') for a port that is not HTTP."""
-    service: Service | None = read.first(Table.SERVICE, key)
-    port = service.port(number) if service is not None else None
+    service: Service | None = read.first(Table.SERVICE, wanted.service) if wanted.service is not None else None
+    port = service.port(wanted.port) if service is not None else None
     if service is None or port is None:
         return ()
-    if service.resolution is Resolution.HEADLESS:
-        behind = read.get(endpoints, EndpointKey(*key, number))
-        addresses = [(endpoint.address, endpoint.port) for endpoint in behind if not _claimed(read, service, endpoint)]
-    else:
-        single = (address for address in service.addresses if "/" not in address)
-        addresses = [(address, number) for address in single if _owns(read, service, address, number)]
-    policies = Policies(at_caller(read, at, "", number))
-    alpn = TCP_ALPN if read.get(by_mesh, at, number) else ()
-    contents = Contents(service.hostname, port, policies, alpn)
-    return tuple(_address_listener(read, contents, address) for address in sorted(addresses))
-
-
-def _owns(read: Read, service: Service, address: str, number: int) -> bool:
-    # Envoy refuses a second listener on an address and port: the oldest service has it.
-    rivals: tuple[Service, ...] = read.rows(Table.VIRTUAL_ADDRESS, address)
-    first = next((rival for rival in rivals if rival.port(number) is not None), service)
-    return first.key == service.key
+    if service.resolution is not Resolution.HEADLESS:
+        return tuple(_listener(read, wanted, port, (each.address, port.number), each.others) for each in addresses)
+    behind = read.get(endpoints, EndpointKey(*service.key, port.number))
+    places = (
+        (endpoint.address, endpoint.port)
+        for endpoint in behind
+        if not endpoint.address.startswith(UNIX) and not _claimed(read, service, endpoint)
+    )
+    return tuple(_listener(read, wanted, port, place) for place in sorted(places))
 
 
 def _claimed(read: Read, service: Service, endpoint: Endpoint) -> bool:
@@ -167,33 +133,37 @@ def listened(read: Read, key: EndpointKey) -> frozenset[tuple[str, int]]:
     return frozenset((endpoint.address, endpoint.port) for endpoint in read.get(endpoints, key))
 
 
-class Contents(NamedTuple):
-    """What the listeners of a service's port lead to, and how; ``alpn`` is what is offered where it is not HTTP."""
-
-    hostname: str
-    port: ServicePort
-    policies: Policies
-    alpn: tuple[str, ...]
+def _resolved_on(read: Read, wanted: ConnectionRoutes) -> int:
+    service: Service | None = read.first(Table.SERVICE, wanted.service) if wanted.service is not None else None
+    return resolved_on(service, wanted.port)
 
 
-def _address_listener(read: Read, contents: Contents, where: tuple[str, int]) -> ListenerSpec:
+def _listener(
+    read: Read,
+    wanted: ConnectionRoutes,
+    port: ServicePort,
+    where: tuple[str, int],
+    others: tuple[ConnectionRoutes, ...] = (),
+) -> ListenerSpec:
     address, number = where
-    hostname, port, policies, alpn = contents
-    cluster = names.outbound_cluster(port.number, "", hostname)
-    chains: tuple[Chain, ...] = ()
-    if port.protocol is Protocol.AUTO:
-        table = names.host_routes(hostname, port.number)
-        content = HttpChain(f"outbound_{address}_{number}", table, paths=read.get(mesh).paths)
-        sniffed = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP)
-        chains = (Chain(f"http-{number}", sniffed, content),)
-    # The cluster of a sniffed port says HTTP to its servers: what is none must say so.
-    passed = TcpChain(cluster, (WeightedCluster(cluster),), policies, alpn if chains else ())
+    sniffed = port.protocol is Protocol.AUTO
+    claims = [Claim("", "", wanted.name, _resolved_on(read, wanted), wanted.service, sniffed)]
+    for each in (wanted, *others):
+        for branch in read.get(branches, each):
+            name = names.branch(each.name, branch.subnet, branch.sni)
+            claims.append(Claim(branch.subnet, branch.sni, name, branch.resolves, each.service, sniffed))
+        if each is not wanted:  # what its routes say of its name goes before
+            claims.append(Claim("", each.host, each.name, _resolved_on(read, each), each.service))
+    table = names.host_routes(wanted.host, port.number)
+    http = HttpChain(f"outbound_{address}_{number}", table, paths=read.get(mesh).paths) if sniffed else None
+    found = told_apart(number, tuple(claims), http)
+    sniff = Sniff.BOTH if sniffed else Sniff.TLS if port.protocol.is_tls else Sniff.NOTHING
     return ListenerSpec(
         name=names.address_listener(address, number),
         address=address,
         port=number,
-        chains=chains,
-        fallback=Chain(f"tcp-{number}", ALL, passed),
-        sniff=Sniff.BOTH if chains else Sniff.NOTHING,
-        sniff_timeout=read.get(mesh).protocol_detection_timeout if chains else timedelta(0),
+        chains=found.chains,
+        fallback=found.rest,
+        sniff=sniff,
+        sniff_timeout=timedelta(0) if sniff is Sniff.NOTHING else read.get(mesh).protocol_detection_timeout,
     )

@@ -15,7 +15,7 @@ from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view.graph import Read
 from xds.view.scope import mesh
-from xds.view.specs import ServerTls
+from xds.view.specs.listeners import ServerTls
 
 
 def mtls(read: Read, namespace: str, labels: Labels) -> Mtls:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from xds.model.route import Destination
+
 BLACK_HOLE: Final = "BlackHoleCluster"
 PASSTHROUGH: Final = "PassthroughCluster"
 INBOUND_PASSTHROUGH: Final = "InboundPassthroughCluster"
 VIRTUAL_OUTBOUND: Final = "virtualOutbound"
 VIRTUAL_INBOUND: Final = "virtualInbound"
 HTTP_PROXY: Final = "http_proxy"
+DYNAMIC_DNS: Final = "AllowAnyDynamicDNSCluster"
+UNKNOWN: Final = "outbound-unknown"  # where connections go that nothing else takes
 # Secrets as istio's agents and SPIRE name them: a workload's own certificate, and whom it believes.
 CERTIFICATE: Final = "default"
 AUTHORITIES: Final = "ROOTCA"
@@ -27,6 +31,28 @@ TAKEN_PORTS: Final = frozenset({OUTBOUND_PORT, INBOUND_PORT, 15021, 15090})
 def outbound_cluster(port: int, subset: str, hostname: str) -> str:
     """``outbound|80|v1|reviews.shop.svc.cluster.local``."""
     return f"outbound|{port}|{subset}|{hostname}"
+
+
+def beyond(allowed: bool, proxy: Destination | None) -> str:
+    """The cluster of what goes to unknown places: of all addresses, of the service that it goes through, or none."""
+    if not allowed:
+        return BLACK_HOLE
+    return PASSTHROUGH if proxy is None else outbound_cluster(proxy.port, proxy.subset, proxy.host)
+
+
+def connections(port: int, hostname: str) -> str:
+    """``outbound|3306||db.shop.svc.cluster.local``: where connections to a service's port go that no route names."""
+    return outbound_cluster(port, "", hostname)
+
+
+def branch(connections: str, subnet: str, sni: str) -> str:
+    """``outbound|443||web.shop.svc.cluster.local/sni-a.example.com``: where some of those connections go instead."""
+    return "/".join(filter(None, (connections, f"sni-{sni}" if sni else "", f"subnet-{subnet}" if subnet else "")))
+
+
+def bound(bind: str, port: int) -> str:
+    """``127.0.0.1_9080``, ``unix:///run/out.sock``: a listener that applications connect to, and its routes."""
+    return address_listener(bind, port) if port else bind
 
 
 def inbound_cluster(port: int) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
+from xds.model.endpoint import EndpointKey
+from xds.model.gateway import BoundRoute
 from xds.model.labels import NO_LABELS, Labels
-from xds.model.mesh import Mesh, OutboundMode
-from xds.model.policy import Answering, Policies
+from xds.model.mesh import Beyond, Mesh, OutboundMode
+from xds.model.policy import Answering, Policies, Policy
 from xds.model.refs import ObjectRef
 from xds.model.route import (
     Destination,
@@ -20,11 +24,13 @@ from xds.model.route import (
 from xds.model.service import Protocol, Resolution, Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.view import names
-from xds.view.attach import RuleAt, at_caller
+from xds.view.attach import RuleAt, at_caller, of_service, staying
 from xds.view.delegates import http_routes
+from xds.view.endpoints import endpoints
+from xds.view.gateway_api.mesh_routes import mesh_alternatives
 from xds.view.graph import Read
 from xds.view.scope import mesh
-from xds.view.specs import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
+from xds.view.specs.routes import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
 
 EVERYTHING = RequestMatch()
 FOREIGN_PORT = 80  # hosts that only a VirtualService knows are served on this port (istio-semantics 1.1)
@@ -54,6 +60,7 @@ class HostRoutes(NamedTuple):
     owner: ObjectRef | None
     targets: tuple[Target, ...]
     caller: Caller = Caller()
+    attached: tuple[ObjectRef, ...] = ()  # routes of the Gateway API, instead of an owner
     near: bool = False  # the caller is in the service's namespace, where its bare name is enough
 
 
@@ -74,6 +81,7 @@ def _domains(read: Read, service: Service | None, wanted: HostRoutes) -> tuple[s
         own += _short_names(read, service, wanted)
     if service.resolution is Resolution.HEADLESS:
         own += [name for each in own if not _declared(read, name := f"*.{each}", wanted.port)]
+        own += _addresses_of_pods(read, service, wanted.port)
     own += [
         f"[{address}]" if ":" in address else address
         for address in service.addresses
@@ -82,6 +90,21 @@ def _domains(read: Read, service: Service | None, wanted: HostRoutes) -> tuple[s
         and not _declared(read, address, wanted.port)
     ]
     return tuple(own)
+
+
+def _addresses_of_pods(read: Read, service: Service, port: int) -> list[str]:
+    """The addresses of a headless service's endpoints, as peers call each other; but for those of an older one."""
+    rivals: list[Service] = []
+    for each in read.rows(Table.SELECTING, service.namespace):
+        if each.key == service.key:
+            break
+        if each.resolution is Resolution.HEADLESS and _routes_http(each, port):
+            rivals.append(each)
+    return [
+        f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
+        for endpoint in read.get(endpoints, EndpointKey(*service.key, port))
+        if not any(rival.selector <= endpoint.labels for rival in rivals)
+    ]
 
 
 def _first_with(read: Read, address: str, port: int) -> ServiceKey | None:
@@ -116,6 +139,8 @@ def _short_names(read: Read, service: Service, wanted: HostRoutes) -> list[str]:
 def routes(read: Read, wanted: HostRoutes) -> tuple[RouteSpec, ...]:
     """The routes to a host, in the order in which they are tried."""
     settings = read.get(mesh)
+    if wanted.attached:
+        return tuple(_attached(read, wanted, settings))
     owner: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, wanted.owner) if wanted.owner is not None else None
     if owner is None or not owner.http:
         return (_default_route(read, wanted, settings),) if wanted.service is not None else ()
@@ -131,6 +156,14 @@ def routes(read: Read, wanted: HostRoutes) -> tuple[RouteSpec, ...]:
         # A VirtualService that says nothing of this port or caller leaves them what they had without it.
         return (_default_route(read, wanted, settings),)
     return tuple(found)
+
+
+def _attached(read: Read, wanted: HostRoutes, settings: Mesh) -> Iterator[RouteSpec]:
+    """The routes that objects of the Gateway API say; what none of them matches is answered with 404."""
+    for bound in mesh_alternatives(read, wanted.attached, wanted.port):
+        yield _route(read, wanted, settings, (bound.authored, bound.route, bound.match))
+        if bound.match.request == EVERYTHING:
+            return
 
 
 def _may_match(source: SourceMatch, gateways: tuple[str, ...], wanted: HostRoutes) -> bool:
@@ -165,9 +198,13 @@ def _route(
     clusters: tuple[WeightedCluster, ...] = ()
     if not any(policy.answers for policy in policies.that(Answering)):
         policies = policies.over(settings.route_policies)
-        clusters = _weighted(read, wanted, route.destinations)
-        if route.destinations:
-            policies = _at_caller(read, route.destinations[0].destination, wanted, policies)
+        shares = route.destinations
+        asked = [_asked(read, share.destination, wanted) for share in shares]
+        if len(set(asked)) == 1:
+            policies = staying(policies.adding(*asked[0]))
+        else:
+            shares = tuple(_with_own(*each, policies) for each in zip(shares, asked, strict=True))
+        clusters = _weighted(read, wanted, shares)
     return RouteSpec(
         name=".".join(filter(None, (route.name, match.name))),
         match=match.request,
@@ -177,6 +214,11 @@ def _route(
         authored=authored,
         operation=f"{wanted.host}:{wanted.port}/*",
     )
+
+
+def bound_route(read: Read, wanted: HostRoutes, bound: BoundRoute) -> RouteSpec:
+    """The route of a gateway's host; ``wanted`` has the services that it names."""
+    return _route(read, wanted, read.get(mesh), (bound.authored, bound.route, bound.match))
 
 
 def _weighted(read: Read, wanted: HostRoutes, shares: tuple[WeightedDestination, ...]) -> tuple[WeightedCluster, ...]:
@@ -215,41 +257,55 @@ def _port_of(destination: Destination, service: Service | None, wanted: HostRout
 
 
 def _at_caller(read: Read, destination: Destination, wanted: HostRoutes, policies: Policies) -> Policies:
+    here = _asked(read, destination, wanted)
+    return staying(policies.adding(*here)) if here else policies
+
+
+def _asked(read: Read, destination: Destination, wanted: HostRoutes) -> tuple[Policy, ...]:
+    """What a destination asks of those who call it."""
     target = _target(wanted, destination.host)
-    if target is None or target.rule is None:
-        return policies
-    port = _port_of(destination, _service_of(read, destination, wanted), wanted)
-    here = at_caller(read, target.rule, destination.subset, port)
-    return policies.adding(*here) if here else policies
+    service = _service_of(read, destination, wanted)
+    here = of_service(service) if service is not None else ()
+    if target is not None and target.rule is not None:
+        here += at_caller(read, target.rule, destination.subset, _port_of(destination, service, wanted))
+    return here
 
 
-def unknown_hosts(read: Read, table: str) -> VirtualHostSpec:
+def _with_own(share: WeightedDestination, asked: tuple[Policy, ...], policies: Policies) -> WeightedDestination:
+    """The share with what it asks of callers, where the others of its route ask for something else."""
+    own = staying(policies.adding(*asked))
+    return replace(share, policies=share.policies.adding(*(each for each in own if policies.get(type(each)) != each)))
+
+
+def unknown_hosts(read: Read, table: str, unknown: Beyond) -> VirtualHostSpec:
     """What is done with requests to hosts that the mesh does not know: let through, or answered 502."""
-    registry_only = read.get(mesh).outbound_mode is OutboundMode.REGISTRY_ONLY
-    if registry_only:
+    if unknown.mode is OutboundMode.REGISTRY_ONLY:
         blocked = RouteSpec("block_all", EVERYTHING, (), read.get(mesh).refusal)
         return VirtualHostSpec(table, "block_all", ("*",), (blocked,))
     # No retries and no time-out of ours where nobody asked the mesh for anything.
-    through = RouteSpec(
-        "allow_any",
-        EVERYTHING,
-        (WeightedCluster(names.PASSTHROUGH),),
-        read.get(mesh).unknown_host,
-    )
-    return VirtualHostSpec(table, "allow_any", ("*",), (through,))
+    dynamic = unknown.mode is OutboundMode.ALLOW_ANY_DYNAMIC_DNS
+    name = "allow_any_dynamic_dns" if dynamic else "allow_any"
+    cluster = names.DYNAMIC_DNS if dynamic else names.beyond(True, unknown.proxy)
+    through = RouteSpec(name, EVERYTHING, (WeightedCluster(cluster),), read.get(mesh).unknown_host)
+    return VirtualHostSpec(table, name, ("*",), (through,))
 
 
-def port_table(read: Read, port: int) -> tuple[RouteTable, ...]:
+def asked_table(read: Read, port: int) -> tuple[RouteTable, ...]:
+    """The route table of a port without any virtual host: those that are missing are asked for."""
+    return (RouteTable(names.port_routes(port), vhds=True),)
+
+
+def port_table(read: Read, port: int, unknown: Beyond) -> tuple[RouteTable, ...]:
     """The route table of a port, whose virtual hosts come one by one (VHDS)."""
     table = names.port_routes(port)
-    return (RouteTable(table, (unknown_hosts(read, table),), vhds=True),)
+    return (RouteTable(table, (unknown_hosts(read, table, unknown),), vhds=True),)
 
 
-def whole_table(read: Read, port: int, hosts: tuple[HostRoutes, ...]) -> tuple[RouteTable, ...]:
+def whole_table(read: Read, port: int, hosts: tuple[HostRoutes, ...], unknown: Beyond) -> tuple[RouteTable, ...]:
     """The route table of a port with all its virtual hosts inline, for clients without VHDS."""
     table = names.port_routes(port)
     found = [spec for host in hosts for spec in read.get(virtual_host, table, host)]
-    return (RouteTable(table, (*found, unknown_hosts(read, table))),)
+    return (RouteTable(table, (*found, unknown_hosts(read, table, unknown))),)
 
 
 def sniffed_table(read: Read, host: HostRoutes) -> tuple[RouteTable, ...]:

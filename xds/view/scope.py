@@ -8,12 +8,15 @@ from xds.model.endpoint import NOWHERE, Locality
 from xds.model.identity import Identity
 from xds.model.labels import NO_LABELS, Labels, only
 from xds.model.mesh import Mesh
-from xds.model.proxy import Proxy
+from xds.model.placement import BY_NODE, LOCALITY, Place
+from xds.model.proxy import SIDECAR, Proxy
 from xds.model.refs import ObjectRef
 from xds.model.service import Resolution, Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
+from xds.view.callers import stated_locality
 from xds.view.graph import Read
+from xds.view.sidecar_at import names_own, outbound_sidecar
 
 
 class Scope(NamedTuple):
@@ -22,7 +25,8 @@ class Scope(NamedTuple):
     ``home`` is the namespace whose own rules apply, ``""`` where it has none, so that most namespaces share;
     ``labels`` are only those that some rule asks callers for, and ``vouched`` whether they are its pod's and not only
     what it says: what is secret is given to no other. ``locality`` is where it runs, where some rule prefers near
-    endpoints; ``sidecar`` the Sidecar object that holds for it; ``router`` is whether it is a gateway.
+    endpoints; ``sidecar`` the Sidecar object that holds for it; ``router`` is whether it is a gateway;
+    ``on_demand`` whether it holds only what it asks for.
     """
 
     namespace: str
@@ -35,6 +39,7 @@ class Scope(NamedTuple):
     locality: Locality = NOWHERE
     sidecar: ObjectRef | None = None
     router: bool = False
+    on_demand: bool = False
 
 
 def mesh(read: Read) -> Mesh:
@@ -45,7 +50,9 @@ def mesh(read: Read) -> Mesh:
 
 def scope(read: Read, proxy: Proxy) -> Scope:
     """The scope of a proxy."""
+    sidecar = read.get(outbound_sidecar, proxy.namespace, proxy.labels) if proxy.kind == SIDECAR else None
     apart = read.rows(Table.HOME, proxy.namespace) or _private_by_default(read.get(mesh))
+    apart = apart or (sidecar is not None and read.get(names_own, sidecar))
     home = proxy.namespace if apart else ""
     stated = only(proxy.labels, frozenset(read.keys(Table.SELECTOR_KEY)))
     return Scope(
@@ -56,6 +63,21 @@ def scope(read: Read, proxy: Proxy) -> Scope:
         not proxy.http_proxy_port,
         proxy.identity,
         vouched=bool(stated) and _vouched(read, proxy, stated),
+        locality=read.get(place, proxy).locality,
+        sidecar=sidecar,
+    )
+
+
+def place(read: Read, proxy: Proxy) -> Place:
+    """Where a proxy is, as far as anybody asks: as its pod and that one's node say, else as it says itself."""
+    asked: tuple[str, ...] = read.keys(Table.PLACED)
+    if not asked:
+        return Place()
+    pod: Workload | None = read.first(Table.WORKLOAD, (proxy.namespace, proxy.name))
+    node = pod.node if pod is not None else ""
+    return Place(
+        (stated_locality(read, pod) if pod is not None else None) or proxy.locality if LOCALITY in asked else NOWHERE,
+        node=node if BY_NODE in asked else "",
     )
 
 
@@ -64,13 +86,28 @@ def anybody(scope: Scope) -> Scope:
     return scope._replace(namespace="")
 
 
+def anywhere(scope: Scope) -> Scope:
+    """What callers of a scope share with those of other places: all but endpoints."""
+    return scope if scope.locality == NOWHERE else scope._replace(locality=NOWHERE)
+
+
+def seeing(scope: Scope) -> Scope:
+    """As much of a scope as decides which services its callers reach."""
+    return Scope("", scope.home, sidecar=scope.sidecar)
+
+
 def seen_by(scope: Scope, key: ServiceKey) -> Scope:
     """The scope as far as it matters for a service: callers of other namespaces than its own see it alike."""
     return scope if key.namespace == scope.namespace else anybody(scope)
 
 
 def _vouched(read: Read, proxy: Proxy, stated: Labels) -> bool:
-    """Whether the proxy's pod is known and has these labels. Its account is proven, its name maybe not."""
+    """Whether the proxy's pod is known and has these labels. Its account is proven, its name maybe not.
+
+    A machine is given the labels of its group when it is let in.
+    """
+    if proxy.group:
+        return True
     pod: Workload | None = read.first(Table.WORKLOAD, (proxy.namespace, proxy.name))
     return pod is not None and (pod.service_account or "default") == proxy.service_account and stated <= pod.labels
 

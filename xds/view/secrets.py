@@ -13,7 +13,7 @@ from xds.model.snapshot import Table
 from xds.view import names
 from xds.view.attach import RuleAt, rule
 from xds.view.graph import Read
-from xds.view.specs import SecretSpec
+from xds.view.specs.resources import SecretSpec
 
 
 def named(read: Read, at: RuleAt) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from xds.model.snapshot import Table
 VS = "{{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {{name: v, namespace: shop}}, spec: {}}}"
 SE = "{{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {{name: e, namespace: shop}}, spec: {}}}"
 DR = "{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: d, namespace: shop}}, spec: {}}}"
+WE = "{{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {{name: w, namespace: shop}}, spec: {}}}"
+WG = "{{apiVersion: networking.istio.io/v1, kind: WorkloadGroup, metadata: {{name: w, namespace: shop}}, spec: {}}}"
 SVC = "{{apiVersion: v1, kind: Service, metadata: {{name: s, namespace: shop}}, spec: {}}}"
 SLICE = (
     "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, "
@@ -19,12 +21,37 @@ SLICE = (
 )
 PORT = "{number: 80, name: http, protocol: HTTP}"
 
+SIDECAR = "{{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {{name: s, namespace: shop}}, spec: {}}}"
 MESH = "{{apiVersion: mesh.istio.io/v1alpha1, kind: MeshConfig, metadata: {{name: m, namespace: i}}, spec: {}}}"
 
 CASES = [
     (MESH, "{accessLogFile: /dev/stdout}", "spec.accessLogFile mesh.not-read"),
     (MESH, "{caCertificates: [{spiffeBundleUrl: https://x}]}", "spec.caCertificates[0].spiffeBundleUrl mesh.not-read"),
-    (MESH, "{outboundTrafficPolicy: {egressProxy: {host: e}}}", "spec.outboundTrafficPolicy.egressProxy mesh.not-read"),
+    (
+        MESH,
+        "{outboundTrafficPolicy: {egressProxy: {host: e}}}",
+        "spec.outboundTrafficPolicy.egressProxy.port egress-proxy.port",
+    ),
+    (
+        MESH,
+        "{outboundTrafficPolicy: {mode: REGISTRY_ONLY, egressProxy: {host: e, port: {number: 80}}}}",
+        "spec.outboundTrafficPolicy.mode egress-proxy.mode",
+    ),
+    (
+        SIDECAR,
+        "{ingress: [{port: {number: 80, protocol: HTTP}, tls: {mode: PASSTHROUGH}}]}",
+        "spec.ingress[0].tls.mode sidecar.ingress-tls",
+    ),
+    (
+        SIDECAR,
+        "{ingress: [{port: {number: 80, protocol: HTTP}, tls: {mode: SIMPLE, credentialName: c}}]}",
+        "spec.ingress[0].tls.credentialName sidecar.ingress-tls",
+    ),
+    (
+        SIDECAR,
+        "{egress: [{port: {number: 0, protocol: HTTP}, hosts: ['./*']}]}",
+        "spec.egress[0].port.number sidecar.port",
+    ),
     (VS, "{hosts: [a]}", "spec virtual-service.empty"),
     (VS, "{hosts: ['a.*'], http: [{redirect: {uri: /}}]}", "spec.hosts[0] host.wildcard"),
     (VS, "{hosts: ['http://a'], http: [{redirect: {uri: /}}]}", "spec.hosts[0] host.name"),
@@ -76,6 +103,60 @@ CASES = [
     (SLICE, "[{addresses: [10.0.0.1]}, {addresses: [banana]}]", "endpoints[1].addresses[0] address.invalid"),
     (SVC, "{ports: [{port: 80, name: http}, {port: 80, name: b}]}", "spec.ports[1].port service.port-twice"),
     (SVC, "{ports: [{port: 80, name: http}, {port: 81}]}", "spec.ports[1].name service.port-name"),
+    (
+        VS,
+        "{hosts: [a.b], tls: [{match: [{sniHosts: [c.d]}], route: [{destination: {host: b}}]}]}",
+        "spec.tls[0].match[0].sniHosts[0] sni.not-a-host",
+    ),
+    (
+        VS,
+        "{hosts: ['*.b'], tls: [{match: [{sniHosts: ['a.*.b']}], route: [{destination: {host: b}}]}]}",
+        "spec.tls[0].match[0].sniHosts[0] host.wildcard",
+    ),
+    (
+        VS,
+        "{hosts: [a], tcp: [{match: [{destinationSubnets: [here]}], route: [{destination: {host: b}}]}]}",
+        "spec.tcp[0].match[0].destinationSubnets[0] address.invalid",
+    ),
+    (
+        VS,
+        "{hosts: [a], tcp: [{match: [{sourceSubnet: 10.0.0.0/8}], route: [{destination: {host: b}}]}]}",
+        "spec.tcp[0].match[0].sourceSubnet tcp.source-subnet",
+    ),
+    (VS, "{hosts: [a], tcp: [{}]}", "spec.tcp[0].route route.missing"),
+    (
+        SE,
+        f"{{hosts: [a.b], ports: [{PORT}], resolution: DYNAMIC_DNS, endpoints: [{{address: 10.0.0.1}}]}}",
+        "spec.endpoints service-entry.unused",
+    ),
+    (
+        SE,
+        "{hosts: [a.b], resolution: DYNAMIC_DNS, ports: [{number: 80, name: x, protocol: TCP}]}",
+        "spec.ports[0].protocol service-entry.dynamic-dns",
+    ),
+    (
+        SE,
+        "{hosts: [a.b], resolution: DYNAMIC_DNS, ports: [{number: 80, name: x, protocol: HTTP, targetPort: 81}]}",
+        "spec.ports[0].targetPort service-entry.target-port",
+    ),
+    (
+        SE,
+        f"{{hosts: [a.b], ports: [{PORT}], resolution: STATIC, endpoints: [{{address: 'unix://a'}}]}}",
+        "spec.endpoints[0].address endpoint.unix",
+    ),
+    (
+        SE,
+        f"{{hosts: [a.b], ports: [{PORT}], resolution: DNS, endpoints: [{{address: 'unix:///a'}}]}}",
+        "spec.endpoints[0].address endpoint.unix",
+    ),
+    (WE, "{}", "spec.address endpoint.address"),
+    (WE, "{address: a b}", "spec.address endpoint.address"),
+    (WE, "{address: 'unix:///a', ports: {a: 1}}", "spec.ports endpoint.unix"),
+    (WE, "{network: n}", "spec.network endpoint.network"),
+    (WG, "{template: {address: 10.0.0.1}}", "spec.template.address workload-group.address"),
+    (WG, "{probe: {}}", "spec.probe probe.missing"),
+    (WG, "{probe: {exec: {}}}", "spec.probe.exec.command probe.command"),
+    (WG, "{probe: {httpGet: {port: 80, path: a}}}", "spec.probe.httpGet.path probe.path"),
     (SVC, "{type: ExternalName, ports: [{port: 80, name: http}]}", "spec.externalName service.external-name"),
 ]
 

@@ -36,6 +36,21 @@ def service(name: str, spec: str) -> str:
     return f"{{apiVersion: v1, kind: Service, metadata: {{name: {name}, namespace: shop}}, spec: {spec}}}\n---\n"
 
 
+def edge(
+    name: str, port: int, protocol: str, hosts: str = '["*"]', *, selector: str = "{}", tls: str = ""
+) -> str:
+    server = f"{{port: {{number: {port}, name: p, protocol: {protocol}}}, hosts: {hosts}"
+    server += f", tls: {tls}}}" if tls else "}"
+    spec = f"{{selector: {selector}, servers: [{server}]}}"
+    metadata = f"{{name: {name}, namespace: shop}}"
+    return f"{{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {metadata}, spec: {spec}}}\n---\n"
+
+
+def pod(name: str, labels: str) -> str:
+    metadata = f"{{name: {name}, namespace: shop, labels: {labels}}}"
+    return f"{{apiVersion: v1, kind: Pod, metadata: {metadata}, spec: {{containers: []}}}}\n---\n"
+
+
 def found(text: str) -> list[str]:
     builder = Builder()
     change = applied(builder, written(text))
@@ -71,9 +86,39 @@ CASES = {
         WEB + routed(TO_WEB, hosts="[web, other.example.com]"),
         ["spec.hosts[1] virtual-service.host-unknown"],
     ),
-    "a gateway": (
+    "an unknown gateway": (
         WEB + routed(TO_WEB).replace("hosts:", "gateways: [edge, mesh], hosts:"),
-        ["spec.gateways[0] virtual-service.gateway-unserved"],
+        ["spec.gateways[0] virtual-service.gateway-unknown"],
+    ),
+    "a gateway": (
+        WEB + edge("edge", 80, "HTTP") + routed(TO_WEB).replace("hosts:", "gateways: [edge, mesh], hosts:"),
+        [],
+    ),
+    "a gateway that does not take the host": (
+        WEB + edge("edge", 80, "HTTP", "[b.test]") + routed(TO_WEB).replace("hosts:", "gateways: [edge], hosts:"),
+        ["spec.gateways[0] virtual-service.gateway-host"],
+    ),
+    "a port of two kinds": (
+        edge("a", 80, "HTTP") + edge("b", 80, "TCP"),
+        ["spec.servers[0].port gateway.port-conflict"],
+    ),
+    "a host of two gateways": (
+        edge("a", 443, "HTTPS", tls="{mode: ISTIO_MUTUAL}") + edge("b", 443, "HTTPS", tls="{mode: ISTIO_MUTUAL}"),
+        ["spec.servers[0].hosts gateway.host-twice"],
+    ),
+    "a host of two gateways, in plain HTTP": (edge("a", 80, "HTTP") + edge("b", 80, "HTTP"), []),
+    "gateways of different routers": (
+        edge("a", 80, "HTTP", selector="{istio: one}") + edge("b", 80, "TCP", selector="{istio: two}"),
+        [],
+    ),
+    "a gateway for nobody": (
+        pod("edge-1", "{istio: edge}") + edge("a", 80, "HTTP", selector="{istio: none}"),
+        ["spec.selector gateway.nobody-selected"],
+    ),
+    "a Secret that is not there": (
+        pod("edge-1", "{istio: edge}")
+        + edge("a", 443, "HTTPS", selector="{istio: edge}", tls="{mode: SIMPLE, credentialName: site}"),
+        ["spec.servers[0].tls.credentialName gateway.secret-unknown"],
     ),
     "two for one host": (
         WEB + routed(TO_WEB) + routed(TO_WEB, name="web-too"),

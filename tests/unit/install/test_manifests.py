@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from xds.controllers.policies import POLICY_KINDS
 from xds.decoders.shape.api_objects import api_kinds
+from xds.gateway_statuses import STATUS_KINDS
 from xds.install.manifests import KINDS, manifests
 from xds.install.tags import tag_objects
 from xds.install.values import Values
@@ -51,7 +52,7 @@ def test_no_rule_has_a_wildcard() -> None:
 
 def test_what_is_read_in_all_namespaces_is_what_shapes_the_mesh_and_gets_a_status() -> None:
     read = {(group, resource) for verb, group, resource, name in allowed("ClusterRole") if verb == "watch" and not name}
-    shapes = {(kind.group, kind.plural) for kind in api_kinds()} - {("", "configmaps")}
+    shapes = {(kind.group, kind.plural) for kind in api_kinds()}
     reported = {(kind.group, kind.plural) for kind in POLICY_KINDS.values()}
     assert read == shapes | reported
     assert {"pods", "secrets", "nodes", "endpointslices", "virtualservices"} <= {plural for _, plural in read}
@@ -61,12 +62,16 @@ def test_what_is_written_in_all_namespaces() -> None:
     written = {each for each in allowed("ClusterRole") if each[0] not in ("get", "list", "watch")}
     status = {each for each in written if each[2].endswith("/status")}
     assert {each[0] for each in status} == {"patch"}
-    assert {each[1].endswith(".istio.io") for each in status} == {True}
+    groups = {each[1] for each in status}
+    assert {each for each in groups if not each.endswith((".istio.io", ".plait.dev"))} == {"gateway.networking.k8s.io"}
     assert written - status == {
         ("create", "authentication.k8s.io", "tokenreviews", ""),
         ("create", "", "events", ""),
         ("patch", "", "events", ""),
         ("create", "", "configmaps", ""),
+        ("create", "gateway.networking.k8s.io", "gatewayclasses", ""),
+        *((verb, "", made, "") for made in ("serviceaccounts", "services") for verb in ("create", "patch")),
+        *((verb, "apps", "deployments", "") for verb in ("create", "patch")),
         ("patch", "", "configmaps", "istio-ca-root-cert"),
         ("patch", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", "istio-sidecar-injector"),
         ("patch", "admissionregistration.k8s.io", "validatingwebhookconfigurations", "plait-validator-istio-system"),
@@ -252,7 +257,7 @@ def test_variables_are_settings_of_the_control_plane() -> None:
 
 
 def test_who_gets_a_status_may_get_one() -> None:
-    wanted = {(kind.group, f"{kind.plural}/status") for kind in POLICY_KINDS.values()}
+    wanted = {(kind.group, f"{kind.plural}/status") for kind in (*POLICY_KINDS.values(), *STATUS_KINDS)}
     assert wanted == {(group, resource) for _, group, resource, _ in allowed("ClusterRole") if "/status" in resource}
 
 

@@ -56,7 +56,7 @@ def test_what_features_read_are_fields() -> None:
         ("VirtualService.spec.http[].match[].uri", fields.WORKS),
         ("VirtualService.spec.tcp[]", fields.CHECKED),
         ("DestinationRule.spec.trafficPolicy.loadBalancer.localityLbSetting", fields.CHECKED),
-        ("MeshConfig.defaultConfig", fields.NOT_READ),
+        ("MeshConfig.defaultConfig.concurrency", fields.NOT_READ),
     ],
 )
 def test_what_becomes_of_a_field(path: str, status: str) -> None:

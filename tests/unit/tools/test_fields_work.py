@@ -29,6 +29,10 @@ PROXIES = (
     Proxy("near", namespace="shop", name="web-1", labels=labels({"app": "web"}), identity=Identity.ADS),
     Proxy("other", namespace="shop", name="catalog-1", labels=labels({"app": "catalog"})),
     Proxy("far", namespace="other", name="far-1"),
+    Proxy(
+        "edge", "router", namespace="shop", name="edge-1", labels=labels({"istio": "edge"}), identity=Identity.ADS
+    ),
+    Proxy("side", "router", namespace="shop", name="side-1", labels=labels({"istio": "side"})),
 )
 # What is fetched for fields that say where.
 KEYS = '{"keys":[{"e":"AQAB","kty":"RSA","n":"AQAB"}]}'
@@ -39,6 +43,7 @@ OTHERWISE: dict[str, Any] = {
     "http[].directResponse.body.bytes": "dGVhcw==",
     "http[].fault.abort.grpcStatus": "INTERNAL",
     "http[].fault.delay.fixedDelay": "2s",
+    "tls[].match[].sniHosts[]": ["c.tls.example"],
     "trafficPolicy.loadBalancer.consistentHash.maglev.tableSize": 257,
     "trafficPolicy.loadBalancer.warmup.duration": "20s",
     "ports[].name": "tcp-other",
@@ -49,9 +54,20 @@ OTHERWISE: dict[str, Any] = {
     "limits[].requests": 50,
     "limits[].burst": 100,
     "share": "PROXY",
+    "configPatches[].applyTo": "CLUSTER",
+    "configPatches[].patch.operation": "INSERT_FIRST",
+    "servers[].port.protocol": "TCP",
+    "servers[].tls.mode": "OPTIONAL_MUTUAL",
+    "defaultConfig.gatewayTopology.forwardClientCertDetails": "APPEND_FORWARD",
+    "egress[].port.protocol": "TCP",
+    "ingress[].port.protocol": "TCP",
+    "ingress[].tls.mode": "OPTIONAL_MUTUAL",
 }
 # Fields that must be there and have one value only: what may stand in their place.
-INSTEAD = {"trafficPolicy.loadBalancer.consistentHash.useSourceIp": {"httpHeaderName": "x-user"}}
+INSTEAD = {
+    "trafficPolicy.loadBalancer.consistentHash.useSourceIp": {"httpHeaderName": "x-user"},
+    "trafficPolicy.loadBalancer.localityLbSetting.distribute[].to.*": {"r2": 100},
+}
 Place = tuple[Any, str | int]
 Given = list[dict[str, Any]]
 
@@ -80,8 +96,9 @@ def _with_version(plain: dict[str, Any]) -> dict[str, Any]:
     groups = {"EndpointSlice": "discovery.k8s.io/v1", "MeshConfig": "mesh.istio.io/v1alpha1"}
     security = ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication")
     groups |= dict.fromkeys(security, "security.istio.io/v1")
+    groups["EnvoyFilter"] = "networking.istio.io/v1alpha3"
     groups["RateLimit"] = "networking.plait.dev/v1alpha1"
-    default = "v1" if plain["kind"] in ("Service", "Pod") else "networking.istio.io/v1"
+    default = "v1" if plain["kind"] in ("Service", "Pod", "Secret") else "networking.istio.io/v1"
     return {"apiVersion": groups.get(plain["kind"], default), **plain}
 
 

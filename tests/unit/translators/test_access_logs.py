@@ -9,7 +9,7 @@ import pytest
 from xds.model.seen import MAX_CALLERS, SEEN_PLAINTEXT, SEEN_PROVEN
 from xds.translators.access_logs import http_loggers, listener_loggers, tcp_loggers, tcp_options
 from xds.view.names import CONTROL_PLANE
-from xds.view.specs import Guard
+from xds.view.specs.listeners import Guard
 from xds.wire.codec import to_plain
 
 PROVEN, PLAIN = Guard(plaintext=False), Guard(plaintext=True)

@@ -11,7 +11,7 @@ from xds.model.refs import ObjectRef
 from xds.translators.cds import cluster
 from xds.translators.connection_pools.policy import ConnectionPools, Limits
 from xds.translators.load_balancing import HashKey, LoadBalancing, Method
-from xds.view.specs import ClusterSpec, Discovery, LocalityGroup, UpstreamProtocol
+from xds.view.specs.clusters import ClusterSpec, Discovery, LocalityGroup, UpstreamProtocol
 from xds.wire.codec import to_plain
 
 NAME = "outbound|80||b.shop.svc.cluster.local"

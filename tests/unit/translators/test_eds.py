@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xds.model.endpoint import Endpoint, Health, Locality
 from xds.translators.eds import load_assignment
-from xds.view.specs import EndpointGroup, LocalityGroup
+from xds.view.specs.clusters import EndpointGroup, LocalityGroup
 from xds.wire.codec import encode, to_plain
 
 NAME = "outbound|80||b.shop.svc.cluster.local"

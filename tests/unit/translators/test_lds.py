@@ -13,18 +13,8 @@ from xds.translators.connection_pools import ConnectionLifetime
 from xds.translators.lds import listener
 from xds.translators.load_balancing import HashKey
 from xds.translators.tunneling import Tunnel
-from xds.view.specs import (
-    Chain,
-    ChainMatch,
-    HttpChain,
-    ListenerSpec,
-    RouteSpec,
-    RouteTable,
-    Sniff,
-    TcpChain,
-    VirtualHostSpec,
-    WeightedCluster,
-)
+from xds.view.specs.listeners import Chain, ChainMatch, HttpChain, ListenerSpec, Sniff, TcpChain
+from xds.view.specs.routes import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
 from xds.wire.codec import to_plain
 
 Plain = dict[str, Any]
@@ -145,6 +135,9 @@ def test_http_by_rds() -> None:
     filters = [each["name"] for each in found.pop("http_filters")]
     assert filters[-1] == "envoy.filters.http.router"
     assert found.pop("@type").endswith(".http_connection_manager.v3.HttpConnectionManager")
+    assert [each["name"] for each in found.pop("early_header_mutation_extensions")] == [
+        "envoy.http.early_header_mutation.header_mutation"
+    ]
     assert found == {
         "stat_prefix": "outbound_0.0.0.0_80",
         "rds": {"route_config_name": "80", "config_source": {"ads": {}, "resource_api_version": "V3"}},
@@ -170,6 +163,7 @@ def test_inbound_http_has_its_routes_inline() -> None:
     assert found["server_header_transformation"] == "PASS_THROUGH"
     assert found["route_config"]["virtual_hosts"][0]["domains"] == ["*"]
     assert "rds" not in found
+    assert "early_header_mutation_extensions" not in found  # the application is told what the caller's proxy counted
 
 
 def test_bytes_by_weight() -> None:

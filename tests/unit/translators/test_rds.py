@@ -9,10 +9,12 @@ from xds.model.refs import ObjectRef
 from xds.model.route import Comparison, NamedMatch, RequestMatch, StringMatch
 from xds.translators import rds
 from xds.translators.headers import Edits, HeaderOperations
+from xds.translators.load_balancing import HashKey
 from xds.translators.redirects import Redirect
+from xds.translators.retries import DEFAULT, INBOUND_DEFAULT, RetryPolicy
 from xds.translators.rewrites import HostRewrite
 from xds.translators.timeouts import Timeout
-from xds.view.specs import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
+from xds.view.specs.routes import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
 from xds.wire.codec import to_plain
 
 ANY = RequestMatch()
@@ -107,3 +109,24 @@ def test_table() -> None:
     assert plain["validate_clusters"] is False
     assert plain["ignore_port_in_host_matching"] is True
     assert not rds.route_configuration(RouteTable("80")).HasField("vhds")
+
+
+def test_shares_with_policies_that_shares_cannot_have_are_routes() -> None:
+    by_a, by_b = (Policies([HashKey(header=name)]) for name in ("x-a", "x-b"))
+    shares = (WeightedCluster("a", 1, by_a), WeightedCluster("b", 2, by_b), WeightedCluster("c", 1))
+    made = list(rds.routes(RouteSpec("r", ANY, shares)))
+    assert [each.route.cluster for each in made] == ["a", "b", "c"]
+    assert [each.match.runtime_fraction.default_value.numerator for each in made] == [250_000, 750_000, 0]
+    assert not made[2].match.HasField("runtime_fraction")
+    assert [[policy.header.header_name for policy in each.route.hash_policy] for each in made] == [["x-a"], ["x-b"], []]
+    assert len(list(rds.routes(RouteSpec("r", ANY, (A, B))))) == 1
+
+
+def test_servers_are_told_which_try_a_request_is_where_it_may_be_tried_again() -> None:
+    def counted(*policies: RetryPolicy) -> bool:
+        routes = (RouteSpec("r", ANY, (A,), Policies(policies)),)
+        return rds.virtual_host(VirtualHostSpec("80", "h", ("h",), routes)).include_request_attempt_count
+
+    assert counted(DEFAULT)
+    assert not counted(INBOUND_DEFAULT)  # the application is told what its caller's proxy counted
+    assert not counted()

@@ -5,19 +5,10 @@ from __future__ import annotations
 import pytest
 
 from xds.translators.translate import translate
-from xds.view.specs import (
-    Chain,
-    ChainMatch,
-    ClusterSpec,
-    Discovery,
-    EndpointGroup,
-    ListenerSpec,
-    RouteTable,
-    Spec,
-    TcpChain,
-    VirtualHostSpec,
-    WeightedCluster,
-)
+from xds.view.specs.clusters import ClusterSpec, Discovery, EndpointGroup
+from xds.view.specs.listeners import Chain, ChainMatch, ListenerSpec, TcpChain
+from xds.view.specs.resources import Spec
+from xds.view.specs.routes import RouteTable, VirtualHostSpec, WeightedCluster
 from xds.wire import type_urls
 from xds.wire.codec import decode, to_plain
 

@@ -13,7 +13,8 @@ from xds.model.labels import labels
 from xds.model.proxy import Proxy
 from xds.view.graph import Graph, call
 from xds.view.proxy_view import proxy_view
-from xds.view.specs import ClusterSpec, EndpointGroup, FilterSpec, Spec
+from xds.view.specs.clusters import ClusterSpec, EndpointGroup
+from xds.view.specs.resources import FilterSpec, Spec
 
 CALLER = Proxy("caller", namespace="far", labels=labels({"app": "caller"}), identity=Identity.ADS)
 PORTS = [

@@ -15,7 +15,8 @@ from xds.view.graph import Graph, call
 from xds.view.inbound import Offer, inbound_ports
 from xds.view.inbound_listener import virtual_inbound
 from xds.view.proxy_view import proxy_view
-from xds.view.specs import ListenerSpec, RouteTable, Sniff
+from xds.view.specs.listeners import ListenerSpec, Sniff
+from xds.view.specs.routes import RouteTable
 from xds.wire.resource import Resource, ResourceSet
 from xds.wire.type_urls import CLUSTER, LISTENER
 

@@ -20,7 +20,7 @@ from xds.view import names
 from xds.view.graph import Graph, call
 from xds.view.inbound import Offer, inbound_ports
 from xds.view.inbound_listener import virtual_inbound
-from xds.view.specs import Chain, ChainMatch, HttpChain, ListenerSpec, Sniff
+from xds.view.specs.listeners import Chain, ChainMatch, HttpChain, ListenerSpec, Sniff
 
 PORTS: Final = {"http": 8080, "grpc": 9090, "tcp": 70, "auto": 60}
 SERVICE: Final = """

@@ -21,7 +21,7 @@ from tests.unit.view.security_meshes import (
 )
 from xds.model.identity import Identity, TrustDomains
 from xds.model.security import TlsBounds
-from xds.view.specs import Discovery, MeshTls
+from xds.view.specs.clusters import Discovery, MeshTls
 
 ONE, TWO = "10.1.0.1", "10.1.0.2"
 POD = (service(), behind(ONE), pod(ONE))

@@ -103,9 +103,10 @@ def authorization(name: str, app: str = "", namespace: str = "shop", **spec: Any
 
 
 def sent(*objects: dict[str, Any]) -> dict[str, Resource]:
-    """The filter configurations of the proxy, by name."""
+    """What stands in the slots of the proxy's inbound chains, by name."""
     served: ResourceSet = at_once(Pipeline(applied(Builder(), written(text(*objects))).snapshot).connect(PROXY))
-    return {name: table[name] for table in served.of(EXTENSION) for name in table}
+    slots = {slot.resource(tcp=tcp) for slot in FilterSlot for tcp in (False, True)}
+    return {name: table[name] for table in served.of(EXTENSION) for name in table if name in slots}
 
 
 def versions(*objects: dict[str, Any]) -> dict[str, str]:

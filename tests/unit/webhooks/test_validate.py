@@ -122,10 +122,10 @@ def test_a_name_that_the_api_server_will_make_is_no_fault() -> None:
 
 
 def test_kinds_that_are_not_read_warn() -> None:
-    plain = {**virtual_service(), "kind": "EnvoyFilter"}
+    plain = {**virtual_service(), "kind": "ProxyConfig"}
     verdict = judged(plain)
     assert verdict.errors == ()
-    assert "EnvoyFilter of networking.istio.io/v1 is not read yet and has no effect" in str(verdict.remarks[0])
+    assert "ProxyConfig of networking.istio.io/v1 is not read yet and has no effect" in str(verdict.remarks[0])
 
 
 def config_map(mesh: str, name: str = "istio") -> dict[str, Any]:

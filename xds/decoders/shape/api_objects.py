@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from xds.decoders.build import DECODERS
+from xds.decoders.gateway_api.config_map import KEY as AUTHORITIES
 from xds.decoders.secret import CREDENTIAL_KEYS, is_credential
 from xds.decoders.shape.decode import Decoded, Place, decode_object
 from xds.decoders.shape.manifests import MESH_CONFIG, mesh_config
@@ -21,28 +22,38 @@ from xds.model.object import Object
 from xds.model.problem import Problem
 from xds.model.refs import FieldRef, ObjectRef, Origin
 
-_NOT_IN_THE_API: Final = frozenset({("keys.plait", "KeySet"), ("mesh.istio.io", "MeshConfig")})
+_NOT_IN_THE_API: Final = frozenset({("", "ConfigMap"), ("demand.plait", "Demand"), ("keys.plait", "KeySet"), ("mesh.istio.io", "MeshConfig")})
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKind:
-    """A kind as the API serves it: ``versions`` are those that we read, the newest first."""
+    """A kind as the API serves it: ``versions`` are those that we read, the newest first.
+
+    ``authorities``: of ConfigMaps, those with roots in ``ca.crt``; else they are the mesh's settings.
+    """
 
     group: str
     name: str
     versions: tuple[str, ...]
     plural: str
+    authorities: bool = False
 
     def __str__(self) -> str:
+        if self.authorities:
+            return f"{self.plural} with authorities"
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
 def api_kinds() -> tuple[ApiKind, ...]:
-    """The kinds that shape the mesh and are read from a cluster; ConfigMap stands for the MeshConfig in one of them."""
+    """The kinds that shape the mesh and are read from a cluster.
+
+    ConfigMap stands for the MeshConfig in one of them, and again for authorities in any (BackendTLSPolicy names those).
+    """
     names = [("", ConfigMap.KIND.name), *(each for each in DECODERS if each not in _NOT_IN_THE_API)]
     kinds = [BY_GROUP_KIND[name].KIND for name in names]
-    return tuple(ApiKind(kind.group, kind.name, kind.versions, kind.plural) for kind in kinds)
+    found = [ApiKind(kind.group, kind.name, kind.versions, kind.plural) for kind in kinds]
+    return (*found, replace(found[0], authorities=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +115,11 @@ class ApiDecoder:
         except (msgspec.DecodeError, RecursionError):
             return self._slowly(raw, version, named, place)
         if isinstance(struct, ConfigMap):
-            return self._mesh_config(struct, metadata, named, place)
+            if not self._kind.authorities:
+                return self._mesh_config(struct, metadata, named, place)
+            if AUTHORITIES not in struct.data:
+                return Read(named)
+            struct = msgspec.structs.replace(struct, data={AUTHORITIES: struct.data[AUTHORITIES]}, binary_data={})
         if isinstance(struct, Secret):
             kept = _credential(struct)
             if kept is None:
@@ -113,7 +128,7 @@ class ApiDecoder:
         return Read(named, Object(named.ref, struct, place.origin, struct.metadata.generation))
 
     def _named(self, metadata: _Metadata) -> Named:
-        if self._struct is ConfigMap:
+        if self._struct is ConfigMap and not self._kind.authorities:
             return Named(MESH_CONFIG, metadata.resource_version)
         ref = ObjectRef(self._kind.group, self._kind.name, metadata.namespace, metadata.name)
         return Named(ref, metadata.resource_version)

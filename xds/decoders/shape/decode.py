@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from xds.decoders.shape.documents import file_ref
 from xds.decoders.shape.faults import Fault, faults, shown
-from xds.decoders.shape.kind_lookup import no_effect, struct_for, unknown_kind
+from xds.decoders.shape.kind_lookup import struct_for, unknown_kind
 from xds.decoders.shape.one_of import one_of
 from xds.decoders.shape.positions import Path, Positions
 from xds.kinds.authored import Authored, Stored
 from xds.kinds.mesh_config import MeshConfig
 from xds.kinds.quantities import decode_hook
-from xds.kinds.workload_entry import WorkloadEntry
+from xds.kinds.registry import KINDS
 from xds.model.object import Object
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef, Origin
@@ -114,15 +114,12 @@ def _decode_known(plain: dict[str, Any], struct: type[Authored], place: Place) -
     if named:
         return Decoded(nameless=True, problems=tuple(place.problem(ref, fault) for fault in named))
     plain = {**plain, "metadata": metadata}
-    if not issubclass(struct, Stored):
+    if not issubclass(struct, Stored) and "status" not in struct.__struct_fields__:
         plain.pop("status", None)
     value, found = _convert(plain, struct)
     if value is None or found:
         found = tuple(fault._replace(path=fault.path[1:]) for fault in found) if flat else found
         return Decoded(broken=(ref,), problems=tuple(place.problem(ref, fault) for fault in found))
-    if struct is WorkloadEntry:  # its shape is known, as ServiceEntries have it inside
-        fault = Fault(("kind",), "object.kind-unknown", no_effect(plain["apiVersion"], plain["kind"]))
-        return Decoded(problems=(place.problem(ref, fault, Severity.WARNING),))
     return Decoded(objects=(Object(ref, value, place.here(), value.metadata.generation),))
 
 
@@ -175,6 +172,11 @@ def _convert(plain: dict[str, Any], struct: type[Authored]) -> tuple[Authored | 
     if issubclass(struct, Stored):
         return value, ()
     return value, tuple(one_of(value))
+
+
+# msgspec learns a struct when it first meets it, and crashes when two threads have it do so at once: so it learns all
+# of them here, where one does.
+_LEARNED: Final = tuple(msgspec.json.Decoder(struct, dec_hook=decode_hook) for struct in KINDS)
 
 
 def _strict(plain: dict[str, Any], struct: type[Authored]) -> Authored:

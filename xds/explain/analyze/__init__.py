@@ -8,10 +8,15 @@ from typing import Any, Final
 from xds.explain.analyze import (
     authorization,
     destination_rules,
+    envoy_filters,
+    gateway_api,
+    gateways,
     injection,
     peer_authentication,
+    rate_limits,
     request_authentication,
     services,
+    sidecars,
     virtual_services,
 )
 from xds.model.problem import Problem, Severity
@@ -22,12 +27,19 @@ from xds.view.graph import Call, Graph, Read, call
 _WORST_FIRST: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 _CHECKS: Final[tuple[tuple[Table, Callable[[Read, Any], tuple[Problem, ...]]], ...]] = (
     (Table.VIRTUAL_SERVICE, virtual_services.check),
+    (Table.GATEWAY, gateways.check),
     (Table.RULE, destination_rules.check),
     (Table.SERVICE, services.check),
     (Table.POLICY, authorization.check),
     (Table.POLICY, request_authentication.check),
     (Table.POLICY, peer_authentication.check),
+    (Table.POLICY, rate_limits.check),
+    (Table.SIDECAR, sidecars.check),
     (Table.NAMESPACE, injection.check),
+    (Table.API_GATEWAY, gateway_api.check_gateway),
+    (Table.API_ROUTE, gateway_api.check_route),
+    (Table.BACKEND_TLS_POLICY, gateway_api.check_policy),
+    (Table.PATCHES, envoy_filters.check),
 )
 
 
@@ -45,6 +57,11 @@ def found_in(graph: Graph) -> Generator[None, None, tuple[Problem, ...]]:
     try:
         for table, check in _CHECKS:
             for key in graph.snapshot.read(Input(table, ALL)):
+                if check is envoy_filters.check:
+                    for part in envoy_filters.parts(graph, key):
+                        made.append(part)
+                        graph.get(part)
+                        yield
                 made.append(call(check, key))
                 graph.get(made[-1])
                 yield
@@ -58,7 +75,9 @@ def found_in(graph: Graph) -> Generator[None, None, tuple[Problem, ...]]:
 def found_about(snapshot: Snapshot, ref: ObjectRef, rows: Iterable[Input]) -> tuple[Problem, ...]:
     """What is wrong between one object, which has ``rows`` in that snapshot, and the others."""
     graph = Graph(snapshot)
-    wanted = [call(check, row.key) for row in dict.fromkeys(rows) for table, check in _CHECKS if table is row.table]
+    # What takes whole configurations is for who has time: ``found_in``.
+    quick = [(table, check) for table, check in _CHECKS if check is not envoy_filters.check]
+    wanted = [call(check, row.key) for row in dict.fromkeys(rows) for table, check in quick if table is row.table]
     return tuple(problem for each in wanted for problem in graph.get(each) if problem.at.object == ref)
 
 

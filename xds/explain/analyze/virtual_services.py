@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 
+from xds.explain.analyze.connection_routes import check_connections
+from xds.model.gateway import Gateway, gateway_ref
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
 from xds.model.route import Destination, HttpRoute, RequestMatch, SourceMatch, VirtualService
@@ -12,6 +14,7 @@ from xds.model.service import Service
 from xds.model.snapshot import Table
 from xds.view.attach import matches, rule, rule_at
 from xds.view.delegates import lent
+from xds.view.gateway.istio import common_hosts
 from xds.view.graph import Read
 from xds.view.scope import Scope, mesh, resolved_service, service_key, visible, visible_services
 
@@ -25,14 +28,23 @@ def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
     if routed is None:
         return ()
     spec = FieldRef(ref, ("spec",))
-    return (*_gateways(routed, spec), *_hosts(read, routed, spec), *_routes(read, routed, spec))
+    connections = check_connections(read, routed, spec)
+    return (*_gateways(read, routed, spec), *_hosts(read, routed, spec), *_routes(read, routed, spec), *connections)
 
 
-def _gateways(routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
+def _gateways(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
     for index, name in enumerate(routed.gateways):
-        if name != "mesh":
-            message = f"Gateway {name!r} is not served yet: requests that come in through it are not routed"
-            yield Problem(spec / "gateways" / index, "virtual-service.gateway-unserved", message, Severity.WARNING)
+        if name == "mesh":
+            continue
+        ref = gateway_ref(name, routed.ref.namespace)
+        gateway: Gateway | None = read.first(Table.GATEWAY, ref)
+        at = spec / "gateways" / index
+        if gateway is None:
+            message = f"there is no {ref}; requests that come in through it are not routed"
+            yield Problem(at, "virtual-service.gateway-unknown", message, Severity.WARNING)
+        elif not any(common_hosts(server, routed.ref.namespace, routed.hosts) for server in gateway.servers):
+            message = f"no server of {ref} takes a host of this VirtualService; nothing is routed there"
+            yield Problem(at, "virtual-service.gateway-host", message, Severity.WARNING)
 
 
 def _hosts(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
@@ -48,7 +60,8 @@ def _hosts(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Probl
             continue
         if not _known(read, host, home):
             near = _near(host, (key.hostname for key in read.get(visible_services, home)))
-            message = f"no service is named {host}{near}; only requests to port 80 for it are routed"
+            what = "requests to port 80" if routed.http or not routed.tls else "TLS connections by SNI"
+            message = f"no service is named {host}{near}; only {what} for it are routed"
             yield Problem(at, "virtual-service.host-unknown", message, Severity.WARNING)
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from xds.kinds.authorization_policy import AuthorizationPolicySpec
 from xds.kinds.destination_rule import DestinationRuleSpec
+from xds.kinds.envoy_filter import EnvoyFilterSpec
 from xds.kinds.http_route import HTTPRedirect, HTTPRoute
 from xds.kinds.peer_authentication import PeerAuthenticationSpec
 from xds.kinds.request_authentication import JWTRule, RequestAuthenticationSpec
@@ -33,6 +34,7 @@ BOUNDS: Mapping[tuple[type[msgspec.Struct], str], Mapping[str, Any]] = MappingPr
         (TrafficPolicy, "portLevelSettings"): {"maxItems": 256},
         (AuthorizationPolicySpec, "targetRefs"): {"maxItems": 16},
         (RequestAuthenticationSpec, "targetRefs"): {"maxItems": 16},
+        (EnvoyFilterSpec, "targetRefs"): {"maxItems": 16},
         (RequestAuthenticationSpec, "jwtRules"): {"maxItems": 4096},
         (JWTRule, "jwksUri"): {"maxLength": 2048},
         (JWTRule, "jwks_uri"): {"maxLength": 2048},

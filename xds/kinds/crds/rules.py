@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from xds.kinds.authorization_policy import AuthorizationPolicySpec
+from xds.kinds.envoy_filter import EnvoyFilterSpec
 from xds.kinds.exclusive import ONE_OF
 from xds.kinds.http_route import HTTPRoute
 from xds.kinds.peer_authentication import PeerAuthenticationSpec
@@ -111,6 +112,7 @@ _RULES: Final[Mapping[type[msgspec.Struct], tuple[Rule, ...]]] = MappingProxyTyp
             Rule("!has(self.provider) || (has(self.action) && self.action == 'CUSTOM')", _PROVIDER_UNUSED),
         ),
         RequestAuthenticationSpec: (_TARGETS,),
+        EnvoyFilterSpec: (_aimed(("workloadSelector", "targetRefs")),),
         JWTRule: (Rule(f"{_counted(['has(self.jwksUri)', 'has(self.jwks_uri)', 'has(self.jwks)'])} <= 1", _KEYS),),
         WorkloadEntrySpec: (Rule("has(self.address) || has(self.network)", _ADDRESS),),
         ServiceEntrySpec: (

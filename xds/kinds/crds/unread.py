@@ -13,11 +13,9 @@ _ALL: Final = ("v1", "v1beta1", "v1alpha3")
 UNREAD: Final = (
     Kind(_EXTENSIONS, "TrafficExtension", ("v1alpha1",), "trafficextensions"),
     Kind(_EXTENSIONS, "WasmPlugin", ("v1alpha1",), "wasmplugins"),
-    Kind(_NETWORKING, "EnvoyFilter", ("v1alpha3",), "envoyfilters"),
     Kind(_NETWORKING, "Gateway", _ALL, "gateways", ("gw",)),
     Kind(_NETWORKING, "ProxyConfig", ("v1beta1",), "proxyconfigs"),
     Kind(_NETWORKING, "Sidecar", _ALL, "sidecars"),
-    Kind(_NETWORKING, "WorkloadGroup", _ALL, "workloadgroups", ("wg",)),
     Kind("telemetry.istio.io", "Telemetry", ("v1", "v1alpha1"), "telemetries", ("telemetry",)),
 )
 """Sorted by group and kind. One that has a struct meanwhile is taken from there."""

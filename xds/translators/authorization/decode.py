@@ -85,11 +85,12 @@ def _dry_run(policy: structs.AuthorizationPolicy, at: FieldRef, reading: Reading
 
 
 def _check_targets(spec: structs.AuthorizationPolicySpec, at: FieldRef, reading: Reading) -> None:
-    message = "are gateways and waypoints, which this version has not: the policy has no effect on sidecars"
-    if spec.target_ref is not None:
+    message = "is no Gateway: policies by name are for the routers of Gateways, and this one has no effect there"
+    if spec.target_ref is not None and spec.target_ref.kind != "Gateway":
         reading.warning(at / "targetRef", "authorization.targets", message)
-    if spec.target_refs:
-        reading.warning(at / "targetRefs", "authorization.targets", message)
+    for index, target in enumerate(spec.target_refs):
+        if target.kind != "Gateway":
+            reading.warning(at / "targetRefs" / index, "authorization.targets", message)
 
 
 def _check_custom(

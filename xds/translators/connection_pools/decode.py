@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from xds.kinds.mesh_config import MeshConfigSpec
+from xds.kinds.sidecar import IstioIngressListener, SidecarSpec
 from xds.kinds.traffic_policy import (
     ConnectionPoolSettings,
     HTTP2KeepAlive,
@@ -54,6 +55,18 @@ def mesh_connection_pools(spec: MeshConfigSpec, at: FieldRef, reading: Reading) 
         return None
     keepalive = _keepalive(spec.tcp_keepalive) if spec.tcp_keepalive is not None else None
     return ConnectionPools(limits, mesh_keepalive=keepalive, mesh_upgrade=upgrade)
+
+
+def inbound_pools(spec: SidecarSpec, at: FieldRef, reading: Reading) -> ConnectionPools | None:
+    """The policy towards the application: ``inboundConnectionPool`` of a Sidecar."""
+    limits = _limits(spec.inbound_connection_pool, at / "inboundConnectionPool", reading)
+    return ConnectionPools(limits) if limits is not None else None
+
+
+def ingress_pools(struct: IstioIngressListener, at: FieldRef, reading: Reading) -> ConnectionPools | None:
+    """The policy towards the application on one port: ``connectionPool`` of a Sidecar's ``ingress``."""
+    limits = _limits(struct.connection_pool, at / "connectionPool", reading)
+    return ConnectionPools(limits) if limits is not None else None
 
 
 def _limits(spec: ConnectionPoolSettings | None, at: FieldRef, reading: Reading) -> Limits | None:

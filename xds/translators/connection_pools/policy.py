@@ -106,6 +106,16 @@ class ConnectionPools:
             return None
         return ConnectionLifetime(limits.idle_timeout, limits.max_connection_duration)
 
+    def of_all_ports(self) -> ConnectionPools | None:
+        """The retry budget: settings of a port have no such field."""
+        return ConnectionPools(retry_budget=self.retry_budget) if self.retry_budget is not None else None
+
+    def at_server(self) -> ConnectionPools | None:
+        """The limits, between a server's proxy and its application; what is spoken there is what the caller spoke."""
+        if self.limits is None:
+            return None
+        return ConnectionPools(replace(self.limits, upgrade=Upgrade.DEFAULT, client_protocol=False))
+
     def spoken(self, declared: Protocol) -> Protocol:
         """What is spoken to a port declared as ``declared``.
 

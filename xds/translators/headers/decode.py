@@ -15,12 +15,13 @@ from xds.translators.headers.policy import NO_EDITS, Edits, HeaderOperations, Na
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL: Final = re.compile(r"[\x00\r\n]")
+_LONGEST: Final = 16_384  # core.v3.HeaderValue.value
 
 
 def route_headers(route: HTTPRoute, at: FieldRef, reading: Reading) -> HeaderOperations | None:
     """The edits in ``headers`` of a route; None when there are none. ``set: {Host: ...}`` is a rewrite's business.
 
-    Problems: headers.name, headers.value, headers.format, headers.host, headers.pseudo, headers.twice.
+    Problems: headers.name, headers.value, headers.format, headers.length, headers.host, headers.pseudo, headers.twice.
     Source: istio networking/v1 Headers; envoy's http_conn_man/headers.
     """
     return _operations(route.headers, at / "headers", reading)
@@ -65,6 +66,8 @@ def _values(values: Mapping[str, str], at: FieldRef, reading: Reading) -> Named:
             reading.error(here, "headers.twice", "is there twice: case does not tell header names apart")
         if _CONTROL.search(values[name]):
             reading.error(here, "headers.value", "must not have line breaks or zero bytes in its value")
+        elif len(values[name].encode()) > _LONGEST:
+            reading.error(here, "headers.length", f"must have a value of at most {_LONGEST} bytes")
         elif why := fault(values[name]):
             reading.error(here, "headers.format", f"has a value that Envoy cannot format: {why}")
         found[name.lower()] = values[name]

@@ -26,8 +26,8 @@ _KEYS: Final = ("httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParamet
 def load_balancing(struct: TrafficPolicy | PortTrafficPolicy, at: FieldRef, reading: Reading) -> LoadBalancing | None:
     """The policy in ``trafficPolicy.loadBalancer``; None when the block is absent.
 
-    Problems: load-balancer.not-read, consistent-hash.no-key, ring-hash.size, ring-hash.no-effect, maglev.table-size,
-    warmup.aggression, warmup.no-effect. That methods exclude each other is the struct's business.
+    Problems: load-balancer.backend-utilization, consistent-hash.no-key, ring-hash.size, ring-hash.no-effect,
+    maglev.table-size, warmup.aggression, warmup.no-effect. That methods exclude each other is the struct's business.
     Source: istio networking/v1 LoadBalancerSettings.
     """
     spec = struct.load_balancer
@@ -35,7 +35,8 @@ def load_balancing(struct: TrafficPolicy | PortTrafficPolicy, at: FieldRef, read
         return None
     at = at / "loadBalancer"
     if spec.backend_utilization is not None:
-        reading.warning(at / "backendUtilization", "load-balancer.not-read", "is not read, as in Istio")
+        message = "must be left out: neither Istio nor this version carries it out"
+        reading.error(at / "backendUtilization", "load-balancer.backend-utilization", message)
     if spec.consistent_hash is not None:
         return _hashing(spec.consistent_hash, at / "consistentHash", reading, _warmup(spec, at, reading))
     method = _SIMPLE[spec.simple or "UNSPECIFIED"]

@@ -37,6 +37,8 @@ class HashKey:
     query: str = ""
     source_ip: bool = False
 
+    hashes = True
+
     def merge(self, parent: HashKey) -> HashKey:
         """This key: it leaves nothing open."""
         del parent

@@ -32,3 +32,7 @@ class Mirrors:
     def resolved(self, cluster_of: Callable[[Destination], str]) -> Mirrors:
         """The policy with each destination's cluster name filled in."""
         return Mirrors(tuple(replace(each, cluster=cluster_of(each.destination)) for each in self.mirrors))
+
+    def only_to(self, allowed: Callable[[Destination], bool]) -> Mirrors:
+        """The policy without the destinations that are not allowed."""
+        return Mirrors(tuple(each for each in self.mirrors if allowed(each.destination)))

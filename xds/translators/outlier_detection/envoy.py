@@ -13,6 +13,8 @@ from xds.wire.codec import duration
 
 # Envoy's own 10 % ejects nothing of fewer than 10 hosts. Half lets one of two go, and never the only one.
 _MAX_EJECTION_PERCENT: Final = 50
+# Where fewer are left than this, all are used again: the least that Envoy takes, so that the last one is never out.
+_ALL_OUT: Final = 1
 
 
 def cluster(policy: OutlierDetection) -> Cluster:
@@ -21,7 +23,7 @@ def cluster(policy: OutlierDetection) -> Cluster:
     Ejection by success rate stays off, as in Istio: it surprises services that are called little.
     """
     message = Cluster()
-    message.common_lb_config.healthy_panic_threshold.value = policy.min_health_percent
+    message.common_lb_config.healthy_panic_threshold.value = max(policy.min_health_percent, _ALL_OUT)
     detection = message.outlier_detection
     detection.enforcing_success_rate.value = 0
     detection.max_ejection_percent.value = policy.max_ejection_percent or _MAX_EJECTION_PERCENT

@@ -19,6 +19,10 @@ class ProxyProtocol:
 
     version: Version
 
+    def of_all_ports(self) -> ProxyProtocol:
+        """All of it: settings of a port have no such field."""
+        return self
+
     def merge(self, parent: ProxyProtocol) -> ProxyProtocol:
         """This policy: it leaves nothing open."""
         del parent

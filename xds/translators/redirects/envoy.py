@@ -25,7 +25,10 @@ def route(redirect: Redirect) -> Route:
     )
     if redirect.scheme:
         action.scheme_redirect = redirect.scheme
-    if redirect.prefix:
+    if redirect.regex:
+        action.regex_rewrite.pattern.regex = redirect.regex
+        action.regex_rewrite.substitution = redirect.substitution
+    elif redirect.prefix:
         action.prefix_rewrite = redirect.prefix
     elif redirect.path:
         action.path_redirect = redirect.path

@@ -19,6 +19,7 @@ FEATURES: Final[tuple[Feature[Any], ...]] = (
         ),
         decode={HTTP_ROUTE: route_retries, MESH_CONFIG: mesh_retries},
         route_action=envoy.route_action,
+        early_headers=envoy.kept_count,
     ),
 )
 

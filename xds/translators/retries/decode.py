@@ -67,7 +67,7 @@ def decode_retry(spec: HTTPRetry, at: FieldRef, reading: Reading) -> RetryPolicy
         statuses=statuses,
         per_try_timeout=spec.per_try_timeout or _ZERO,
         backoff=spec.backoff or _ZERO,
-        avoid_previous_hosts=spec.retry_ignore_previous_hosts is not False,
+        avoid_previous_hosts=spec.retry_ignore_previous_hosts,
         other_localities=bool(spec.retry_remote_localities),
     )
 

@@ -17,6 +17,10 @@ class Tunnel:
         """All of it: the listener that passes connections on opens the tunnel."""
         return self
 
+    def of_all_ports(self) -> Tunnel:
+        """All of it: settings of a port have no such field."""
+        return self
+
     def merge(self, parent: Tunnel) -> Tunnel:
         """This policy: it leaves nothing open."""
         del parent

@@ -10,6 +10,8 @@ from xds.translators.feature import Reading
 from xds.translators.upstream_tls.policy import Mode, UpstreamTls
 from xds.view.names import OF_AUTHORITIES
 
+_LONGEST_SNI: Final = 255  # tls.v3.UpstreamTlsContext.sni
+
 _MODE: Final = {
     "DISABLE": Mode.DISABLE,
     "SIMPLE": Mode.SIMPLE,
@@ -21,7 +23,7 @@ _MODE: Final = {
 def upstream_tls(struct: TrafficPolicy | PortTrafficPolicy, at: FieldRef, reading: Reading) -> UpstreamTls | None:
     """The policy in ``trafficPolicy.tls``; None when the block is absent.
 
-    Problems: tls.certificate-missing, tls.field-excluded, tls.credential-name, tls.verify-none.
+    Problems: tls.certificate-missing, tls.field-excluded, tls.credential-name, tls.sni-length, tls.verify-none.
     Source: istio networking/v1 ClientTLSSettings.
     """
     spec = struct.tls
@@ -36,6 +38,8 @@ def upstream_tls(struct: TrafficPolicy | PortTrafficPolicy, at: FieldRef, readin
     if spec.credential_name.endswith(OF_AUTHORITIES):
         message = f"must not end in {OF_AUTHORITIES}, is {spec.credential_name!r}: name the Secret beside it"
         reading.error(at / "credentialName", "tls.credential-name", message)
+    if len(spec.sni.encode()) > _LONGEST_SNI:
+        reading.error(at / "sni", "tls.sni-length", f"must have at most {_LONGEST_SNI} bytes, as names have")
     if spec.insecure_skip_verify and (spec.ca_certificates or spec.subject_alt_names):
         message = "must not stand beside caCertificates or subjectAltNames, which it would ignore"
         reading.error(at / "insecureSkipVerify", "tls.verify-none", message)

@@ -51,13 +51,17 @@ def _spell_credential(tls: UpstreamTls, into: CommonTlsContext) -> None:
         into.tls_certificate_sds_secret_configs.append(secret(credential(tls.credential)))
     if tls.verify:
         expected = into.combined_validation_context
+        expected.default_validation_context.SetInParent()  # Envoy asks for it, empty or not
         _spell_names(tls, expected.default_validation_context)
         expected.validation_context_sds_secret_config.CopyFrom(secret(credential_authorities(tls.credential)))
 
 
 def _validation(tls: UpstreamTls) -> CertificateValidationContext:
     message = CertificateValidationContext()
-    message.trusted_ca.filename = tls.authorities or SYSTEM_AUTHORITIES
+    if tls.bundle:
+        message.trusted_ca.inline_bytes = tls.bundle
+    else:
+        message.trusted_ca.filename = tls.authorities or SYSTEM_AUTHORITIES
     if tls.revoked:
         message.crl.filename = tls.revoked
     _spell_names(tls, message)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final
 
 from xds.model.security import USUAL_TLS, TlsBounds
+
+_NOBODY: Final = "nobody.invalid"
 
 
 class Mode(Enum):
@@ -23,6 +26,7 @@ class UpstreamTls:
 
     ``names``: the server must prove one of them; with none, the name that was sent. ``sni`` empty: the request's host.
     ``credential``: a Secret in the rule's namespace that holds certificate, key and authorities instead of files.
+    ``bundle``: authorities (PEM) instead of the file.
     """
 
     mode: Mode
@@ -34,6 +38,7 @@ class UpstreamTls:
     private_key: str = ""
     verify: bool = True
     credential: str = ""
+    bundle: bytes = b""
     bounds: TlsBounds = USUAL_TLS
 
     @property
@@ -44,6 +49,12 @@ class UpstreamTls:
     def towards(self, names: tuple[str, ...], bounds: TlsBounds) -> UpstreamTls:
         """This policy towards a service of which ``names`` are known, within what the mesh lets TLS be."""
         return replace(self, names=self.names or (names if self.verify else ()), bounds=bounds)
+
+    def believing(self, authorities: bytes | None) -> UpstreamTls:
+        """This policy with those authorities (PEM); empty: the system's; None: no server can prove to be right."""
+        if authorities is None:
+            return replace(self, names=(_NOBODY,))
+        return replace(self, bundle=authorities)
 
     def merge(self, parent: UpstreamTls) -> UpstreamTls:
         """This policy: a narrower tls block replaces the wider one whole, as in Istio."""

@@ -12,7 +12,7 @@ from xds.decoders.build import DECODERS
 from xds.decoders.shape.api_objects import ApiDecoder, Read, api_kinds
 from xds.model.refs import ObjectRef
 
-KINDS = {kind.name: kind for kind in api_kinds()}
+KINDS = {kind.name: kind for kind in api_kinds() if not kind.authorities}
 
 
 def read(kind: str, plain: dict[str, Any], **metadata: Any) -> Read:
@@ -23,7 +23,7 @@ def read(kind: str, plain: dict[str, Any], **metadata: Any) -> Read:
 
 
 def test_every_kind_with_a_decoder_is_read_and_the_config_map() -> None:
-    expected = {name for _, name in DECODERS} - {"KeySet", "MeshConfig"} | {"ConfigMap"}
+    expected = {name for _, name in DECODERS} - {"Demand", "KeySet", "MeshConfig"} | {"ConfigMap"}
     assert set(KINDS) == expected
     assert str(KINDS["VirtualService"]) == "virtualservices.networking.istio.io"
 
@@ -102,3 +102,17 @@ def test_the_mesh_config_is_one_object_wherever_its_config_map_is() -> None:
 def test_what_has_no_name_is_no_object() -> None:
     with pytest.raises(msgspec.DecodeError):
         ApiDecoder(KINDS["Service"], "k").read(b'{"spec": {}}', "v1")
+
+
+def authorities(data: dict[str, str]) -> Read:
+    (kind,) = (kind for kind in api_kinds() if kind.authorities)
+    head = {"name": "a", "namespace": "shop", "resourceVersion": "7"}
+    return ApiDecoder(kind, "k").read(json.dumps({"metadata": head, "data": data}).encode(), "v1")
+
+
+def test_of_other_config_maps_only_authorities_are_kept() -> None:
+    got = authorities({"ca.crt": "roots", "mesh": "trustDomain: b", "secret": "x"})
+    assert got.found is not None
+    assert got.found.ref == ObjectRef("", "ConfigMap", "shop", "a")
+    assert got.found.struct.data == {"ca.crt": "roots"}  # type: ignore[attr-defined]
+    assert authorities({"mesh": "trustDomain: b"}).found is None

@@ -49,18 +49,6 @@ def test_namespaces() -> None:
     assert good(namespace).ref == ObjectRef("", "Namespace", "", "shop")
 
 
-def test_a_workload_entry_is_checked_and_has_no_effect() -> None:
-    plain = {
-        "apiVersion": NETWORKING,
-        "kind": "WorkloadEntry",
-        "metadata": {"name": "vm"},
-        "spec": {"address": "1.1.1.1"},
-    }
-    (told,) = bad(plain)
-    assert (told.code, told.severity.value) == ("object.kind-unknown", "warning")
-    assert {each.severity.value for each in bad(plain | {"spec": {"adress": "1.1.1.1"}})} == {"error"}
-
-
 def test_nulls_mean_absent() -> None:
     plain = virtual_service(hosts=["a", None], http=[{"match": None, "timeout": None, "headers": {"request": None}}])
     plain["metadata"]["labels"] = None

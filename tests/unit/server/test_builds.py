@@ -1,0 +1,49 @@
+"""Whom one proxy's NACK concerns: one is no proof; two owners are, unless a third has taken it."""
+
+from __future__ import annotations
+
+from xds.server.builds import Builds, OfBuild
+from xds.server.rejections import Rejection, Rejections
+from xds.wire.resource import Resource
+from xds.wire.type_urls import CLUSTER
+
+BAD = Resource(CLUSTER, "c", b"bad")
+REJECTION = Rejection(BAD, "why", "node")
+
+
+def test_one_owner_condemns_for_nobody_else() -> None:
+    builds = Builds(10, lambda build, resource: False)
+    for _ in range(3):
+        builds.refused("1.40.0", "shop/web", REJECTION)
+    assert builds.of("1.40.0").of(BAD) is None
+
+
+def test_two_owners_condemn_for_their_build() -> None:
+    builds = Builds(10, lambda build, resource: False)
+    builds.refused("1.40.0", "shop/web", REJECTION)
+    builds.refused("1.39.0", "shop/old", REJECTION)
+    assert not list(builds)
+    builds.refused("1.40.0", "shop/db", REJECTION)
+    assert list(builds) == [("1.40.0", REJECTION)]
+    assert builds.of("1.39.0").of(BAD) is None
+
+
+def test_what_one_of_the_build_has_taken_is_not_condemned() -> None:
+    builds = Builds(10, lambda build, resource: build == "1.40.0")
+    builds.refused("1.40.0", "shop/web", REJECTION)
+    builds.refused("1.40.0", "shop/db", REJECTION)
+    assert not list(builds)
+
+
+def test_a_stream_minds_its_group_and_its_build() -> None:
+    group, build, heard = Rejections(10), Rejections(10), list[Rejection]()
+    found = OfBuild(10, group, build, heard.append)
+    assert found.of(BAD) is None
+    found.add(REJECTION)
+    assert group.of(BAD) is REJECTION
+    assert heard == [REJECTION]
+    other = OfBuild(10, Rejections(10), build, heard.append)
+    assert not other.any_of(CLUSTER)
+    build.add(REJECTION)
+    assert other.any_of(CLUSTER)
+    assert other.of(BAD) is REJECTION

@@ -1,0 +1,114 @@
+"""Applies what is made for Gateways; with a Gateway all of that goes, by its owner references."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+import structlog
+from kubernetes.client.exceptions import ApiException
+
+from xds.controllers.gateway_api.gateway_objects import Json
+from xds.controllers.rest import Rest, is_of_server
+from xds.controllers.rounds import Rounds, reason
+from xds.events import Event
+from xds.model.api_path import collection, item
+from xds.model.refs import ObjectRef
+from xds.model.well_known import PRODUCT
+
+log = structlog.get_logger()
+
+_EVERY: Final = timedelta(seconds=5)
+_PACE_S: Final = 0.02
+_AGAIN_S: Final = 5.0
+_LATER_S: Final = 30.0
+_PLURALS: Final = {"ServiceAccount": "serviceaccounts", "Deployment": "deployments", "Service": "services"}
+
+Wanted = Mapping[ObjectRef, tuple[Json, ...]]
+
+
+class _Tried(NamedTuple):
+    """What was applied last, or failed to be, and when it may be again."""
+
+    text: str
+    not_before: float
+
+
+class GatewayProxies:
+    """Keeps in the cluster what is ``wanted`` for each Gateway; ``there`` is whether an object is known to be.
+
+    What somebody else has set in an object stays, and is told; ``failures`` says of Gateways why theirs is not there.
+    """
+
+    def __init__(self, api_client: Any, wanted: Callable[[], Wanted], there: Callable[[ObjectRef], bool]) -> None:
+        self._rest = Rest(api_client)
+        self._wanted = wanted
+        self._there = there
+        self._rounds = Rounds(self._look, _EVERY, Event.GATEWAY_NOT_DEPLOYED)
+        self._applied: dict[ObjectRef, str] = {}
+        self._tried: dict[ObjectRef, _Tried] = {}
+        self.failures: dict[ObjectRef, str] = {}
+
+    def changed(self) -> None:
+        """Something else may be wanted, or be gone."""
+        self._rounds.changed()
+
+    async def run(self) -> None:
+        """Keep them there, for ever; begins anew each time."""
+        self._applied, self._tried = {}, {}
+        await self._rounds.run()
+
+    async def _look(self) -> None:
+        wanted = self._wanted()
+        for known in (self._applied, self._tried, self.failures):
+            for gone in known.keys() - wanted.keys():
+                del known[gone]
+        for ref, objects in wanted.items():
+            text = json.dumps(objects, sort_keys=True)
+            if self._is_due(ref, objects, text):
+                await self._bring(ref, objects, text)
+                await asyncio.sleep(_PACE_S)
+
+    def _is_due(self, ref: ObjectRef, objects: tuple[Json, ...], text: str) -> bool:
+        """Whether they are to be applied now: what is new at once, what was tried already only after a while."""
+        tried = self._tried.get(ref)
+        if tried is None or tried.text != text:
+            return True
+        if time.monotonic() < tried.not_before:
+            return False
+        return self._applied.get(ref) != text or not all(self._there(_name(each)) for each in objects)
+
+    async def _bring(self, ref: ObjectRef, objects: tuple[Json, ...], text: str) -> None:
+        """Apply what one Gateway is to have. Errors: those of the API server that concern more than this one."""
+        self._tried[ref] = _Tried(text, time.monotonic() + _AGAIN_S)  # by then we have heard of them
+        try:
+            await asyncio.to_thread(self._apply, objects)
+        except ApiException as error:
+            if is_of_server(error):
+                raise
+            why = reason(error)
+            self._tried[ref] = _Tried(text, time.monotonic() + _LATER_S)
+            if self.failures.get(ref) != why:
+                log.warning(Event.GATEWAY_NOT_DEPLOYED, gateway=str(ref), reason=why)
+            self.failures[ref] = why
+            return
+        self.failures.pop(ref, None)
+        if self._applied.get(ref) != text:
+            log.info(Event.GATEWAY_DEPLOYED, gateway=str(ref), objects=len(objects))
+        self._applied[ref] = text
+
+    def _apply(self, objects: tuple[Json, ...]) -> None:
+        for each in objects:
+            name = _name(each)
+            version = each["apiVersion"].rpartition("/")[2]
+            every = collection(name.group, version, _PLURALS[name.kind], name.namespace)
+            self._rest.apply(item(every, name.name), each, PRODUCT)
+
+
+def _name(of: Json) -> ObjectRef:
+    group = of["apiVersion"].rpartition("/")[0]
+    return ObjectRef(group, of["kind"], of["metadata"]["namespace"], of["metadata"]["name"])

@@ -1,0 +1,1 @@
+"""Decoders of the Gateway API's kinds: to xds.model.gateway_api."""

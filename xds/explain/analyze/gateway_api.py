@@ -1,0 +1,95 @@
+"""Gateways, routes and policies of the Gateway API: what their status says, as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from xds.model.conditions import Condition
+from xds.model.gateway_api import MESH_CONTROLLER, ApiGateway, ApiRoute
+from xds.model.problem import Problem, Severity
+from xds.model.refs import FieldRef, ObjectRef
+from xds.model.route import VirtualService
+from xds.model.snapshot import Table
+from xds.view.attach import exported_to_all, route_owner
+from xds.view.gateway_api.backend_tls import policy_status
+from xds.view.gateway_api.listeners import controller
+from xds.view.gateway_api.mesh_routes import HTTP_KINDS
+from xds.view.gateway_api.status import gateway_status, route_status
+from xds.view.graph import Read
+from xds.view.scope import mesh
+
+
+def check_gateway(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
+    """What is wrong with a Gateway of ours and with its listeners."""
+    status = read.get(gateway_status, ref)
+    if status is None:
+        return tuple(_nobodys(read, ref))
+    every = [*status.conditions, *(each for listener in status.listeners for each in listener.conditions)]
+    return tuple(dict.fromkeys(_problems(ref, every)))
+
+
+def check_route(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
+    """What is wrong with a route, over all of its parents."""
+    every = [each for parent in read.get(route_status, ref) for each in parent.conditions]
+    return tuple(dict.fromkeys((*_problems(ref, every), *_unknown_parents(read, ref), *_beside(read, ref))))
+
+
+def check_policy(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
+    """What is wrong with a BackendTLSPolicy."""
+    ancestors = [parent for parent in read.get(policy_status, ref) if parent.controller == MESH_CONTROLLER]
+    return tuple(dict.fromkeys(_problems(ref, [each for parent in ancestors for each in parent.conditions])))
+
+
+def _nobodys(read: Read, ref: ObjectRef) -> Iterator[Problem]:
+    gateway: ApiGateway | None = read.first(Table.API_GATEWAY, ref)
+    if gateway is not None and not read.get(controller, gateway.class_name):
+        at = FieldRef(ref, ("spec", "gatewayClassName"))
+        message = f"there is no GatewayClass {gateway.class_name!r}: nobody serves this Gateway"
+        yield Problem(at, "gateway-api.class-unknown", message, Severity.WARNING)
+
+
+def _unknown_parents(read: Read, ref: ObjectRef) -> Iterator[Problem]:
+    route: ApiRoute | None = read.first(Table.API_ROUTE, ref)
+    for index, parent in enumerate(route.parents if route is not None else ()):
+        target = parent.target(ref.namespace)
+        if parent.is_gateway and not read.rows(Table.API_GATEWAY, target):
+            at = FieldRef(ref, ("spec", "parentRefs", index))
+            yield Problem(at, "gateway-api.parent-unknown", f"there is no {target}", Severity.WARNING)
+
+
+def _beside(read: Read, ref: ObjectRef) -> Iterator[Problem]:
+    route: ApiRoute | None = read.first(Table.API_ROUTE, ref)
+    for index, parent in enumerate(route.parents if route is not None and ref.kind in HTTP_KINDS else ()):
+        if not parent.is_service:
+            continue
+        service = parent.target(ref.namespace)
+        host = f"{service.name}.{service.namespace}.svc.{read.get(mesh).domain}"
+        owner = read.get(route_owner, host, service.namespace)
+        routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, owner) if owner is not None else None
+        if routed is None or not routed.http:
+            continue
+        at = FieldRef(ref, ("spec", "parentRefs", index))
+        if exported_to_all(read, routed):
+            message = f"takes the place of {owner}, whose http routes no longer hold for {service}"
+        else:
+            message = f"does not hold for callers to whom {owner} is exported, as that is for few only"
+        yield Problem(at, "gateway-api.beside-virtual-service", message, Severity.WARNING)
+
+
+def _problems(ref: ObjectRef, conditions: Iterable[Condition]) -> Iterator[Problem]:
+    for each in conditions:
+        at = FieldRef(ref, _path(each.at))
+        message = f"{each.message} ({each.reason})"
+        if each.type == "Accepted" and not each.holds and each.at:
+            yield Problem(at, "gateway-api.not-accepted", message)
+        elif each.type == "ResolvedRefs" and not each.holds and each.at:
+            yield Problem(at, "gateway-api.unresolved", message)
+        elif each.type == "PartiallyInvalid":
+            yield Problem(at, "gateway-api.partly", f"is not all carried out: {each.message}", Severity.WARNING)
+        elif each.type == "OverlappingTLSConfig":
+            yield Problem(at, "gateway-api.overlapping", each.message, Severity.INFO)
+
+
+def _path(dotted: str) -> tuple[str | int, ...]:
+    steps = dotted.split(".") if dotted else ["spec"]
+    return tuple(int(step) if step.isdecimal() else step for step in steps)

@@ -1,0 +1,104 @@
+"""Gateways: servers that another gateway's have displaced, routers that nobody is, Secrets that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from xds.model.gateway import Gateway, GatewaySelector, Server
+from xds.model.labels import Labels
+from xds.model.problem import Problem, Severity
+from xds.model.refs import FieldRef, ObjectRef
+from xds.model.snapshot import Table
+from xds.model.workload import Workload
+from xds.view.gateway.edge_ports import Lost, merged
+from xds.view.gateway.routers import age
+from xds.view.graph import Read
+
+
+def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
+    """What is wrong with one of Istio's Gateways among the others."""
+    gateway: Gateway | None = read.first(Table.GATEWAY, ref)
+    rows: tuple[GatewaySelector, ...] = read.rows(Table.GATEWAY_SELECTOR, "")
+    own = next((each for each in rows if each.of == ref), None)
+    if gateway is None or own is None:
+        return ()
+    spec = FieldRef(ref, ("spec",))
+    routers = read.get(routers_of, own.selector, own.namespace)
+    return (
+        *_nobody(read, own, routers, spec),
+        *_displaced(read, gateway, rows, own),
+        *_secrets(read, gateway, routers),
+    )
+
+
+def routers_of(read: Read, selector: Labels, namespace: str) -> tuple[Workload, ...]:
+    """The workloads that a gateway is for, as far as it names labels."""
+    if not selector:
+        return ()
+    found = []
+    for key in read.keys(Table.WORKLOAD):
+        pod: Workload | None = read.first(Table.WORKLOAD, key)
+        if pod is not None and selector <= pod.labels and namespace in ("", pod.namespace):
+            found.append(pod)
+    return tuple(found)
+
+
+def _nobody(read: Read, own: GatewaySelector, routers: tuple[Workload, ...], spec: FieldRef) -> Iterator[Problem]:
+    if own.selector and not routers and read.keys(Table.WORKLOAD):
+        wanted = ", ".join(f"{key}={value}" for key, value in sorted(own.selector))
+        yield Problem(
+            spec / "selector",
+            "gateway.nobody-selected",
+            f"no workload has {wanted}; the gateway has no effect",
+            Severity.WARNING,
+        )
+
+
+def _displaced(
+    read: Read, gateway: Gateway, rows: tuple[GatewaySelector, ...], own: GatewaySelector
+) -> Iterator[Problem]:
+    rivals = sorted((each for each in rows if _meet(read, each, own)), key=age)
+    lost = merged(read, tuple(each.of for each in rivals), ()).lost
+    for each in lost:
+        if each.placed.gateway == gateway.ref:
+            yield _said(gateway, each)
+
+
+def _meet(read: Read, one: GatewaySelector, other: GatewaySelector) -> bool:
+    """Whether some router may be both."""
+    if one.namespace and other.namespace and one.namespace != other.namespace:
+        return False
+    if one.selector <= other.selector or other.selector <= one.selector:
+        return True
+    pods = read.get(routers_of, one.selector, one.namespace)
+    return any(other.selector <= pod.labels and other.namespace in ("", pod.namespace) for pod in pods)
+
+
+def _said(gateway: Gateway, lost: Lost) -> Problem:
+    index = _index(gateway, lost.placed.server)
+    at = FieldRef(gateway.ref, ("spec", "servers", index))
+    server = lost.placed.server
+    if lost.kind is not None:
+        message = f"port {server.port} is for {lost.kind.value} in {lost.winner}, which is older and wins"
+        return Problem(at / "port", "gateway.port-conflict", message)
+    hosts = ", ".join(lost.hosts)
+    message = f"{hosts} on port {server.port} is served by {lost.winner} already, which is older and wins"
+    return Problem(at / "hosts", "gateway.host-twice", message)
+
+
+def _index(gateway: Gateway, server: Server) -> int:
+    return next((index for index, each in enumerate(gateway.servers) if each.section == server.section), 0)
+
+
+def _secrets(read: Read, gateway: Gateway, routers: tuple[Workload, ...]) -> Iterator[Problem]:
+    homes = sorted({pod.namespace for pod in routers})
+    for index, server in enumerate(gateway.servers):
+        for name in server.tls.certificates if server.tls is not None else ():
+            for home in homes:
+                if read.first(Table.CREDENTIAL, (name.namespace or home, name.name)) is None:
+                    at = FieldRef(gateway.ref, ("spec", "servers", index, "tls", "credentialName"))
+                    message = (
+                        f"there is no Secret {name.name!r} with a certificate in {home!r}, the router's namespace; "
+                        "connections for these hosts are closed"
+                    )
+                    yield Problem(at, "gateway.secret-unknown", message)

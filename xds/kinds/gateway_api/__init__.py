@@ -1,0 +1,1 @@
+"""The kinds of the Gateway API (group gateway.networking.k8s.io), standard channel."""

@@ -1,0 +1,53 @@
+"""What sources have told and is not worked in yet; endpoints first, as they do not wait for others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from xds.model.refs import ObjectRef
+
+_ENDPOINTS: Final = "EndpointSlice"
+_DEMAND: Final = "Demand"  # a request waits for it
+_PODS: Final = "Pod"
+
+
+class Pending:
+    """The names of objects that are others than what was last made of them."""
+
+    def __init__(self) -> None:
+        self._refs: dict[ObjectRef, None] = {}
+        self.wake = asyncio.Event()
+        """Set when there may be something to do."""
+
+    def __bool__(self) -> bool:
+        return bool(self._refs)
+
+    def add(self, refs: Iterable[ObjectRef]) -> None:
+        """Have these worked in."""
+        self._refs.update(dict.fromkeys(refs))
+        self.wake.set()
+
+    def take(self) -> list[ObjectRef]:
+        """All of them, no longer pending."""
+        found, self._refs = list(self._refs), {}
+        return found
+
+    def take_urgent(self) -> list[ObjectRef]:
+        """Those of endpoints, if there are any, with the pods whose labels put them into subsets."""
+        urgent = [ref for ref in self._refs if ref.kind in (_ENDPOINTS, _DEMAND)]
+        if urgent:
+            urgent += [ref for ref in self._refs if ref.kind == _PODS]
+        for ref in urgent:
+            del self._refs[ref]
+        return urgent
+
+    async def more(self, limit_s: float) -> None:
+        """Return when something has happened, or so many seconds have passed."""
+        try:
+            async with asyncio.timeout(limit_s):
+                await self.wake.wait()
+                self.wake.clear()
+        except TimeoutError:
+            return

@@ -1,0 +1,1 @@
+"""What Envoy does with a change of its configuration, told before it is sent: what drains, what stays as it is."""

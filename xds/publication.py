@@ -1,0 +1,157 @@
+"""What the pipeline makes is published when it is judged: complete generations, of which nothing is refused.
+
+Endpoints do not wait: load assignments are judged by rules alone, and go out before all else of their generation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from xds.admin.exposition import Metric, Sample
+from xds.culprits import Culprits, by_fleet
+from xds.decoders.build import Builder, Change
+from xds.drained import Drained
+from xds.instead import hosts_of
+from xds.model.problem import Problem
+from xds.model.proxy import Proxy
+from xds.pipeline import Pipeline
+from xds.prover.beside import Work
+from xds.prover.candidate import Verdict
+from xds.proving import Proving
+from xds.quarantine import Refusal
+from xds.served import Served
+from xds.slices import Slices, in_slices
+from xds.wire.resource import Resource, ResourceSet
+
+_AGAIN_S = 5.0
+
+
+class Publication:
+    """Serves connected proxies what ``pipeline`` makes. ``done`` is told when something was published."""
+
+    def __init__(self, pipeline: Pipeline, served: Served, proving: Proving, done: Callable[[], None]) -> None:
+        self._pipeline = pipeline
+        self._served = served
+        self._proving = proving
+        self._done = done
+        self._changing = asyncio.Lock()
+        self._judging = asyncio.Lock()
+        self._dirty: dict[Proxy, None] = {}
+        self._advanced = False
+        self.drained = Drained()
+
+    def blame(self, builder: Builder) -> Callable[[], Awaitable[tuple[Problem, ...]]]:
+        """What finds whose objects are behind what is refused, among those of ``builder``."""
+        culprits = Culprits(self._pipeline.quarantine, builder, self._proving.verdicts)
+
+        async def problems() -> tuple[Problem, ...]:
+            return (*await culprits.problems(), *(by_fleet(self._served.refused_by_builds(), self._pipeline.makes)))
+
+        return problems
+
+    def metrics(self) -> Iterable[Metric]:
+        """What was judged, what is refused and what is served unproven."""
+        quarantine, prover = self._pipeline.quarantine, self._proving.prover
+        yield _gauge("plait_resources_quarantined", "Resources that are sent to nobody.", len(quarantine.refusals))
+        yield _gauge("plait_resources_unproven", "Resources served without proof.", len(self._proving.owed))
+        if prover is not None:
+            yield _gauge("plait_prover_up", "Whether the prover can be asked.", int(not prover.away))
+            counts = prover.counts
+            found = {"proven": counts.proven, "refused": counts.refused, "unproven": counts.unproven}
+            samples = tuple(Sample(count, (("outcome", outcome),)) for outcome, count in found.items())
+            yield Metric("plait_prover_verdicts_total", "counter", "Contents that were judged.", samples)
+
+    async def work(self) -> Work:
+        """What has to run for the judging."""
+        return {**await self._proving.open(), "prover's debts": self._prove_owed()}
+
+    async def advance(self, change: Change) -> bool:
+        """Go on to a change's snapshot; whether all of it is published: else ``settled`` does that."""
+        async with self._changing:
+            changed = await in_slices(self._pipeline.advance(change))
+            self._dirty.update(dict.fromkeys(changed))
+            self._advanced = True
+            if not self._pipeline.quarantine.candidates and not self._judging.locked():
+                await in_slices(self._publish())
+                return True
+            await in_slices(self._served.publish_endpoints(changed))
+            return False
+
+    async def connect(self, proxy: Proxy) -> None:
+        """Serve a proxy. Errors: ca.errors.CaError."""
+        async with self._changing:
+            self._served.prepare(proxy)
+            await in_slices(self._pipeline.connect(proxy))
+            self._dirty[proxy] = None
+        await self.settled()
+
+    async def disconnect(self, gone: Callable[[], Iterable[Proxy]]) -> tuple[Proxy, ...]:
+        """Forget proxies: those that ``gone`` answers when nothing else is being changed."""
+        async with self._changing:
+            leaving = tuple(gone())
+            self._pipeline.disconnect(*leaving)
+            for proxy in leaving:
+                self._dirty.pop(proxy, None)
+                self._served.forget(proxy)
+        return leaving
+
+    async def settled(self) -> None:
+        """Return when all that is made is judged and published. Errors: ca.errors.CaError, of a proxy's own."""
+        async with self._judging:
+            while candidates := self._pipeline.quarantine.candidates:
+                await self._settle(await self._proving.verdicts(candidates))
+            async with self._changing:
+                await in_slices(self._publish())
+            await asyncio.to_thread(self._proving.kept.keep, dict(self._pipeline.quarantine.sent))
+
+    async def _prove_owed(self) -> None:
+        """Have what was sent unproven judged when there is somebody again, for ever."""
+        while True:
+            await asyncio.sleep(_AGAIN_S)
+            prover, owed = self._proving.prover, self._proving.owed
+            if prover is None or prover.away or not owed:
+                continue
+            async with self._judging:
+                await self._settle(await self._proving.verdicts(tuple(owed.values())))
+            await self.settled()
+
+    async def _settle(self, verdicts: Mapping[Resource, Verdict]) -> None:
+        good = [each for each, verdict in verdicts.items() if not verdict.refused]
+        refused = [await self._refusal(each, verdict) for each, verdict in verdicts.items() if verdict.refused]
+        async with self._changing:
+            changed = await in_slices(self._pipeline.settle(good, refused))
+            self._dirty.update(dict.fromkeys(changed))
+
+    async def _refusal(self, resource: Resource, verdict: Verdict) -> Refusal:
+        """The refusal of a resource, with what is bad in it: virtual hosts of a route table, patches."""
+        hosts = hosts_of(resource)
+        judged = await self._proving.verdicts(hosts.values()) if hosts else {}
+        bad = {each.name: said.reason for each, said in judged.items() if said.refused}
+        reason = "; ".join(f"{name}: {said}" for name, said in sorted(bad.items())) or verdict.reason
+        alone = self._pipeline.patched_alone(resource)
+        tried = await self._proving.verdicts(alone) if alone else {}
+        numbers = [number for number, each in enumerate(alone) if tried[each].refused]
+        return self._pipeline.refusal(resource, reason, frozenset(bad), numbers)
+
+    def _publish(self) -> Slices[None]:
+        """Serve those whose resources are others what they are now. In the loop's slices nothing else changes them."""
+        while self._dirty:
+            proxy = next(iter(self._dirty))
+            del self._dirty[proxy]
+            resources: ResourceSet | None = yield from self._pipeline.set_of(proxy)
+            if resources is not None:
+                before = self._served.of(proxy)
+                if before is not None:
+                    self.drained.note(before, resources)
+                self._served.publish(proxy, resources)
+            yield
+        self.drained.tell()
+        quarantine = self._pipeline.quarantine
+        if self._advanced or quarantine.changed:
+            self._advanced = quarantine.changed = False
+            self._done()
+
+
+def _gauge(name: str, about: str, value: int) -> Metric:
+    return Metric(name, "gauge", about, (Sample(value),))

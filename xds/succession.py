@@ -1,0 +1,72 @@
+"""One generation after the other, made of what sources have told; endpoints wait for nothing and nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+
+from xds.decoders.build import Builder
+from xds.model.refs import ObjectRef
+from xds.model.snapshot import Table
+from xds.pending import Pending
+from xds.publication import Publication
+from xds.slices import in_slices
+from xds.sources.issuer_keys import IssuerKeys
+from xds.sources.store import ObjectStore
+from xds.view.wanted_keys import wanted_keys
+
+
+class Succession:
+    """Makes generations of the objects of ``store`` that are ``pending``, and has them published."""
+
+    def __init__(
+        self, store: ObjectStore, builder: Builder, publication: Publication, pending: Pending, keys: IssuerKeys
+    ) -> None:
+        self._store = store
+        self._builder = builder
+        self._publication = publication
+        self._pending = pending
+        self._keys = keys
+
+    async def endpoints_first(self, debounce: timedelta) -> None:
+        """Publish endpoints as they come, for so long as other changes are gathered."""
+        until = asyncio.get_running_loop().time() + debounce.total_seconds()
+        while True:
+            if urgent := self._pending.take_urgent():
+                await self.advance(urgent)
+            left = until - asyncio.get_running_loop().time()
+            if not self._pending or left <= 0:
+                return
+            await self._pending.more(left)
+
+    async def advance(self, refs: Iterable[ObjectRef]) -> None:
+        """Work in these objects; returns when what they make is judged and published."""
+        if not await self._generation(refs):
+            await self._judged()
+
+    async def _judged(self) -> None:
+        """Return when all that is made is published; meanwhile endpoints are, as they come."""
+        settling = asyncio.create_task(self._publication.settled(), name="judging")
+        settling.add_done_callback(lambda _: self._pending.wake.set())
+        try:
+            while not settling.done():
+                await self._pending.wake.wait()
+                self._pending.wake.clear()
+                if urgent := self._pending.take_urgent():
+                    await self._generation(urgent)
+        finally:
+            settling.cancel()
+        self._pending.wake.set()
+        await settling
+
+    async def _generation(self, refs: Iterable[ObjectRef]) -> bool:
+        """Whether what the objects make is published; of what is to be judged first, only its endpoints are."""
+        known = [(ref, self._store.get(ref)) for ref in refs]
+        upserts = [(ref, each.struct) for ref, each in known if each is not None]
+        deletes = [ref for ref, each in known if each is None]
+        self._publication.drained.changed(ref for ref, _ in known)
+        change = await in_slices(self._builder.apply(upserts, deletes))
+        if any(each.table is Table.POLICY for each in change.inputs):
+            self._keys.want(wanted_keys(change.snapshot))
+        return await self._publication.advance(change)

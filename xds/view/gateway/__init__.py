@@ -1,0 +1,1 @@
+"""Gateways: what a router is sent, whichever kind says so."""

@@ -1,0 +1,28 @@
+"""The services that a router's policies call."""
+
+from __future__ import annotations
+
+from xds.model.labels import Labels
+from xds.model.policy import Authorizing, Routed
+from xds.model.route import Destination
+from xds.model.service import ServiceKey
+from xds.view.filters import attached
+from xds.view.gateway.tables import known_services
+from xds.view.graph import Read
+from xds.view.scope import Scope, mesh
+
+
+def asked_services(read: Read, namespace: str, labels: Labels, scope: Scope) -> tuple[ServiceKey, ...]:
+    """The services that a router's policies call: external authorizers."""
+    policies = read.get(attached, namespace, labels)
+    settings = read.get(mesh)
+    provided = policies.adding(*(policy.provided(settings.authorizer) for policy in policies.that(Authorizing)))
+    hosts: list[str] = []
+
+    def note(destination: Destination) -> str:
+        hosts.append(destination.host)
+        return ""
+
+    for policy in provided.that(Routed):
+        policy.resolved(note)
+    return known_services(read, hosts, scope)

@@ -1,0 +1,103 @@
+"""The Secrets of a router's servers: which it may have, and what of them is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from xds.model.credential import Credential
+from xds.model.gateway import CredentialName, EdgeTls, EdgeTlsMode
+from xds.model.snapshot import Table
+from xds.view import names
+from xds.view.gateway.edge_ports import EdgePort
+from xds.view.gateway.routers import Router
+from xds.view.graph import Call, Read, call
+from xds.view.secrets import secret
+from xds.view.specs.listeners import EdgeSocket
+from xds.view.specs.resources import SecretSpec
+
+_PROVING: Final = (EdgeTlsMode.MUTUAL, EdgeTlsMode.OPTIONAL_MUTUAL)
+
+
+class Held(NamedTuple):
+    """Whether a server's certificates are there, and what proves its clients."""
+
+    certificate: bool
+    authorities: bool
+
+
+def held(read: Read, tls: EdgeTls, router: Router) -> Held:
+    """What a router has of what a server needs; stays equal while certificates are only renewed."""
+    if not tls.certificates:
+        return Held(bool(tls.pairs), bool(tls.authorities_file) or _proves(read, _authorities(tls), router))
+    shown = all(read.get(_has, each, router.scope.namespace).certificate for each in tls.certificates)
+    return Held(shown and router.has_secrets, _proves(read, _authorities(tls), router))
+
+
+def _proves(read: Read, authorities: CredentialName | None, router: Router) -> bool:
+    if authorities is None or not router.has_secrets:
+        return False
+    return read.get(_has, authorities, router.scope.namespace).authorities
+
+
+def _has(read: Read, name: CredentialName, home: str) -> Held:
+    found = {each.name: each for each in edge_secret(read, name, home)}
+    return Held(certificate_name(name) in found, authorities_name(name) in found)
+
+
+def _authorities(tls: EdgeTls) -> CredentialName | None:
+    return tls.authorities or (tls.certificates[0] if tls.certificates else None)
+
+
+def socket(tls: EdgeTls, has: Held, *, http: bool) -> EdgeSocket | None:
+    """The TLS of a server; None where it could not be spoken, or nobody could prove himself."""
+    if not has.certificate:
+        return None
+    shown = tuple(map(certificate_name, tls.certificates))
+    if tls.mode not in _PROVING or not tls.verify:
+        return EdgeSocket(tls, shown, http=http)
+    if not has.authorities and not (tls.spki or tls.hashes):
+        return None
+    believed = _authorities(tls)
+    by_name = has.authorities and not tls.authorities_file and believed is not None
+    return EdgeSocket(tls, shown, authorities_name(believed) if by_name and believed else "", http=http)
+
+
+def certificate_name(name: CredentialName) -> str:
+    """``kubernetes://web-tls``; of another namespace, ``kubernetes-gateway://shop/web-tls``."""
+    return names.credential(name.name) if not name.namespace else f"kubernetes-gateway://{name.namespace}/{name.name}"
+
+
+def authorities_name(name: CredentialName) -> str:
+    """The name under which what a Secret (or ConfigMap) says to believe is sent."""
+    if name.config_map:
+        return f"configmap://{name.namespace}/{name.name}{names.OF_AUTHORITIES}"
+    return f"{certificate_name(name)}{names.OF_AUTHORITIES}"
+
+
+def secret_leaves(router: Router, port: EdgePort) -> tuple[Call, ...]:
+    """What makes the secrets of a port's servers, for a router that may have them."""
+    if not router.has_secrets:
+        return ()
+    stated = [placed.server.tls for placed in port.servers if placed.server.tls is not None]
+    named = [name for tls in stated for name in (*tls.certificates, *((tls.authorities,) if tls.authorities else ()))]
+    return tuple(_leaf(name, router.scope.namespace) for name in dict.fromkeys(named))
+
+
+def _leaf(name: CredentialName, home: str) -> Call:
+    # That of the router's own is the same leaf as for rules that name it: it stays while either does.
+    own = not (name.namespace or name.config_map)
+    return call(secret, home, name.name) if own else call(edge_secret, name, home)
+
+
+def edge_secret(read: Read, name: CredentialName, home: str) -> tuple[SecretSpec, ...]:
+    """A Secret that a server names, of the router's namespace ``home`` unless it says another's."""
+    if name.config_map:
+        found: Credential | None = read.first(Table.CREDENTIAL, (name.namespace or home, f"configmap/{name.name}"))
+        if found is None or not found.authorities:
+            return ()
+        return (SecretSpec(authorities_name(name), authorities=found.authorities, revoked=found.revoked),)
+    specs = read.get(secret, name.namespace or home, name.name)
+    own, believed = names.credential(name.name), names.credential_authorities(name.name)
+    renamed = {own: certificate_name(name), believed: authorities_name(name)}
+    return tuple(replace(spec, name=renamed[spec.name]) for spec in specs)
