@@ -1,4 +1,4 @@
-"""Write ``docs/fields.md``: every field of the mesh's kinds, and what becomes of it.
+"""Write ``docs/api.md``: every field of the mesh's kinds, and what becomes of it.
 
 What features read is theirs to say (``Feature.reads``); what carriers' decoders read, and what is read but has no
 effect, is in the tables below. A field in none of them fails the tool, and so does a table's entry without its field.
@@ -33,7 +33,7 @@ from xds.kinds.workload_entry import WorkloadEntry
 from xds.kinds.workload_group import WorkloadGroup
 from xds.translators.registry import reads
 
-FILE: Final = Path(__file__).resolve().parents[1] / "docs" / "fields.md"
+FILE: Final = Path(__file__).resolve().parents[1] / "docs" / "api.md"
 KINDS: Final[tuple[type[Authored], ...]] = (
     VirtualService,
     DestinationRule,

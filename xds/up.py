@@ -15,6 +15,7 @@ from xds.app import ControlPlane
 from xds.callers.authenticate import Authenticator
 from xds.callers.join_tokens import JoinTokens
 from xds.callers.tokens import Tokens
+from xds.joining import Joining, joinable
 from xds.kinds.authored import Authored
 from xds.kinds.endpoint_slice import EndpointSlice
 from xds.kinds.service import Service
@@ -22,6 +23,7 @@ from xds.local import sidecar
 from xds.local.cluster import ORIGIN, addressed, endpoint_slices, running_pod
 from xds.local.directory import entry_hosts, local_services
 from xds.local.mesh import LocalMesh
+from xds.local.node import RUN_DIR
 from xds.local.output import Sink
 from xds.local.pod_tokens import PodTokens
 from xds.local.pods import Phase, PodSpec, PodStatus
@@ -39,6 +41,7 @@ from xds.trust import Trust
 
 XDS_SOCKET = "xds"
 HTTP_SOCKET = "http"
+JOIN_SOCKET = "join"
 # How long a pod that is to end goes on serving for proxies that have not acknowledged that it will.
 _PATIENCE = timedelta(seconds=2)
 # Objects that only the local runner reads: the cluster's controllers would turn them into Pods.
@@ -256,11 +259,25 @@ async def up(manifests: Path, settings: LocalSettings, sink: Sink) -> AsyncItera
             jwks_refresh=settings.jwks_refresh,
             http=f"unix:{mesh.socket_path(HTTP_SOCKET)}",
         )
-        async with ControlPlane(listening, (cluster,), trust) as control_plane:
+        async with ControlPlane(listening, (cluster,), trust) as control_plane, _machines(mesh, control_plane, joining):
             mesh.open_to_proxies(XDS_SOCKET)
             running = Up(mesh, control_plane, cluster, manifests)
             mesh.ask_before_stopping(running.until_told)
             yield running
+
+
+def _machines(
+    mesh: LocalMesh, control_plane: ControlPlane, joining: JoinTokens
+) -> contextlib.AbstractAsyncContextManager[None]:
+    """What lets machines join, where pods have namespaces: on loopback there is no machine but this one."""
+    if mesh.loopback:
+        return contextlib.nullcontext()
+
+    def issue(namespace: str, account: str, name: str, lifetime: timedelta) -> str:
+        return joining.issue(namespace, account, name, now=datetime.now(UTC), lifetime=lifetime)
+
+    page = Joining(control_plane.snapshot, issue, f"unix:{RUN_DIR / XDS_SOCKET}")
+    return joinable(page, mesh.socket_path(JOIN_SOCKET))
 
 
 def _token(joining: JoinTokens, spec: PodSpec, lifetime: timedelta) -> str:

@@ -23,6 +23,7 @@ class Plait(LazyGroup):
         "echo": Lazy("xds.cli.echo", "The test application: tells who it is and what it was asked."),
         "serve": Lazy("xds.cli.serve", "Run the control plane."),
         "bootstrap": Lazy("xds.cli.bootstrap", "Print an Envoy bootstrap that connects to the control plane."),
+        "vm": Lazy("xds.cli.vm", "Machines that are no pods: join."),
         "inject": Lazy("xds.cli.inject", "Print manifests with the sidecars that their pods would be given."),
         "ca": Lazy("xds.cli.ca", "The mesh's certificate authority: issue, inspect, rotate-root, bundle, status."),
         "crds": Lazy("xds.cli.crds", "What users write, as an API server knows it (CRDs): print, apply."),

@@ -129,6 +129,11 @@ class LocalMesh:
             raise RuntimeError("the local mesh is not running")
         return self._running
 
+    @property
+    def loopback(self) -> bool:
+        """Whether its pods have no namespaces of their own."""
+        return self._settings.loopback
+
     def socket_path(self, name: str) -> Path:
         """Where a server of ours binds the unix socket that pods know as ``/run/plait/name``.
 

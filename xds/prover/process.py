@@ -22,6 +22,7 @@ _FLAGS: Final = (
     *("--disable-hot-restart", "--log-level", "critical"),
 )
 _ALONE: Final = ("unshare", "--map-root-user", "--net", "--")
+_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL", "--")  # a control plane that is killed leaves nobody behind
 _SECOND_CHANCE_S: Final = 0.2
 _LONGEST_S: Final = 30.0
 _LIVED_S: Final = 10.0
@@ -66,7 +67,8 @@ class Process:
         config = self._folder / "envoy.json"
         config.write_text(json.dumps(bootstrap(self.socket)))
         alone = await _can_be_alone()
-        command = (*(_ALONE if alone else ()), str(self._binary), "--config-path", str(config), *_FLAGS)
+        around = (*(_ALONE if alone else ()), *(_WITH_US if shutil.which(_WITH_US[0]) else ()))
+        command = (*around, str(self._binary), "--config-path", str(config), *_FLAGS)
         pause = 0.0
         loop = asyncio.get_running_loop()
         while True:
@@ -91,7 +93,7 @@ class Process:
             cwd=self._folder,
             env={},
         )
-        log.info(Event.PROVER_STARTED, pid=running.pid, isolated=len(command) > len(_FLAGS) + 3)
+        log.info(Event.PROVER_STARTED, pid=running.pid, isolated=command[0] == _ALONE[0])
         try:
             return await running.wait()
         finally:

@@ -1,4 +1,4 @@
-"""What docs/fields.md says *works* does: without the field, or with another value, Envoy is sent something else."""
+"""What docs/api.md says *works* does: without the field, or with another value, Envoy is sent something else."""
 
 from __future__ import annotations
 

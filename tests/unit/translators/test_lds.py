@@ -141,6 +141,7 @@ def test_http_by_rds() -> None:
     assert found == {
         "stat_prefix": "outbound_0.0.0.0_80",
         "rds": {"route_config_name": "80", "config_source": {"ads": {}, "resource_api_version": "V3"}},
+        "http_protocol_options": {"accept_http_10": True},
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "stream_idle_timeout": "0s",
         "normalize_path": True,

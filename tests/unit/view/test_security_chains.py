@@ -54,8 +54,8 @@ OTHER_TLS: Final = (
     Connection(True, ("h2c",)),
     Connection(True, ("postgresql",)),
 )
-RAW_HTTP: Final = (Connection(False, spoken="http/1.1"), Connection(False, spoken="h2c"))
-RAW: Final = (Connection(False), Connection(False, spoken="http/1.0"))
+RAW_HTTP: Final = tuple(Connection(False, spoken=spoken) for spoken in ("http/1.0", "http/1.1", "h2c"))
+RAW: Final = (Connection(False),)
 KINDS: Final = {"mesh-http": MESH_HTTP, "mesh-tcp": MESH_TCP, "tls": OTHER_TLS, "raw-http": RAW_HTTP, "raw": RAW}
 
 
