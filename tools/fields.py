@@ -89,6 +89,8 @@ _CARRIERS: Final[Mapping[str, str]] = {
     "ServiceEntry.spec.ports[]": "number name protocol targetPort",
     "ServiceEntry.spec.endpoints[]": _ENDPOINT,
     "WorkloadEntry.spec": _ENDPOINT,
+    "WorkloadGroup.spec.template": _ENDPOINT,
+    "WorkloadGroup.spec.metadata": "labels.*",
     "MeshConfig": (
         "connectTimeout protocolDetectionTimeout dnsRefreshRate rootNamespace outboundTrafficPolicy.mode "
         "outboundTrafficPolicy.egressProxy.host outboundTrafficPolicy.egressProxy.subset "
@@ -138,11 +140,10 @@ _CARRIERS: Final[Mapping[str, str]] = {
     "EnvoyFilter.spec.configPatches[].match.cluster": "portNumber service subset name",
 }
 _TARGETS: Final = "a Gateway's routers have the policy; of other kinds a warning says that it has no effect"
-_JOINING: Final = "for machines that join by themselves, which this version does not take yet"
 _CHECKED: Final[Mapping[str, str]] = {
-    "WorkloadGroup.spec.metadata": _JOINING,
-    "WorkloadGroup.spec.template": _JOINING,
-    "WorkloadGroup.spec.probe": _JOINING,
+    "WorkloadGroup.spec.template.address": "refused: each machine has one of its own",
+    "WorkloadGroup.spec.metadata.annotations.*": "written on the WorkloadEntries; nothing reads them",
+    "WorkloadGroup.spec.probe": "a warning: a machine is well while its proxy is connected",
     "VirtualService.spec.tcp[].match[].sourceSubnet": "has no effect, as in Istio; a warning says so",
     "VirtualService.spec.http[].redirect.derivePort": (
         "Envoy keeps the request's port where there is no `authority`, else the scheme's own"
@@ -182,6 +183,7 @@ _NOT_READ: Final[Mapping[str, str]] = {
     "DestinationRule.spec.trafficPolicy.outlierDetection": "consecutiveErrors",
     "ServiceEntry.spec.endpoints[]": "network",
     "WorkloadEntry.spec": "network",
+    "WorkloadGroup.spec.template": "network",
     "MeshConfig.caCertificates[]": "spiffeBundleUrl certSigners[]",
     "MeshConfig.defaultConfig": (
         "configPath binaryPath serviceCluster tracingServiceName drainDuration parentShutdownDuration "

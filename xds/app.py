@@ -20,6 +20,7 @@ from xds.custody import Secrets, custody
 from xds.decoders.build import Builder
 from xds.events import Event
 from xds.findings import Findings
+from xds.machines import Machines
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
@@ -179,6 +180,11 @@ class ControlPlane:
     def ca_counsel(self) -> dict[str, Any]:
         """What other control planes of the mesh must know of this one's CA, as JSON types; empty without one."""
         return {} if self.custody is None else self.custody.counsel(self.cache, self._groups.get).plain()
+
+    @property
+    def machines(self) -> Machines:
+        """The machines that have joined by themselves."""
+        return self._comings.machines
 
     def snapshot(self) -> Snapshot:
         """The mesh as it is now."""

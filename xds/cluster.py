@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kubernetes.client import CoreV1Api
+from msgspec import to_builtins
 
 from ca.secret_store import SecretStore
 from xds.admin.listen import listen
@@ -17,6 +19,7 @@ from xds.controllers.gateway_api.classes import GatewayClassMaker
 from xds.controllers.gateway_api.gateway_proxies import GatewayProxies
 from xds.controllers.gateway_api.status import GatewayStatusWriter
 from xds.controllers.leader_election import LeaderElection
+from xds.controllers.machine_entries import KnownEntry, MachineEntries
 from xds.controllers.object_events import ObjectEvents
 from xds.controllers.reports import Replica, ReportReader, ReportWriter
 from xds.controllers.root_certificates import RootCertificates
@@ -26,6 +29,7 @@ from xds.council import Council
 from xds.gateway_statuses import CONTROLLERS_OF_STATUS, STATUS_KINDS, GatewayStatuses
 from xds.gateways import Gateways
 from xds.injection import injection_settings, namespaces
+from xds.kinds.workload_entry import WorkloadEntry
 from xds.live import Generations, Live
 from xds.model.refs import ObjectRef
 from xds.model.revision import of_revision
@@ -80,6 +84,7 @@ class Cluster:
             **self._reporting(control_plane),
             **self._certified(control_plane),
             **self._gateway_api(control_plane),
+            "machines": self._machine_entries(control_plane).run,
         }
         stop = asyncio.Event()
         try:
@@ -116,6 +121,21 @@ class Cluster:
             "gateway proxies": lambda: lead(proxies.run),
             "gateway status": lambda: lead(status.run),
         }
+
+    def _machine_entries(self, control_plane: ControlPlane) -> MachineEntries:
+        """What keeps the entries of machines in the cluster; each replica those of its own."""
+        store, machines = control_plane.store, control_plane.machines
+
+        def known() -> Iterator[KnownEntry]:
+            for each in store.of_kind(WorkloadEntry.KIND.group, WorkloadEntry.KIND.name):
+                yield KnownEntry(each.ref, each.struct.metadata.annotations, each.origin.resource_version)
+
+        def wanted() -> Mapping[ObjectRef, Any]:
+            return {ref: to_builtins(entry) for ref, entry in machines.entries.items()}
+
+        entries = MachineEntries(self._api, self._replica.pod, wanted, known)
+        machines.kept_elsewhere(entries.changed)
+        return entries
 
     def _certified(self, control_plane: ControlPlane) -> dict[str, Work]:
         """What lets pods and the API server know this control plane; nothing where it has no CA."""

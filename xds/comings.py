@@ -20,21 +20,21 @@ class Comings:
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._demands = Demands()
-        self._machines = Machines(snapshot)
-        self.sources: tuple[Source, ...] = (self._demands, self._machines)
+        self.machines = Machines(snapshot)
+        self.sources: tuple[Source, ...] = (self._demands, self.machines)
 
     def proxy(self, node: Node, peer: Peer, caller: Caller | None) -> Proxy:
         """The proxy that a node says it is, as its group makes it where it names one. Errors: Denied."""
-        return self._machines.member(proxy_of(node, peer, caller), caller)
+        return self.machines.member(proxy_of(node, peer, caller), caller)
 
     def came(self, proxy: Proxy) -> None:
         """A stream of the proxy has begun. Errors: Denied; then nothing has."""
-        self._machines.came(proxy)
+        self.machines.came(proxy)
         self._demands.came(asked_by(proxy))
 
     def left(self, proxy: Proxy) -> None:
         """A stream of the proxy has ended."""
-        self._machines.left(proxy)
+        self.machines.left(proxy)
         self._demands.left(asked_by(proxy))
 
     def asked(self, proxy: Proxy, names: Iterable[str]) -> None:

@@ -1,14 +1,14 @@
 """Machines that join the mesh by themselves: each proxy of a WorkloadGroup makes a WorkloadEntry while it is there.
 
-Source: istio-semantics 1.6. The entries are a source's objects, kept in memory: who connects to another replica of the
-control plane is seen by that one.
+Source: istio-semantics 1.6. The entries are a source's objects, kept in memory; in a cluster they are written to the
+API server instead, so that all replicas see them, and a restart of this one loses none.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -58,6 +58,18 @@ class Machines:
         self._leaving: dict[ObjectRef, asyncio.TimerHandle] = {}
         self._changed: set[ObjectRef] = set()
         self._wake = asyncio.Event()
+        self._keep: Callable[[], None] | None = None
+
+    @property
+    def entries(self) -> Mapping[ObjectRef, WorkloadEntry]:
+        """The entries of the machines that are connected here, or were a moment ago."""
+        return {ref: found.struct for ref, found in self._entries.items()}
+
+    def kept_elsewhere(self, changed: Callable[[], None]) -> None:
+        """From now on who is told by ``changed`` keeps ``entries``, and another source says what is there."""
+        self._keep = changed
+        for ref in self._entries:
+            self._note(ref)
 
     def member(self, proxy: Proxy, caller: Caller | None) -> Proxy:
         """The proxy as its group makes it: labels, place and name are the group's matter, not its own.
@@ -89,6 +101,8 @@ class Machines:
             log.info(Event.MACHINE_JOINED, group=str(found.ref), entry=ref.name, address=proxy.addresses[0])
         if (timer := self._leaving.pop(ref, None)) is not None:
             timer.cancel()
+            if self._keep is not None:  # another replica may have had it meanwhile
+                self._keep()
         self._streams[ref] += 1
         known = self._entries.get(ref)
         entry = _entry(proxy, found, known.struct if known is not None else None)
@@ -115,6 +129,8 @@ class Machines:
     def _note(self, ref: ObjectRef) -> None:
         self._changed.add(ref)
         self._wake.set()
+        if self._keep is not None:
+            self._keep()
 
     def _find(self, proxy: Proxy) -> WorkloadGroup | None:
         rows = self._snapshot().rows(Table.WORKLOAD_GROUP, group_ref(proxy.namespace, proxy.group))
@@ -142,8 +158,9 @@ class Machines:
             await self._wake.wait()
             self._wake.clear()
             changed, self._changed = sorted(self._changed), set()
-            upserts = tuple(self._entries[ref] for ref in changed if ref in self._entries)
-            yield Changed(self.name, upserts, tuple(ref for ref in changed if ref not in self._entries))
+            told = self._entries if self._keep is None else {}
+            upserts = tuple(told[ref] for ref in changed if ref in told)
+            yield Changed(self.name, upserts, tuple(ref for ref in changed if ref not in told))
 
     def locate(self, at: FieldRef, origin: Origin) -> Origin:
         """``origin``: nobody has written it."""

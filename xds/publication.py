@@ -17,7 +17,7 @@ from xds.model.problem import Problem
 from xds.model.proxy import Proxy
 from xds.pipeline import Pipeline
 from xds.prover.beside import Work
-from xds.prover.candidate import Verdict
+from xds.prover.candidate import UNPROVEN, Verdict
 from xds.proving import Proving
 from xds.quarantine import Refusal
 from xds.served import Served
@@ -25,6 +25,7 @@ from xds.slices import Slices, in_slices
 from xds.wire.resource import Resource, ResourceSet
 
 _AGAIN_S = 5.0
+_MOST_ROUNDS = 32
 
 
 class Publication:
@@ -99,8 +100,13 @@ class Publication:
     async def settled(self) -> None:
         """Return when all that is made is judged and published. Errors: ca.errors.CaError, of a proxy's own."""
         async with self._judging:
-            while candidates := self._pipeline.quarantine.candidates:
+            for _ in range(_MOST_ROUNDS):
+                if not (candidates := self._pipeline.quarantine.candidates):
+                    break
                 await self._settle(await self._proving.verdicts(candidates))
+            # Who always has something new, as names that are asked for on demand, does not hold up all others.
+            while candidates := self._pipeline.quarantine.candidates:
+                await self._settle(dict.fromkeys(candidates, UNPROVEN))
             async with self._changing:
                 await in_slices(self._publish())
             await asyncio.to_thread(self._proving.kept.keep, dict(self._pipeline.quarantine.sent))

@@ -177,7 +177,8 @@ class LocalCluster:
         for status in statuses:
             spec = self._specs.get((status.namespace, status.name))
             if spec is not None:
-                ref, pod = running_pod(spec, status, takes_tls=status.sidecar and not (spec.router or self._settings.loopback))
+                takes_tls = status.sidecar and not (spec.router or self._settings.loopback)
+                ref, pod = running_pod(spec, status, takes_tls=takes_tls)
                 made[ref] = pod
         return authored | {ref: Object(ref, struct, ORIGIN) for ref, struct in made.items()}
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,11 +41,11 @@ def spec(key: PodKey) -> PodSpec:
     return PodSpec(key.namespace, key.name, (container,), labels={"app": app, "version": version}, inject=True)
 
 
-def manifests(mesh: LocalMesh, *, proven: bool = False) -> str:
+def manifests(mesh: LocalMesh, *, proven: bool = False, of: Iterable[PodKey] = PODS) -> str:
     """What a cluster would hold while these pods run; their sidecars take mutual TLS when they are proven."""
     labels = {TLS_MODE_LABEL: TLS_MODE_ISTIO} if proven else {}
     running = [
-        {**pod(key.name, labels=labels), "status": {"phase": "Running", "podIP": mesh.statuses[key].ip}} for key in PODS
+        {**pod(key.name, labels=labels), "status": {"phase": "Running", "podIP": mesh.statuses[key].ip}} for key in of
     ]
     endpoint = {"addresses": [mesh.statuses[SERVER].ip], "conditions": {"ready": True}}
     behind: Manifest = {
@@ -78,11 +78,11 @@ async def served(mesh: LocalMesh, folder: Path, *options: str) -> AsyncIterator[
         await process.wait()
 
 
-async def connected(pods: Pods, wanted: int) -> None:
+async def connected(pods: Pods, wanted: int, of: Iterable[PodKey] = PODS) -> None:
     """Return when so many of the proxies are connected to a control plane."""
 
     async def as_wanted() -> bool:
-        found = [await pods.stats(str(key), "control_plane.connected_state") for key in PODS]
+        found = [await pods.stats(str(key), "control_plane.connected_state") for key in of]
         return sum(sum(each.values()) for each in found) == wanted
 
     await pods.until(as_wanted, f"{wanted} proxies connected")

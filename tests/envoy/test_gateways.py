@@ -103,6 +103,17 @@ async def test_matches_name_their_gateways_and_ports(mesh: Mesh) -> None:
     assert await version(mesh, path="/edge") == "v2"
 
 
+async def test_a_host_without_a_match_that_holds_is_left_to_the_wildcard(mesh: Mesh) -> None:
+    wide = bound({"route": [to("web", "v1")]}, hosts=["*.site.test"], name="wide")
+    narrow = {"match": [{"gateways": ["mesh"]}], "route": [to("web", "v2")]}
+    kept = (PLAIN, wide)
+    await mesh.apply(documents(*kept, bound(narrow, hosts=["a.site.test"], gateways=["front", "mesh"])))
+    assert await version(mesh, "a.site.test") == "v1"
+    narrow["match"] = [{"gateways": ["front"]}]
+    await mesh.apply(documents(*kept, bound(narrow, hosts=["a.site.test"], gateways=["front", "mesh"])))
+    assert await version(mesh, "a.site.test") == "v2"
+
+
 async def test_servers_take_virtual_services_of_the_namespaces_that_they_name(mesh: Mesh) -> None:
     doors = gateway("front", server(80, "HTTP", "other/*.test"))
     here = bound(hosts=["here.test"], name="here")

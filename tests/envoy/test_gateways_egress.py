@@ -43,6 +43,9 @@ def mesh_manifests(tmp_path_factory: pytest.TempPathFactory) -> str:
     (folder / "cert.pem").write_bytes(served.certificate_chain)
     (folder / "key.pem").write_bytes(served.private_key)
     readable(folder)
+    hidden = service("far", {"name": "https", "port": 443, "targetPort": 8443}, namespace="outside",
+                     selector={"app": "ext"})  # fmt: skip
+    hidden["metadata"]["annotations"] = {"networking.istio.io/exportTo": "~"}  # its name is known to DNS alone
     echo = ["plait", "echo", "--http", "8080", "--https", "8443"]
     echo += ["--tls", str(folder / "cert.pem"), str(folder / "key.pem")]
     return documents(
@@ -50,6 +53,7 @@ def mesh_manifests(tmp_path_factory: pytest.TempPathFactory) -> str:
         namespace("ingress"),
         namespace("outside", inject=False),
         pod("ext", namespace="outside", ports="http:8080 https:8443", command=echo),
+        hidden,
         pod("client", account="client"),
         pod("stranger", account="stranger"),
         pod("web"),
@@ -125,6 +129,29 @@ async def test_tls_is_passed_on_by_the_egress_gateway(mesh: Mesh) -> None:
     words = ["curl", "-sk", "--max-time", "10", "https://ext.test/"]
     done = await mesh.local.exec(mesh.pod("client"), words)
     assert '"scheme": "https"' in done.stdout or '"scheme":"https"' in done.stdout, done
+    assert await taken(mesh) > before
+
+
+WILD = "*.outside.svc.cluster.local"
+
+
+async def test_what_a_wildcard_covers_is_resolved_by_the_egress_gateway(mesh: Mesh) -> None:
+    doors = server(443, "TLS", WILD, tls={"mode": "PASSTHROUGH"})
+    share = {"destination": {"host": EGRESS, "port": {"number": 443}}}
+    outside = {"destination": {"host": WILD, "port": {"number": 443}}}
+    routes = [
+        {"match": [{"gateways": ["mesh"], "port": 443, "sniHosts": [WILD]}], "route": [share]},
+        {"match": [{"gateways": ["egress"], "port": 443, "sniHosts": [WILD]}], "route": [outside]},
+    ]
+    passed = virtual_service(WILD, name="wild", gateways=["mesh", "egress"], tls=routes)
+    wild = service_entry("wild", hosts=[WILD], location="MESH_EXTERNAL", resolution="DYNAMIC_DNS", ports=[TLS_PORT])
+    await mesh.apply(documents(ONLY, wild, gateway("egress", doors, router="egress"), passed))
+    before = await taken(mesh)
+    for name, answered in (("far", True), ("nobody", False)):
+        host = f"{name}.outside.svc.cluster.local"
+        words = ["curl", "-sk", "--max-time", "10", "--resolve", f"{host}:443:198.51.100.9", f"https://{host}/"]
+        done = await mesh.local.exec(mesh.pod("client"), words)
+        assert ('"pod": "ext"' in done.stdout) is answered, done
     assert await taken(mesh) > before
 
 

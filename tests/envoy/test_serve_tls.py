@@ -161,7 +161,12 @@ async def test_the_control_planes_certificate_follows_the_root(tmp_path: Path) -
 
         await until(renewed, "a certificate by the new root")
         roots = running.issuer.root.public_bytes(Encoding.PEM)
-        assert (await Client(roots, certificate=mine).clusters(running.mtls_port)).code is grpc.StatusCode.UNAVAILABLE
+
+        async def refused() -> bool:
+            answer = await Client(roots, certificate=mine).clusters(running.mtls_port)
+            return answer.code is grpc.StatusCode.UNAVAILABLE
+
+        await until(refused, "whom the old root has signed is refused")
         assert (await Client(roots, certificate=running.certificate()).clusters(running.mtls_port)).names
 
 

@@ -209,6 +209,23 @@ async def test_listeners_of_their_own(mesh: Mesh, sockets: str) -> None:
     assert "502" in await over_socket(path, "web")
 
 
+async def test_a_listener_of_its_own_keeps_to_tcp_routes(mesh: Mesh) -> None:
+    egress = [{"port": port(9000, "TCP"), "captureMode": "NONE", "hosts": [f"./{WEB}"]},
+              {"hosts": ["./*", "ops/*"]}]  # fmt: skip
+    kept = sidecar("a", app="other", egress=egress)
+    await mesh.apply(documents(kept))
+    assert await who(mesh) == "web-v1"
+    there = virtual_service(WEB, name="tcp", tcp=[{"route": [{"destination": {"host": STOCK}}]}])
+    await mesh.apply(documents(kept, there))
+    assert await who(mesh) == "stock-v1"
+
+
+async def who(mesh: Mesh) -> str:
+    """The pod that a Sidecar's own listener for TCP leads to, as its greeting says."""
+    (reply,) = await mesh.tcp("other", "127.0.0.1", 9000, ["hello"])
+    return next(name for name in ("web-v1", "stock-v1") if name in reply.messages[0])
+
+
 async def over_socket(path: str, host: str) -> str:
     """The status line of a request over a UNIX socket."""
     reader, writer = await asyncio.open_unix_connection(path)

@@ -194,7 +194,8 @@ async def test_requests_beyond_the_pool_are_refused_at_once(mesh: Mesh) -> None:
     await ruled(mesh, connectionPool=tight)
     answers = await mesh.requests("client", f"{WEB}/?delay=2s", 10, concurrency=10)
     refused = [answer for answer in answers if answer.status == 503]
-    assert 6 <= len(refused) <= 9  # each of Envoy's threads may open one connection more; the server has the limits, too
+    # Each of Envoy's threads may open one connection more; the server has the limits, too.
+    assert 6 <= len(refused) <= 9
     assert all(answer.headers.get("x-envoy-overloaded") == "true" for answer in refused)
     assert all(answer.elapsed < timedelta(seconds=1.5) for answer in refused)
 

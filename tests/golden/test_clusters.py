@@ -14,6 +14,7 @@ from tests.golden.cluster_case import Case, outcome
 from tests.golden.compared import compare
 from xds.local.sidecar import installed_envoy
 from xds.translators import cds, lds
+from xds.view.specs.listeners import TcpChain
 from xds.wire.codec import to_plain
 
 FOLDERS = (
@@ -44,7 +45,9 @@ def test_envoy_takes_all(tmp_path: Path) -> None:
         case = Case(yaml.safe_load(path.read_text()))
         if case.errors:
             continue  # nothing is made of an object with errors
-        name = case.listener().chains[0].content.stat_prefix
+        content = case.listener().chains[0].content
+        assert isinstance(content, TcpChain)
+        name = content.stat_prefix
         for spec in case.clusters():
             clusters.append(to_plain(cds.cluster(spec)) | {"name": f"{number}{spec.name}"})
         listener = json.dumps(to_plain(lds.listener(case.listener())))

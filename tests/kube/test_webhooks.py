@@ -71,7 +71,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         server.apply(
             crd("VirtualService", "virtualservices"),
             crd("ServiceEntry", "serviceentries"),
-            crd("Sidecar", "sidecars"),
+            crd("ProxyConfig", "proxyconfigs"),
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
         )
         old = routed("old", **BAD)
@@ -86,7 +86,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 def served(api: ApiServer) -> Iterator[Served]:
     with Served(mutate) as served:
         api.apply(
-            webhook("Validating", f"{served.url}/validate", rule("virtualservices", "virtualservices/*", "sidecars")),
+            webhook("Validating", f"{served.url}/validate", rule("virtualservices", "virtualservices/*", "proxyconfigs")),
             webhook("Mutating", f"{served.url}/inject/cluster/a--slash--b/X/y", rule("pods", group="")),
         )
         followed(api, served, "default")
@@ -135,7 +135,8 @@ def test_what_is_wrong_between_objects_only_warns(api: ApiServer, served: Served
 
 
 def test_a_kind_that_is_not_read_warns(api: ApiServer) -> None:
-    assert "Sidecar of networking.istio.io/v1 is not read yet and has no effect" in applied(api, routed("s", "Sidecar"))
+    told = applied(api, routed("s", "ProxyConfig"))
+    assert "ProxyConfig of networking.istio.io/v1 is not read yet and has no effect" in told
 
 
 def test_what_was_bad_before_can_be_labelled_and_deleted(api: ApiServer) -> None:

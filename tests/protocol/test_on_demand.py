@@ -129,3 +129,69 @@ def test_a_new_server_removes_what_it_has_not_after_a_while() -> None:
     client.now = 2.0
     assert ("vhds", ["!80/a =80/a", "-80/b"]) in said(client.settle())
     assert client.held[CLUSTER] == {}
+
+
+def returned(*held: Resource, now: Iterable[Resource] = ()) -> DeltaClient:
+    """A client that was sent ``held`` unasked, and has come to a new server, which has ``now``."""
+    client, _ = connected(*held)
+    second = delta_stream(settings=PATIENT)
+    second.offer(layered([TABLE, *now]))
+    client.reconnect(second)
+    return client
+
+
+def test_a_new_server_is_told_what_was_sent_unasked() -> None:
+    client = returned(host("a"), host("b"), host("b:80"), now=[host("b")])
+    assert said(client.settle()) == [("cds", []), ("vhds", ["-80/b:80"])]
+    assert client.stream.take_asked() == {"80/a"}  # what has a port in its name is of a set of everything
+    assert client.stream.deadline() == 2.0  # until then clusters stay, too
+    client.stream.offer(layered([TABLE, host("a"), host("b")]))
+    assert client.settle() == []
+    assert client.stream.deadline() is None
+    client.now = 10.0
+    assert client.settle() == []
+    assert client.stream.take_asked() == frozenset()
+    assert client.held[VIRTUAL_HOST].keys() == {"80/a", "80/b"}
+
+
+def test_what_was_sent_unasked_and_never_comes_goes_in_the_end() -> None:
+    client = returned(host("a"), host("b"), now=[host("b")])
+    assert said(client.settle()) == [("cds", [])]
+    client.now = 2.0
+    assert said(client.settle()) == [("vhds", ["-80/a"])]
+    assert client.stream.deadline() is None
+
+
+def test_a_new_server_is_told_no_more_than_may_be_asked_for() -> None:
+    client, _ = connected(*[host(f"a{number}") for number in range(9)])
+    second = delta_stream(settings=ServerSettings(on_demand_wait_s=2.0, max_names=3))
+    second.offer(layered([TABLE]))
+    client.reconnect(second)
+    client.settle()
+    assert len(second.take_asked()) == 3
+
+
+def test_nothing_stays_beside_a_set_of_everything() -> None:
+    client, served = connected(host("a"))
+    client.request(VIRTUAL_HOST, ["80/b"])
+    assert client.settle() == []
+    client.stream.offer(layered([TABLE, host("a.shop:80")], served))
+    assert said(client.settle()) == [("vhds", ["80/a.shop:80", "!80/b =80/b", "-80/a"])]
+    assert client.stream.deadline() is None
+
+
+def test_a_new_server_with_everything_is_told_nothing() -> None:
+    client = returned(host("a"), now=[host("a.shop:80")])
+    assert said(client.settle())[1:] == [("vhds", ["80/a.shop:80", "-80/a"])]
+    assert client.stream.take_asked() == frozenset()
+
+
+def test_who_no_longer_asks_is_not_answered() -> None:
+    client, _ = connected()
+    client.request(VIRTUAL_HOST, ["80/a"])
+    client.settle()
+    client.request(VIRTUAL_HOST, [], ["80/a"])
+    client.settle()
+    client.now = 3.0
+    client.settle()
+    assert client.stream.deadline() is None

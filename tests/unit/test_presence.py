@@ -37,6 +37,7 @@ OTHERS: dict[str, Any] = {
     "version": "1.40.0",
     "identity": Identity.ADS,
     "http_proxy_port": 15080,
+    "group": "vms",
 }
 
 

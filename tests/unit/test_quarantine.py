@@ -223,3 +223,19 @@ async def test_nothing_is_kept_that_nobody_uses(world: World) -> None:
     assert not world.pipeline.quarantine.refusals
     assert not world.pipeline.quarantine.candidates
     assert len(world.pipeline.graph) == 0
+
+
+async def test_who_always_has_something_new_to_be_judged_holds_up_nobody(world: World) -> None:
+    count = 0
+    judged = world.judge.verdicts
+
+    async def interrupted(resources: Iterable[Resource]) -> dict[Resource, Verdict]:
+        nonlocal count
+        count += 1
+        await world.publication.advance(applied(world.builder, written(route("db", f"text {count}"))))
+        return await judged(resources)
+
+    world.judge.verdicts = interrupted  # type: ignore[method-assign]
+    async with asyncio.timeout(20):
+        await world.apply(route("web", "new"))
+    assert world.says("web") == "new"

@@ -52,6 +52,11 @@ class Rest:
         """The object at ``path``, made or changed to have what is in ``body``; 409 where another manager has set it."""
         return self._call("PATCH", path, body, {"fieldManager": manager}, _APPLY_PATCH)
 
+    def delete(self, path: str, resource_version: str) -> Json:
+        """What became of the object at ``path``; 409 where it no longer has that resourceVersion."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        return self._call("DELETE", path, {**options, "preconditions": {"resourceVersion": resource_version}}, {})
+
     def _call(
         self, method: str, path: str, body: Json | None, query: Mapping[str, str], patch: str = _MERGE_PATCH
     ) -> Json:

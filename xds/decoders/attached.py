@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from xds.decoders.row import Authored, Decoder, Row
+from xds.kinds.target_reference import PolicyTargetReference
 from xds.kinds.workload_selector import WorkloadSelector
 from xds.model.labels import Labels, labels
 from xds.model.refs import FieldRef
@@ -55,3 +56,15 @@ def _check(authored: Authored) -> None:
     if spec.selector is not None and _targets(spec):
         message = "excludes targetRefs; a policy has one of them"
         authored.found.add(at / "selector", "policy.selector-and-target", message)
+    for index, target in enumerate(getattr(spec, "target_refs", ())):
+        _check_target(target, at / "targetRefs" / index, authored.reading)
+    if (one := getattr(spec, "target_ref", None)) is not None:
+        _check_target(one, at / "targetRef", authored.reading)
+
+
+def _check_target(target: PolicyTargetReference, at: FieldRef, reading: Reading) -> None:
+    if target.namespace not in ("", reading.namespace):
+        message = f"must be {reading.namespace}, the policy's own, or left out, is {target.namespace}"
+        reading.error(at / "namespace", "policy.target-namespace", message)
+    elif target.kind != "Gateway":
+        reading.warning(at / "kind", "policy.target", f"has no effect: must be Gateway, is {target.kind}")

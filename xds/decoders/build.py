@@ -193,5 +193,9 @@ def _kubernetes_first(value: Any) -> tuple[Any, ...]:
 
 
 _ORDER: Final[Mapping[Table, Callable[[Any], tuple[Any, ...]]]] = MappingProxyType(
-    {Table.SERVICE: _kubernetes_first, Table.HOST: _kubernetes_first}
+    {
+        Table.SERVICE: _kubernetes_first,
+        Table.HOST: _kubernetes_first,
+        Table.VIRTUAL_ADDRESS: _kubernetes_first,  # else who writes a ServiceEntry takes the addresses of others
+    }
 )

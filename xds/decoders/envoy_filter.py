@@ -44,6 +44,7 @@ _INSERTING: Final = frozenset({Operation.INSERT_BEFORE, Operation.INSERT_AFTER, 
 _FILTERS: Final = frozenset({ApplyTo.NETWORK_FILTER, ApplyTo.HTTP_FILTER, ApplyTo.LISTENER_FILTER})
 _ORDERED: Final = _FILTERS | {ApplyTo.HTTP_ROUTE, ApplyTo.FILTER_CHAIN}
 _RESOURCES: Final = frozenset({ApplyTo.CLUSTER, ApplyTo.LISTENER, ApplyTo.EXTENSION_CONFIG})
+_MOST: Final = 256  # patches of an object: each is one more pass over all that it may touch
 _NODE_KEYS: Final = frozenset({"NAMESPACE", "NAME", "SERVICE_ACCOUNT"})
 _OURS: Final = re.compile(
     r"(outbound|inbound)(_\.[^|]*|\|.*)|BlackHoleCluster|PassthroughCluster|InboundPassthroughCluster"
@@ -63,9 +64,12 @@ def decode(authored: Authored) -> Iterator[Row]:
     struct: Struct = authored.struct
     spec, reading = struct.spec, authored.reading
     _check_whose(spec, authored.spec, reading)
+    if len(spec.config_patches) > _MOST:
+        message = f"must be {_MOST} at most, are {len(spec.config_patches)}; write another EnvoyFilter for the rest"
+        reading.error(authored.spec / "configPatches", "envoy-filter.patches", message)
     patches = [
         patch
-        for index, each in enumerate(spec.config_patches)
+        for index, each in enumerate(spec.config_patches[:_MOST])
         if (patch := _patch(each, authored.spec / "configPatches" / index, reading)) is not None
     ]
     asked = {patch.proxy for patch in patches}
@@ -91,6 +95,7 @@ def _for(authored: Authored, spec: EnvoyFilterSpec, proxy: ProxyIs, alike: list[
         inbound=anything or added or Traffic.INBOUND in touched,
         outbound=anything or Traffic.OUTBOUND in touched,
         gateway=anything or Traffic.GATEWAY in touched,
+        count=len(alike),
     )
 
 

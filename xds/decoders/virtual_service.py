@@ -30,6 +30,7 @@ from xds.translators.decode_policies import decode_policies
 from xds.translators.feature import HTTP_ROUTE, HTTP_ROUTE_DESTINATION, Reading
 
 MESH = "mesh"
+_MOST_ROUTES = 32_768  # of all hosts together: every proxy holds each for each (with delegates: xds.view.delegates)
 _LARGEST_TOTAL = 4_294_967_295  # Envoy's
 
 
@@ -38,6 +39,10 @@ def decode(authored: Authored) -> Iterator[Row]:
     struct: Struct = authored.struct
     spec, reading, at = struct.spec, authored.reading, authored.spec
     hosts = tuple(dict.fromkeys(_host(host, at / "hosts" / i, reading) for i, host in enumerate(spec.hosts)))
+    total = len(hosts) * sum(len(route.match) or 1 for route in spec.http)
+    if total > _MOST_ROUTES:
+        message = f"times matches of http must be {_MOST_ROUTES} at most, as each is made for each host; are {total}"
+        reading.error(at / "hosts", "virtual-service.size", message)
     gateways = spec.gateways or (MESH,)
     routed = VirtualService(
         ref=authored.ref,
@@ -142,9 +147,10 @@ def _destinations(
 
 
 def destination(struct: DestinationStruct, at: FieldRef, reading: Reading) -> Destination:
-    """A destination with its host in full."""
-    if "*" in struct.host:
-        reading.error(at / "destination.host", "destination.wildcard", f"must be one host, is {struct.host!r}")
+    """A destination with its host in full; a wildcard may be that of a ServiceEntry whose hosts Envoy resolves."""
+    if "*" in struct.host and (not struct.host.startswith("*.") or "*" in struct.host[1:]):
+        message = f"must be one host, or `*.` and the rest of a ServiceEntry's, is {struct.host!r}"
+        reading.error(at / "destination.host", "destination.wildcard", message)
     return Destination(reading.fqdn(struct.host), struct.subset, struct.port.number if struct.port is not None else 0)
 
 

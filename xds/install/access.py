@@ -10,6 +10,7 @@ from xds.install import injector, validator
 from xds.install.objects import Json, in_namespace, of_cluster
 from xds.install.values import Values
 from xds.kinds.config_map import ConfigMap
+from xds.kinds.workload_entry import WorkloadEntry
 from xds.model.gateway import API_GROUP
 from xds.model.well_known import CA_SECRET, ROOTS_CONFIG_MAP
 
@@ -43,6 +44,8 @@ def cluster_role(values: Values) -> Json:
         # BackendTLSPolicies and Gateways name authorities in them; what is no `ca.crt` is dropped as it comes.
         _rule("", ["configmaps"], _READ),
         *gateway_api(),
+        # Of the machines that join: each entry is made, renewed and removed by who the machine is connected to.
+        _rule(WorkloadEntry.KIND.group, [WorkloadEntry.KIND.plural], ["create", "patch", "delete"]),
         _rule("authentication.k8s.io", ["tokenreviews"], ["create"]),
         _rule("", ["events"], ["get", "create", "patch"]),
         # RBAC cannot bound `create` by name; what is changed is the one with the mesh's roots.

@@ -12,7 +12,13 @@ from xds.model.revision import DEFAULT_REVISION, of_revision
 
 PLURAL: Final = "validatingwebhookconfigurations"
 PATH: Final = "/validate"
-_GROUPS: Final = ("extensions.istio.io", "networking.istio.io", "security.istio.io", "telemetry.istio.io")
+_GROUPS: Final = (
+    "extensions.istio.io",
+    "networking.istio.io",
+    "networking.plait.dev",
+    "security.istio.io",
+    "telemetry.istio.io",
+)
 _DOMAIN: Final = "validation.istio.io"
 _WRITTEN: Final = ["CREATE", "UPDATE"]
 _AUTHORED: Final[Json] = {

@@ -17,9 +17,7 @@ class GatewayTopology(Lenient, frozen=True, kw_only=True):
 
     num_trusted_proxies: Annotated[UInt32, about("Proxies whose X-Forwarded-For is believed.")] = 0
     forward_client_cert_details: Annotated[
-        Literal[
-            "", "UNDEFINED", "SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"
-        ],
+        Literal["", "UNDEFINED", "SANITIZE", "FORWARD_ONLY", "APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"],
         about("What becomes of X-Forwarded-Client-Cert; SANITIZE_SET when absent."),
     ] = ""
     proxy_protocol: Annotated[

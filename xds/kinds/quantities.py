@@ -83,11 +83,6 @@ def decode_hook(wanted: type, value: Any) -> Any:
     raise NotImplementedError(wanted)
 
 
-def encode_hook(value: Any) -> Any:
-    """``value`` in plain JSON types: for msgspec's ``enc_hook``; msgspec's own spelling of a timedelta is ISO 8601."""
-    raise NotImplementedError(type(value))
-
-
 def schema_hook(wanted: type) -> dict[str, Any]:
     """The JSON schema of a custom type of this file: for msgspec's ``schema_hook``."""
     if wanted is Duration:

@@ -71,11 +71,15 @@ class ReadinessProbe(Strict, frozen=True, kw_only=True):
     grpc: Annotated[GrpcHealthCheckConfig | None, about("By gRPC's health service.")] = None
 
 
+class EntryTemplate(WorkloadEntrySpec, frozen=True, kw_only=True):
+    """A WorkloadEntry of the group; each has an address of its own, which an API server must not ask for here."""
+
+
 class WorkloadGroupSpec(Strict, frozen=True, kw_only=True):
     """What its workloads have in common."""
 
     metadata: Annotated[EntryMetadata, about("What is written on its WorkloadEntries.")] = EntryMetadata()
-    template: Annotated[WorkloadEntrySpec, about("Its WorkloadEntries, without their address.")] = WorkloadEntrySpec()
+    template: Annotated[EntryTemplate, about("Its WorkloadEntries, without their address.")] = EntryTemplate()
     probe: Annotated[ReadinessProbe | None, about("How it is found out whether one is ready.")] = None
 
 

@@ -6,16 +6,15 @@ So pods reach the world without a link, a route or a rule on the host. Only TCP;
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import struct
 from typing import Final
 
 from xds.local.netns import listening_socket
+from xds.local.relay import relay
 
 _SO_ORIGINAL_DST: Final = 80
 _SOL_IPV6: Final = 41
-_CHUNK: Final = 1 << 16
 _CONNECT_S: Final = 10.0
 
 
@@ -46,22 +45,7 @@ async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     except (OSError, TimeoutError):
         writer.transport.abort()  # a reset: the nearest to what a refused connection looks like
         return
-    try:
-        await asyncio.gather(_copy(reader, there[1]), _copy(there[0], writer))
-    except OSError:
-        pass
-    finally:
-        for end in (writer, there[1]):
-            end.close()
-
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Copy until the source ends; then end the target's writing side only, as the source did."""
-    while chunk := await source.read(_CHUNK):
-        target.write(chunk)
-        await target.drain()
-    with contextlib.suppress(OSError):
-        target.write_eof()
+    await relay((reader, writer), there)
 
 
 def _original_destination(sock: socket.socket) -> tuple[str, int]:

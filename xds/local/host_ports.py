@@ -7,17 +7,16 @@ answers sees the node's address.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from xds.local.netns import open_connection
+from xds.local.relay import relay
 from xds.local.services import LocalService
 
 HOST: Final = "127.0.0.1"
-_CHUNK: Final = 1 << 16
 
 
 class HostPort(NamedTuple):
@@ -119,18 +118,4 @@ async def _relay(to: _Open | None, namespace: int, reader: asyncio.StreamReader,
     except OSError:
         writer.transport.abort()
         return
-    try:
-        await asyncio.gather(_copy(reader, there[1]), _copy(there[0], writer))
-    except OSError:
-        pass
-    finally:
-        for end in (writer, there[1]):
-            end.close()
-
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    while chunk := await source.read(_CHUNK):
-        target.write(chunk)
-        await target.drain()
-    with contextlib.suppress(OSError):
-        target.write_eof()
+    await relay((reader, writer), there)

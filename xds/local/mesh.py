@@ -24,8 +24,9 @@ from xds.local.commands import CommandFailed, User, kill, missing_tools, started
 from xds.local.host_ports import HostPort, HostPorts
 from xds.local.namespace_host import NamespaceHost
 from xds.local.output import OutputLine, Sink
-from xds.local.pod import Pod, PodPlace
+from xds.local.pod import Pod
 from xds.local.pod_host import PodHost
+from xds.local.pod_place import PodPlace
 from xds.local.pod_tokens import PodTokens
 from xds.local.pods import Phase, PodKey, PodSpec, PodStatus
 from xds.local.services import HostAddresses, LocalService

@@ -5,45 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from xds.local import pod_tokens, probes, sidecar
-from xds.local.commands import CommandFailed, User, started_at
+from xds.local.commands import CommandFailed, started_at
 from xds.local.container import argv, environment, expand
-from xds.local.output import OutputLine, Sink
-from xds.local.pod_host import PodHost, Sandbox
-from xds.local.pod_network import hostname
-from xds.local.pod_tokens import PodTokens
+from xds.local.output import OutputLine
+from xds.local.pod_host import Sandbox
+from xds.local.pod_network import hostname, intercepted
+from xds.local.pod_place import PodPlace
 from xds.local.pods import Container, Phase, PodSpec, PodStatus, Restart
 from xds.local.program import Program, Supervisor, start
-from xds.local.settings import LocalSettings
-from xds.local.sidecar import Admin, BootstrapFor
+from xds.local.sidecar import Admin
 from xds.local.state import PodEntry
-from xds.model.interception import interception
 from xds.model.problem import Problems
 from xds.model.refs import FieldRef, ObjectRef
 
 NODE_NAME = "local"
-_LOOK_AGAIN_S: Final = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class PodPlace:
-    """What a pod is given: its node, number, addresses, resolver, whom it reports to, and who issues its tokens."""
-
-    host: PodHost
-    number: int
-    addresses: tuple[str, ...]
-    resolver: str
-    user: User
-    settings: LocalSettings
-    sink: Sink
-    bootstrap_for: BootstrapFor
-    changed: Callable[[PodStatus], None]
-    tokens: PodTokens | None = None
 
 
 class Pod:
@@ -157,14 +138,11 @@ class Pod:
         if not spec.inject or spec.router:
             return
         found = Problems()
-        at = FieldRef(ObjectRef("", "Pod", spec.namespace, spec.name)) / "metadata.annotations"
-        what = interception(spec.annotations, at, found)
+        what = intercepted(spec, place.resolver, found)
         for problem in found:
             self._say(str(problem))
         if what is not None:
-            own = tuple(f"{address}/{128 if ':' in address else 32}" for address in (place.resolver,))
-            excluded = (*what.excluded_networks, *own)
-            await self._sandbox.intercept(replace(what, excluded_networks=excluded))
+            await self._sandbox.intercept(what)
 
     async def _live(self) -> None:
         """Sidecar, init containers, containers, one after the other; then wait for the end."""
@@ -277,10 +255,7 @@ class Pod:
     async def _drained(self) -> None:
         """Return when a gateway has answered what it was asked, or its grace has passed."""
         with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(self.spec.termination_grace.total_seconds()):
-                await asyncio.to_thread(sidecar.admin, self.admin, "/drain_listeners?graceful&skip_exit", method="POST")
-                while await asyncio.to_thread(sidecar.requests_under_way, self.admin):  # noqa: ASYNC110 (it tells nobody)
-                    await asyncio.sleep(_LOOK_AGAIN_S)
+            await asyncio.wait_for(sidecar.drained(self.admin), self.spec.termination_grace.total_seconds())
 
     def _finish(self, statuses: list[int]) -> None:
         """All containers have ended by themselves: the pod is complete, and its sidecar with it."""

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,9 @@ from xds.local.commands import User, child_of, inside_network, inside_pod, run
 from xds.local.names import DOMAIN
 from xds.local.node import RUN_DIR, Node, expect_ready, load_rules
 from xds.local.pods import PodSpec
-from xds.model.interception import Interception, rules
+from xds.model.interception import Interception, interception, rules
+from xds.model.problem import Problems
+from xds.model.refs import FieldRef, ObjectRef
 
 # $1 host name, $2 folder of the pod's files. Bind mounts change nothing outside: the mount namespace is the pod's own.
 _SCRIPT: Final = """
@@ -134,6 +136,16 @@ async def _ip(pid: int, lines: list[str]) -> None:
 def hostname(spec: PodSpec) -> str:
     """The pod's host name: the one it asks for, else its name, cut to what the kernel takes."""
     return (spec.hostname or spec.name)[:_HOSTNAME_LIMIT]
+
+
+def intercepted(spec: PodSpec, resolver: str, found: Problems) -> Interception | None:
+    """What a pod's annotations say goes through its sidecar, never its questions to ``resolver``; None with a fault."""
+    at = FieldRef(ObjectRef("", "Pod", spec.namespace, spec.name)) / "metadata.annotations"
+    what = interception(spec.annotations, at, found)
+    if what is None:
+        return None
+    own = f"{resolver}/{ip_address(resolver).max_prefixlen}"
+    return replace(what, excluded_networks=(*what.excluded_networks, own))
 
 
 def resolv_conf(namespace: str, resolver: str) -> str:

@@ -37,7 +37,7 @@ class LocalSettings:
     envoy: Path | None = None
     envoy_concurrency: int = 1
     envoy_log_level: str = "warning"
-    envoy_flags: tuple[str, ...] = ("--drain-time-s", "5")
+    envoy_flags: tuple[str, ...] = ("--drain-time-s", "5", "--component-log-level", "misc:error")
     workload_socket: Path | None = None
     ca_dir: Path | None = None
     certificate_lifetime: timedelta = timedelta(hours=24)

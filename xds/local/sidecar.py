@@ -116,6 +116,13 @@ def requests_under_way(where: Admin) -> int:
     return sum(each.get("value", 0) for each in json.loads(body)["stats"])
 
 
+async def drained(where: Admin) -> None:
+    """Return when an Envoy takes nothing new and has answered what it was asked. OSError when there is no answer."""
+    await asyncio.to_thread(admin, where, "/drain_listeners?graceful&skip_exit", method="POST")
+    while await asyncio.to_thread(requests_under_way, where):  # noqa: ASYNC110 (it tells nobody)
+        await asyncio.sleep(_POLL_S)
+
+
 async def live(where: Admin) -> None:
     """Return when Envoy says that it is LIVE: it has its first configuration and its listeners are open."""
     while True:

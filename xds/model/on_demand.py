@@ -53,7 +53,10 @@ def asked(name: str) -> Asked | None:
     if colon and port.isdigit():
         host = bare
     known = slash and table.isascii() and table.isdigit() and len(table) <= 5 and len(host) <= _LONGEST
-    return Asked(int(table), host.lower()) if known and host and "/" not in host and "*" not in host else None
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not known or not host or "/" in host or "*" in host or (":" in host and not bracketed):
+        return None
+    return Asked(int(table), host.lower())
 
 
 def says(labels: Labels) -> str:

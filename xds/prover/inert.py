@@ -61,13 +61,12 @@ def cluster(body: bytes, number: int) -> Cluster:
     message = Cluster.FromString(body)
     message.name = f"{NAME}{number}"
     if message.type in _DNS or message.health_checks or message.HasField("cluster_type"):
-        for locality in message.load_assignment.endpoints:
-            for each in locality.lb_endpoints:
-                each.endpoint.health_check_config.ClearField("address")
-                del each.endpoint.additional_addresses[:]
-                if each.endpoint.address.HasField("socket_address"):
-                    place = each.endpoint.address.socket_address
-                    place.address, place.port_value = "127.0.0.1", _NOBODY
+        for each in (each for locality in message.load_assignment.endpoints for each in locality.lb_endpoints):
+            each.endpoint.health_check_config.ClearField("address")
+            del each.endpoint.additional_addresses[:]
+            if each.endpoint.address.HasField("socket_address"):
+                place = each.endpoint.address.socket_address
+                place.address, place.port_value = "127.0.0.1", _NOBODY
     return message
 
 

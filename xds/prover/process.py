@@ -100,8 +100,7 @@ class Process:
             if running.returncode is None:
                 running.kill()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_END_S):
-                        await running.wait()
+                    await asyncio.wait_for(running.wait(), _END_S)
 
 
 async def _can_be_alone() -> bool:

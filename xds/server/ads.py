@@ -149,11 +149,14 @@ class Server:
             if answer.reason is not None:
                 _log_rejection(connection, answer.type_url, answer.reason, answer.culprit is not None)
             self.cache.answered(connection, answer)
-        if self.cache.on_demand is not None and (asked := stream.take_asked()):
-            self.cache.on_demand(connection.group.name, asked)
+        self._tell(connection)
         if stream.restless():
             self.cache.turnstile.enter(connection)
         connection.group.check(connection)
+
+    def _tell(self, connection: Connection) -> None:
+        if self.cache.on_demand is not None and (asked := connection.stream.take_asked()):
+            self.cache.on_demand(connection.group.name, asked)
 
     async def _write(self, connection: Connection, context: Any) -> None:
         """Write what the stream has to say, whenever it is woken or a deadline passes."""
@@ -164,7 +167,7 @@ class Server:
             connection.wake.clear()
             if group.resources is not None:
                 stream.offer(group.resources)
-            if await self._write_one(stream, context) and stream.restless():
+            if await self._write_one(connection, context) and stream.restless():
                 turnstile.enter(connection)  # others first
                 continue
             group.check(connection)
@@ -173,9 +176,10 @@ class Server:
                 timer.cancel()
             timer = None if deadline is None else loop.call_at(deadline, turnstile.enter, connection)
 
-    async def _write_one(self, stream: Stream, context: Any) -> bool:
+    async def _write_one(self, connection: Connection, context: Any) -> bool:
         """Whether there was a response to write; returns when the connection has taken it."""
-        pieces = stream.pull(time.monotonic())
+        pieces = connection.stream.pull(time.monotonic())
+        self._tell(connection)
         if pieces is None:
             return False
         share = await self._budget.take(sum(map(len, pieces)))

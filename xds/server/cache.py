@@ -108,8 +108,9 @@ class SnapshotCache:
     """Sets of resources by group; the streams of a group's nodes are sent what changes, at once, and only the latest.
 
     ``group_of`` tells the group that a node belongs to where the server's ``admit`` does not: its id, unless given.
-    ``on_demand`` is told the group and the names of virtual hosts that a client asks for one by one (VHDS): the set may
-    be given them then (``ServerSettings.on_demand_wait_s``). All methods are called in the event loop that serves.
+    ``on_demand`` is told the group and the names of virtual hosts that a client asks for one by one (VHDS), or has of
+    an earlier server: the set may be given them then (``ServerSettings.on_demand_wait_s``). Virtual hosts that are sent
+    to who has everything have names with a port. All methods are called in the event loop that serves.
     """
 
     def __init__(

@@ -62,7 +62,10 @@ class DeltaStream(Stream):
         return min((time for time in times if time is not None), default=None)
 
     def take_asked(self) -> frozenset[str]:
-        """The names of virtual hosts that the client has asked for on demand since this was called last."""
+        """The virtual hosts that the client has asked for on demand since this was called last.
+
+        Those count, too, that an earlier server gave it so and the set has not.
+        """
         asked, self.hosts.asked = self.hosts.asked, NONE
         return asked
 
@@ -85,6 +88,8 @@ class DeltaStream(Stream):
             with_vhds = [name for name in sub.claimed if (route := find(target, name)) is not None and route.refers_to]
             self.hosts.routes_held(frozenset([*gone, *with_vhds]))
             self.hosts.routes_unsure(gone)
+        if sub is self.hosts and sub.claimed is not None:
+            self.hosts.returned(target, now, self.settings.max_names)
         return take(sub, target, now, held_back=held_back)
 
     def last_batch(self, sub: Subscription, target: Layers, withheld_before: float) -> Batch | None:

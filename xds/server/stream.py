@@ -117,7 +117,10 @@ class Stream(ABC):
         return False
 
     def take_asked(self) -> frozenset[str]:
-        """The names of virtual hosts that the client has asked for on demand since this was called last."""
+        """The virtual hosts that the client has asked for on demand since this was called last.
+
+        Those count, too, that an earlier server gave it so and the set has not.
+        """
         return NONE
 
     def settled(self) -> bool:

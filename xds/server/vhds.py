@@ -7,6 +7,7 @@ that it subscribes to again and has forgotten the virtual hosts of (envoy-facts 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from xds.server.held import Held
 from xds.server.names import NONE, Names
@@ -77,14 +78,29 @@ class VirtualHosts(Subscription):
                 self.waiting.setdefault(name, now + self._patience_s)
             self._expecting = bool(self.waiting)
 
+    def returned(self, target: Layers, now: float, most: int) -> None:
+        """The client has come from an earlier server: what that sent it unasked, and the set has not, is wanted too."""
+        if self._patience_s and not _everything(target):
+            lacking = (
+                name
+                for name in self.claimed or ()
+                if not _with_port(name) and name not in self.held.names and find(target, name) is None
+            )
+            self.wait_for(islice(lacking, most), now)
+
     def look_again(self, target: Layers, now: float) -> None:
         """Have those names answered that wait and exist now, or have waited for long enough."""
         ready = {name for name in self.waiting if _called(name, target) is not None}
-        self._late |= {name for name, until in self.waiting.items() if until <= now} - ready
-        ready |= self._late
-        if ready:
-            self.ask(self.names.same(frozenset(ready)))
-        self._expecting = not self.waiting.keys() <= ready
+        # A set of everything will not have them, and has what they mean: nothing may stay beside it.
+        whole = _everything(target)
+        late = {name for name, until in self.waiting.items() if whole or until <= now} - ready
+        ready |= late
+        for name in ready - self.held.names:  # the client asks for no answer
+            del self.waiting[name]
+        self._late |= late & self.held.names
+        if answers := self.held.names & ready:
+            self.ask(self.names.same(answers))
+        self._expecting = bool(self.waiting.keys() - ready)
         if not self._expecting:
             self.unsettled |= self.kept
             self.kept.clear()
@@ -98,7 +114,7 @@ class VirtualHosts(Subscription):
         found = super().wanted(name, target)
         if isinstance(found, Resource):
             self.waiting.pop(name, None)
-        elif found is Instead.REMOVE and self._expecting and name not in self._late:
+        elif found is Instead.REMOVE and self._expecting and name not in self._late and not _with_port(name):
             self.kept.add(name)
             return Instead.KEEP
         if found is not Instead.REMOVE or name not in self.held.names:
@@ -168,6 +184,15 @@ class VirtualHosts(Subscription):
         self._unsure_of -= names
         self.drop([name for name in self.held.deviations if name.rpartition("/")[0] in names])
         self.disclaim(lambda name: name.rpartition("/")[0] in names)
+
+
+def _with_port(name: str) -> bool:
+    return name.rpartition(":")[2].isdigit()
+
+
+def _everything(target: Layers) -> bool:
+    """Whether a set has all virtual hosts there are: those have a port in their names, what was asked for has not."""
+    return any(_with_port(name) for table in target for name in table)
 
 
 def _called(name: str, target: Layers) -> Resource | None:

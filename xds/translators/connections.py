@@ -43,7 +43,7 @@ def _discovered(name: str, wanted: str) -> Filter:
 
 def way(spec: ConnectionSpec) -> TypedExtensionConfig:
     """The configuration of the filter that passes on the bytes of the chains that name it."""
-    return TypedExtensionConfig(name=spec.name, typed_config=pack(_tcp_proxy(spec.content, None)))
+    return TypedExtensionConfig(name=spec.name, typed_config=pack(_tcp_proxy(spec.content, spec.guard)))
 
 
 def offered(spec: OfferedProtocols) -> TypedExtensionConfig:

@@ -6,6 +6,7 @@ ServiceEntry with resolution DYNAMIC_DNS changes no listener.
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from typing import Final
 
@@ -20,7 +21,7 @@ from xds.api.envoy.extensions.filters.network.http_connection_manager.v3.http_co
 from xds.api.envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.sni_dynamic_forward_proxy_pb2 import (
     FilterConfig as SniFilterConfig,
 )
-from xds.wire.codec import pack
+from xds.wire.codec import encode, pack
 
 _HTTP: Final = "envoy.filters.http.dynamic_forward_proxy"
 _SNI: Final = "envoy.filters.network.sni_dynamic_forward_proxy"
@@ -31,17 +32,21 @@ _HOSTS: Final = 1024
 _NEVER: Final = (
     *(("0.0.0.0", 8), ("127.0.0.0", 8), ("169.254.0.0", 16), ("::", 127), ("fe80::", 10)),
     *(("::ffff:0.0.0.0", 104), ("::ffff:127.0.0.0", 104), ("::ffff:169.254.0.0", 112)),
+    *(("100.100.100.200", 32), ("168.63.129.16", 32), ("fd00:ec2::254", 128)),
+    *(("::ffff:100.100.100.200", 128), ("::ffff:168.63.129.16", 128)),
 )
 
 
 @cache
 def _cache() -> DnsCacheConfig:
-    # Envoy refuses a second cache of this name with other settings: nothing here may depend on what users write.
-    message = DnsCacheConfig(name=_CACHE, dns_lookup_family=Cluster.V4_PREFERRED)
+    # Nothing here may depend on what users write, as the listeners would change with it.
+    message = DnsCacheConfig(dns_lookup_family=Cluster.V4_PREFERRED)
     message.max_hosts.value = _HOSTS
     for prefix, length in _NEVER:
         left_out = message.resolved_address_filter.ranges.add(address_prefix=prefix)
         left_out.prefix_len.value = length
+    # Envoy refuses a second cache of one name with other settings, such as those of another version of ours.
+    message.name = f"{_CACHE}-{hashlib.sha256(encode(message)).hexdigest()[:8]}"
     return message
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
 
 from xds.translators import cds, connections, ecds, eds, lds, rds, sds
 from xds.translators.envoy_filters import apply as envoy_filters
 from xds.view.specs.clusters import ClusterSpec, EndpointGroup
+from xds.view.specs.listeners import ListenerSpec
 from xds.view.specs.resources import (
     AddedSpec,
     ConnectionSpec,
@@ -37,7 +39,8 @@ def translate(spec: Spec) -> Encoded:
 
 def named(spec: Spec) -> tuple[str, Message]:
     """The message that ``spec`` means, and the resource's name."""
-    return _message(spec)
+    # A virtual host's resource name is its VirtualHost.name, else Envoy never removes it (envoy-facts 1).
+    return spec.name, _SPELLED[type(spec)](spec)
 
 
 def encoded(name: str, message: Message) -> Encoded:
@@ -47,34 +50,26 @@ def encoded(name: str, message: Message) -> Encoded:
 
 def outcomes(spec: PatchedSpec) -> tuple[envoy_filters.Outcome, ...]:
     """What each patch came to on the resource of ``spec``."""
-    _, message = _message(spec.spec)
+    _, message = named(spec.spec)
     return envoy_filters.apply(message, spec.patches, spec.apart)
 
 
-def _message(spec: Spec) -> tuple[str, Message]:
-    if isinstance(spec, EndpointGroup):
-        return spec.name, eds.load_assignment(spec)
-    if isinstance(spec, ClusterSpec):
-        return spec.name, cds.cluster(spec)
-    if isinstance(spec, VirtualHostSpec):
-        # A virtual host's resource name is its VirtualHost.name, else Envoy never removes it (envoy-facts 1).
-        host = rds.virtual_host(spec)
-        return host.name, host
-    if isinstance(spec, RouteTable):
-        return spec.name, rds.route_configuration(spec)
-    if isinstance(spec, FilterSpec):
-        config = ecds.filter_config(spec)
-        return config.name, config
-    if isinstance(spec, ConnectionSpec):
-        return spec.name, connections.way(spec)
-    if isinstance(spec, OfferedProtocols):
-        return spec.name, connections.offered(spec)
-    if isinstance(spec, SecretSpec):
-        return spec.name, sds.secret(spec)
-    if isinstance(spec, PatchedSpec):
-        name, message = _message(spec.spec)
-        envoy_filters.apply(message, spec.patches, spec.apart)
-        return name, message
-    if isinstance(spec, AddedSpec):
-        return spec.name, envoy_filters.added(spec.patch)
-    return spec.name, lds.listener(spec)
+def _patched(spec: PatchedSpec) -> Message:
+    _, message = named(spec.spec)
+    envoy_filters.apply(message, spec.patches, spec.apart)
+    return message
+
+
+_SPELLED: Final[dict[type[Spec], Callable[[Any], Message]]] = {
+    ListenerSpec: lds.listener,
+    RouteTable: rds.route_configuration,
+    VirtualHostSpec: rds.virtual_host,
+    ClusterSpec: cds.cluster,
+    EndpointGroup: eds.load_assignment,
+    FilterSpec: ecds.filter_config,
+    ConnectionSpec: connections.way,
+    OfferedProtocols: connections.offered,
+    SecretSpec: sds.secret,
+    PatchedSpec: _patched,
+    AddedSpec: lambda spec: envoy_filters.added(spec.patch),
+}

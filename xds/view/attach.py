@@ -182,6 +182,13 @@ def route_owner(read: Read, hostname: str, home: str, sidecar: ObjectRef | None 
     return None
 
 
+def owner_of(read: Read, host: str, scope: Scope) -> ObjectRef | None:
+    """The VirtualService that routes a host for callers of a scope."""
+    if scope.sidecar is None:
+        return read.get(route_owner, host, scope.home)
+    return read.get(route_owner, host, scope.home, scope.sidecar)
+
+
 def exported_to_all(read: Read, routed: VirtualService) -> bool:
     """Whether a VirtualService is for callers of all namespaces."""
     return "*" in (routed.export_to or read.get(mesh).default_virtual_service_export_to)

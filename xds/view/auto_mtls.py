@@ -15,6 +15,7 @@ from xds.model.service import Service, ServicePort
 from xds.view.attach import RuleAt, policies_for, rule
 from xds.view.endpoints import endpoints
 from xds.view.graph import Read
+from xds.view.names import server_name
 from xds.view.scope import mesh
 from xds.view.specs.clusters import Discovery, MeshTls, UpstreamProtocol
 
@@ -75,7 +76,9 @@ def mesh_tls(read: Read, towards: Towards, policies: Policies, identity: Identit
     service, port = towards.service, towards.port
     return MeshTls(
         source=identity,
-        sni=stated.sni if stated is not None and stated.sni else _sni(port.number, towards.subset, service.hostname),
+        sni=stated.sni
+        if stated is not None and stated.sni
+        else server_name(port.number, towards.subset, service.hostname),
         alpn=_ALPN[towards.protocol],
         names=tuple(sorted(set(names))),
         trust=settings.trust,
@@ -92,7 +95,3 @@ def _names(read: Read, service: Service, known: Behind) -> Iterator[str]:
     for account in known.accounts:
         yield from read.get(mesh).trust.spiffe_ids(account)
     yield from service.subject_alt_names
-
-
-def _sni(port: int, subset: str, hostname: str) -> str:
-    return f"outbound_.{port}_.{subset}_.{hostname}"

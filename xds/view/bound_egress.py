@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from xds.model.mesh import Beyond, OutboundMode
 from xds.model.service import Protocol, ServiceKey
 from xds.model.sidecar import Egress
 from xds.view import names
+from xds.view.connection_chains import told_apart
+from xds.view.connections import ConnectionRoutes, connections
+from xds.view.connections_reached import calling, connection_routes
 from xds.view.explicit import ExplicitProxy, explicit_listener, explicit_table, proxied_hosts
 from xds.view.graph import Call, Read, call
-from xds.view.hosts_reached import host_routes
-from xds.view.listeners import ALL, tcp_chain
+from xds.view.hosts_reached import service_virtual_hosts
+from xds.view.listeners import ALL, claims_of
 from xds.view.ports_reached import PortShape, port_shapes
-from xds.view.routes import unknown_hosts, virtual_host
-from xds.view.scope import Scope, mesh, seen_by
+from xds.view.route_tables import unknown_hosts
+from xds.view.scope import Scope, mesh
 from xds.view.sidecar_at import sidecar
 from xds.view.sidecars import beyond, own_namespace, reached_services
-from xds.view.specs.listeners import Chain, HttpChain, ListenerSpec
-from xds.view.specs.routes import RouteTable, VirtualHostSpec
+from xds.view.specs.listeners import Chain, HttpChain, ListenerSpec, Sniff
+from xds.view.specs.routes import RouteTable
 
 UNIX: Final = "unix://"
 _LOOPBACK: Final = "127.0.0.1"
@@ -37,25 +41,42 @@ def bound_leaves(read: Read, scope: Scope) -> tuple[Call, ...]:
         if not entry.bind:
             continue
         if entry.forward_proxy or entry.protocol.is_http:
-            leaves += [call(bound_listener, entry, "", scope), call(bound_table, entry, scope)]
+            leaves += [call(bound_listener, entry, scope), call(bound_table, entry, scope)]
         else:
-            first = next((key for key, _ in _hosts(read, entry, scope)), None)
+            first = next(_hosts(read, entry, scope), None)
             if first is not None:
-                cluster = names.outbound_cluster(entry.port, "", first.hostname)
-                leaves.append(call(bound_listener, entry, cluster, scope))
+                # Where no other listener takes connections to that port, nobody else says where they go.
+                routed = read.get(connection_routes, first[0], first[1].number, calling(scope))
+                leaves += [call(bound_connections, entry, routed, scope), call(connections, routed)]
     return tuple(leaves)
 
 
-def bound_listener(read: Read, entry: Egress, cluster: str, scope: Scope) -> tuple[ListenerSpec, ...]:
-    """The listener of an entry: HTTP by its own table, anything else to ``cluster``."""
+def bound_listener(read: Read, entry: Egress, scope: Scope) -> tuple[ListenerSpec, ...]:
+    """The listener of an entry for HTTP, by its own table."""
     sidecar(read, scope.sidecar)  # which is the author
     name = names.bound(entry.bind, entry.port)
-    if cluster:
-        chain = tcp_chain(name, cluster)
-    else:
-        content = HttpChain(f"outbound_{name}", name, paths=read.get(mesh).paths)
-        chain = Chain(name, ALL, content)
-    return (ListenerSpec(name, entry.bind, entry.port, (), fallback=chain, bind=entry.opened),)
+    content = HttpChain(f"outbound_{name}", name, paths=read.get(mesh).paths)
+    return (ListenerSpec(name, entry.bind, entry.port, (), fallback=Chain(name, ALL, content), bind=entry.opened),)
+
+
+def bound_connections(read: Read, entry: Egress, routed: ConnectionRoutes, scope: Scope) -> tuple[ListenerSpec, ...]:
+    """The listener of an entry for anything else: connections go where those to the first of its hosts do."""
+    sidecar(read, scope.sidecar)  # which is the author
+    claims = claims_of(read, routed)
+    found = told_apart(entry.port, claims, None)
+    by_name = any(claim.sni or claim.resolves for claim in claims)
+    return (
+        ListenerSpec(
+            name=names.bound(entry.bind, entry.port),
+            address=entry.bind,
+            port=entry.port,
+            chains=found.chains,
+            fallback=found.rest,
+            bind=entry.opened,
+            sniff=Sniff.TLS if by_name else Sniff.NOTHING,
+            sniff_timeout=read.get(mesh).protocol_detection_timeout if by_name else timedelta(0),
+        ),
+    )
 
 
 def bound_table(read: Read, entry: Egress, scope: Scope) -> tuple[RouteTable, ...]:
@@ -69,7 +90,7 @@ def bound_table(read: Read, entry: Egress, scope: Scope) -> tuple[RouteTable, ..
         replace(spec, table=name)
         for key, shape in _hosts(read, entry, scope)
         if _speaks_http(shape)
-        for spec in _virtual_hosts(read, key, shape.number, scope)
+        for spec in service_virtual_hosts(read, key, shape.number, scope)
     ]
     return (RouteTable(name, (*hosts, unknown)),)
 
@@ -84,16 +105,10 @@ def _hosts(read: Read, entry: Egress, scope: Scope) -> Iterator[tuple[ServiceKey
     found = sidecar(read, scope.sidecar)
     own = own_namespace(found, scope.home) if found is not None else scope.home
     for key in reached_services(read, scope):
-        if entry.imports(*key, own):
-            for shape in read.get(port_shapes, key):
-                if entry.forward_proxy or entry.port in (0, shape.number):
-                    yield key, shape
+        for shape in read.get(port_shapes, key) if entry.imports(*key, own) else ():
+            if entry.forward_proxy or entry.port in (0, shape.number):
+                yield key, shape
 
 
 def _speaks_http(shape: PortShape) -> bool:
     return shape.protocol.is_http or shape.protocol is Protocol.AUTO
-
-
-def _virtual_hosts(read: Read, key: ServiceKey, port: int, scope: Scope) -> tuple[VirtualHostSpec, ...]:
-    wanted = read.get(host_routes, key, port, seen_by(scope, key))
-    return read.get(virtual_host, names.port_routes(port), wanted)

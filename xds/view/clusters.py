@@ -24,6 +24,7 @@ from xds.view.auto_mtls import Towards, mesh_tls
 from xds.view.endpoints import endpoints, localities
 from xds.view.gateway_api.backend_tls import backend_tls
 from xds.view.graph import Read
+from xds.view.own_machine import is_admin
 from xds.view.placement import placed, placement
 from xds.view.scope import mesh
 from xds.view.specs.clusters import ClusterSpec, Discovery, UpstreamProtocol
@@ -161,7 +162,7 @@ def _cluster(read: Read, wanted: _Wanted, found: DestinationRule | None) -> Clus
 
 def _resolved(read: Read, service: Service, port: ServicePort) -> tuple[Endpoint, ...]:
     if service.resolution is Resolution.ALIAS:
-        return (Endpoint(service.alias_of, port.number),)
+        return () if is_admin(service.alias_of, port.number) else (Endpoint(service.alias_of, port.number),)
     return read.get(endpoints, EndpointKey(*service.key, port.number))
 
 

@@ -7,6 +7,7 @@ weights and policies change without them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 from xds.model.mesh import Beyond, OutboundMode
@@ -25,7 +26,7 @@ from xds.view.attach import RuleAt, at_caller, matches
 from xds.view.auto_mtls import TCP_ALPN, by_mesh
 from xds.view.gateway_api.mesh_routes import connection_ways
 from xds.view.graph import Read
-from xds.view.routes import Caller, Target
+from xds.view.routes import Caller, Target, port_of
 from xds.view.specs.listeners import TcpChain
 from xds.view.specs.resources import ConnectionSpec, OfferedProtocols
 from xds.view.specs.routes import WeightedCluster
@@ -148,12 +149,12 @@ def _by_sni(routed: VirtualService, wanted: ConnectionRoutes) -> Iterator[_Way]:
         for match in route.matches:
             if not may_match(match, routed.gateways, wanted.port, wanted.caller):
                 continue
-            if wanted.service is None and (match.source.port or TLS_PORT) != wanted.port:
+            foreign = wanted.service is None
+            if foreign and (match.source.port or TLS_PORT) != wanted.port:
                 continue
-            for sni in match.sni_hosts:
-                if wanted.service is None and not matches(wanted.host, sni):
-                    continue
-                yield from (_Way(subnet, sni, route.destinations) for subnet in match.destination_subnets or ("",))
+            names = [sni for sni in match.sni_hosts if not foreign or matches(wanted.host, sni)]
+            for sni, subnet in product(names, match.destination_subnets or ("",)):
+                yield _Way(subnet, sni, route.destinations)
 
 
 def _by_address(routed: VirtualService, wanted: ConnectionRoutes, own: tuple[WeightedDestination, ...]) -> _Plan:
@@ -182,7 +183,7 @@ def _first_of_each(ways: Iterator[_Way]) -> tuple[_Way, ...]:
 def _resolves(read: Read, shares: tuple[WeightedDestination, ...], wanted: ConnectionRoutes) -> int:
     for share in shares:
         service, _ = _found(read, share.destination, wanted)
-        port = resolved_on(service, _port_of(share.destination, service, wanted))
+        port = resolved_on(service, port_of(share.destination, service, wanted.port))
         if port:
             return port
     return 0
@@ -198,7 +199,7 @@ def _to(read: Read, shares: tuple[WeightedDestination, ...], wanted: ConnectionR
     """To these by weight; what is asked of callers (idle time, hash, tunnel) is the first one's rule to say."""
     first = shares[0].destination
     service, rule = _found(read, first, wanted)
-    policies = Policies(at_caller(read, rule, first.subset, _port_of(first, service, wanted)))
+    policies = Policies(at_caller(read, rule, first.subset, port_of(first, service, wanted.port)))
     several = len(shares) > 1
     clusters = tuple(
         WeightedCluster(_cluster(read, share.destination, wanted), share.weight if several else 1)
@@ -213,7 +214,7 @@ def _alpn(read: Read, shares: tuple[WeightedDestination, ...] | None, wanted: Co
         return ()
     first = shares[0].destination
     service, rule = _found(read, first, wanted)
-    return TCP_ALPN if read.get(by_mesh, rule, _port_of(first, service, wanted)) else ()
+    return TCP_ALPN if read.get(by_mesh, rule, port_of(first, service, wanted.port)) else ()
 
 
 def passed_to(read: Read, shares: tuple[WeightedDestination, ...], wanted: ConnectionRoutes) -> TcpChain:
@@ -229,7 +230,7 @@ def resolves_to(read: Read, shares: tuple[WeightedDestination, ...], wanted: Con
 def alpn_to(read: Read, shares: tuple[WeightedDestination, ...], wanted: ConnectionRoutes) -> tuple[str, ...]:
     """What such connections offer to their server where its cluster would say HTTP; nothing elsewhere."""
     service, _ = _found(read, shares[0].destination, wanted)
-    port = service.port(_port_of(shares[0].destination, service, wanted)) if service is not None else None
+    port = service.port(port_of(shares[0].destination, service, wanted.port)) if service is not None else None
     if port is None or not (port.protocol.is_http or port.protocol is Protocol.AUTO):
         return ()
     return _alpn(read, shares, wanted)
@@ -246,10 +247,4 @@ def _found(read: Read, destination: Destination, wanted: ConnectionRoutes) -> tu
 def _cluster(read: Read, destination: Destination, wanted: ConnectionRoutes) -> str:
     service, _ = _found(read, destination, wanted)
     host = service.hostname if service is not None else destination.host
-    return names.outbound_cluster(_port_of(destination, service, wanted), destination.subset, host)
-
-
-def _port_of(destination: Destination, service: Service | None, wanted: ConnectionRoutes) -> int:
-    if destination.port:
-        return destination.port
-    return service.ports[0].number if service is not None and len(service.ports) == 1 else wanted.port
+    return names.outbound_cluster(port_of(destination, service, wanted.port), destination.subset, host)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from xds.model.refs import ObjectRef
 from xds.model.route import ConnectionRoute, VirtualService
 from xds.model.service import Service, ServiceKey
 from xds.model.snapshot import Table
-from xds.view.attach import exported_to_all, matches, route_owner, rule_at
+from xds.view.attach import exported_to_all, matches, owner_of, rule_at
 from xds.view.connections import TLS_PORT, ConnectionRoutes, may_match
 from xds.view.gateway_api.mesh_routes import hosts_of, mesh_connections
 from xds.view.graph import Read
 from xds.view.listeners import OwnAddress
-from xds.view.routes import Caller, Target
-from xds.view.scope import Scope, resolved_service, seeing, service_key
+from xds.view.routes import Caller, Target, target
+from xds.view.scope import Scope, seeing, service_key
 from xds.view.sidecars import beyond, captured_on, reaches
 
 
@@ -23,33 +22,27 @@ def calling(scope: Scope) -> Scope:
 
 def connection_routes(read: Read, key: ServiceKey, port: int, scope: Scope) -> ConnectionRoutes:
     """What decides where connections of callers who are ``calling`` to a service's port go."""
-    owner = _owner(read, key.hostname, scope)
+    owner = owner_of(read, key.hostname, scope)
     routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, owner) if owner is not None else None
     attached = read.get(mesh_connections, key, port, scope.home)
     if attached and (routed is None or exported_to_all(read, routed)):
         named = {key.hostname, *hosts_of(read, attached)}
-        led = tuple(_target(read, host, scope) for host in sorted(named))
+        led = tuple(target(read, host, scope) for host in sorted(named))
         return ConnectionRoutes(key.hostname, port, key, None, led, attached=attached)
     if routed is None or not (routed.tls or routed.tcp):
         own = Target(key.hostname, key, read.get(rule_at, key, scope))
         return ConnectionRoutes(key.hostname, port, key, None, (own,))
     hosts = {key.hostname, *_hosts_named(routed)}
-    targets = tuple(_target(read, host, scope) for host in sorted(hosts))
+    targets = tuple(target(read, host, scope) for host in sorted(hosts))
     unknown = read.get(beyond, scope.sidecar)
     return ConnectionRoutes(key.hostname, port, key, owner, targets, _caller(routed, scope), unknown)
-
-
-def _owner(read: Read, host: str, scope: Scope) -> ObjectRef | None:
-    if scope.sidecar is None:
-        return read.get(route_owner, host, scope.home)
-    return read.get(route_owner, host, scope.home, scope.sidecar)
 
 
 def own_addresses(read: Read, service: Service, number: int, scope: Scope) -> tuple[OwnAddress, ...]:
     """Where callers of a scope reach a port of a service at addresses of its own, sorted.
 
-    Envoy refuses a second listener on an address and port: the oldest service has it. Others beside it are reached by
-    their SNI, where it is TLS that both speak.
+    Envoy refuses a second listener on an address and port: a Kubernetes Service has it, then the oldest. Others beside
+    it are reached by their SNI, where it is TLS that both speak.
     """
     found = []
     for address in sorted(address for address in service.addresses if "/" not in address):
@@ -83,14 +76,14 @@ def foreign_connections(read: Read, scope: Scope) -> tuple[ConnectionRoutes, ...
 
 
 def _foreign(read: Read, host: str, scope: Scope) -> tuple[ConnectionRoutes, ...]:
-    owner = _owner(read, host, scope)
+    owner = owner_of(read, host, scope)
     routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, owner) if owner is not None else None
     if routed is None or not routed.tls or host not in routed.hosts:
         return ()
     if reaches(read, scope, host):
         return ()
     caller = _caller(routed, scope)
-    targets = tuple(_target(read, name, scope) for name in sorted(_hosts_named(routed)))
+    targets = tuple(target(read, name, scope) for name in sorted(_hosts_named(routed)))
     return tuple(ConnectionRoutes(host, port, None, owner, targets, caller) for port in _ports(routed, host, caller))
 
 
@@ -116,10 +109,3 @@ def _caller(routed: VirtualService, scope: Scope) -> Caller:
     sources = (match.source for route in _routes(routed) for match in route.matches)
     by_source = any(source.namespace or source.labels for source in sources)
     return Caller(scope.home, scope.labels) if by_source else Caller()
-
-
-def _target(read: Read, host: str, scope: Scope) -> Target:
-    service = resolved_service(read, host, scope.home)
-    if service is None:
-        return Target(host, None, None)
-    return Target(host, service.key, read.get(rule_at, service.key, scope))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final, NamedTuple
 
+from xds.model.policy import Routed
 from xds.model.refs import ObjectRef
 from xds.model.route import (
     Comparison,
+    Destination,
     HttpRoute,
     Match,
     NamedMatch,
@@ -20,24 +23,74 @@ from xds.view.graph import Read
 from xds.view.scope import mesh, visible
 
 
+MOST_ROUTES: Final = 32_768
+"""How many routes an object may come to, of all its hosts together, with those of its delegates in place."""
+
+
+class Part(NamedTuple):
+    """An HTTP route of a root, and the delegate that spells it out where it has one that is to be had.
+
+    ``size`` is how many routes it comes to on each host; ``fits`` is false where those would be too many.
+    """
+
+    route: HttpRoute
+    delegate: VirtualService | None
+    size: int
+    fits: bool = True
+
+
+def parts(read: Read, root: VirtualService) -> Iterator[Part]:
+    """The HTTP routes of ``root`` in order. Its own always fit; of its delegates the first, as far as there is room."""
+    own = sum(len(route.matches) or 1 for route in root.http if route.delegate is None)
+    room = MOST_ROUTES // max(len(root.hosts), 1) - own
+    for route in root.http:
+        if route.delegate is None:
+            yield Part(route, None, len(route.matches) or 1)
+            continue
+        delegate = _delegate(read, root, route.delegate)
+        inner = (len(each.matches) or 1 for each in delegate.http if each.delegate is None) if delegate else ()
+        size = (len(route.matches) or 1) * sum(inner)
+        fits = size <= room
+        room -= size if fits else 0
+        yield Part(route, delegate, size, fits)
+
+
+def _delegate(read: Read, root: VirtualService, named: tuple[str, str]) -> VirtualService | None:
+    namespace, name = named
+    ref = ObjectRef(root.ref.group, root.ref.kind, namespace or root.ref.namespace, name)
+    delegate: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, ref)
+    return None if delegate is None or delegate.hosts or not lent(read, delegate, root) else delegate
+
+
 def http_routes(read: Read, root: VirtualService) -> Iterator[tuple[ObjectRef, HttpRoute]]:
     """The HTTP routes of ``root`` with delegates in place, each with the object that wrote it.
 
     Source: istio-semantics 1.1, Delegation: one level; a missing delegate loses only its own route; the delegate's
-    policies win, the root's fill the gaps; matches are ANDed, and those that exclude each other dropped.
+    policies win, the root's fill the gaps; matches are ANDed, and those that exclude each other dropped. A delegate
+    whose routes would be too many is as one that is missing.
     """
-    for route in root.http:
-        if route.delegate is None:
-            yield root.ref, route
-            continue
-        namespace, name = route.delegate
-        ref = ObjectRef(root.ref.group, root.ref.kind, namespace or root.ref.namespace, name)
-        delegate: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, ref)
-        if delegate is None or delegate.hosts or not lent(read, delegate, root):
-            continue
-        for inner in delegate.http:
-            if inner.delegate is None and (merged := _merged(route, inner)) is not None:
-                yield ref, merged
+    for part in parts(read, root):
+        if part.route.delegate is None:
+            yield root.ref, part.route
+        elif part.delegate is not None and part.fits:
+            for inner in part.delegate.http:
+                if inner.delegate is None and (merged := _merged(part.route, inner)) is not None:
+                    yield part.delegate.ref, merged
+
+
+def hosts_routed(read: Read, root: VirtualService) -> set[str]:
+    """The hosts that the HTTP routes of ``root`` lead to, delegates' and those that policies name (mirrors), too."""
+    hosts: set[str] = set()
+
+    def note(destination: Destination) -> str:
+        hosts.add(destination.host)
+        return ""
+
+    for _, route in http_routes(read, root):
+        hosts.update(share.destination.host for share in route.destinations)
+        for policy in route.policies.that(Routed):
+            policy.resolved(note)
+    return hosts
 
 
 def lent(read: Read, delegate: VirtualService, root: VirtualService) -> bool:

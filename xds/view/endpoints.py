@@ -19,13 +19,17 @@ from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view.graph import Read
 from xds.view.mutual_tls import takes_tls, tells_apart
+from xds.view.own_machine import is_admin, is_of_machine
 from xds.view.placement import placed
 from xds.view.selected_endpoints import pod_locality, selected
 from xds.view.specs.clusters import EndpointGroup, LocalityGroup
 
 
 def endpoints(read: Read, key: EndpointKey) -> tuple[Endpoint, ...]:
-    """All endpoints behind a service's port, sorted by address; an address named twice counts once."""
+    """All endpoints behind a service's port, sorted by address; an address named twice counts once.
+
+    None is its caller's own admin interface, be its author who he may.
+    """
     service: Service | None = read.first(Table.SERVICE, ServiceKey(key.hostname, key.namespace))
     port = service.port(key.port) if service is not None else None
     if service is None or port is None:
@@ -44,7 +48,7 @@ def endpoints(read: Read, key: EndpointKey) -> tuple[Endpoint, ...]:
             found.setdefault((address.address, number), endpoint)
     for endpoint in selected(read, service, port) if service.selector else ():
         found.setdefault((endpoint.address, endpoint.port), endpoint)
-    return tuple(endpoint for _, endpoint in sorted(found.items()))
+    return tuple(endpoint for at, endpoint in sorted(found.items()) if not is_admin(*at))
 
 
 def _kept(service: Service, address: SliceAddress) -> bool:
@@ -85,16 +89,31 @@ def _locality(read: Read, address: SliceAddress, pod: Workload | None) -> Locali
     return of_pod if any(of_pod) else Locality(zone=address.zone)
 
 
-def endpoint_group(read: Read, cluster: str, key: EndpointKey, subset: Labels) -> tuple[EndpointGroup, ...]:
-    """The load assignment of ``cluster``: the endpoints whose labels include ``subset``, by locality."""
-    return (EndpointGroup(cluster, localities(read.get(endpoints, key), subset)),)
+def endpoint_group(
+    read: Read, cluster: str, key: EndpointKey, subset: Labels, by_router: bool = False
+) -> tuple[EndpointGroup, ...]:
+    """The load assignment of ``cluster``: the endpoints whose labels include ``subset``, by locality.
+
+    ``by_router``: a gateway's clients are anybody, to whom it does not show its own machine.
+    """
+    return (EndpointGroup(cluster, localities(_called(read, key, by_router=by_router), subset)),)
+
+
+def _called(read: Read, key: EndpointKey, *, by_router: bool) -> tuple[Endpoint, ...]:
+    found = read.get(endpoints, key)
+    return tuple(each for each in found if not is_of_machine(each.address)) if by_router else found
+
+
+def into_machine(read: Read, key: EndpointKey) -> bool:
+    """Whether any endpoint is one of its caller's machine; stays equal while others come and go."""
+    return any(is_of_machine(each.address) for each in read.get(endpoints, key))
 
 
 def placed_group(
-    read: Read, cluster: str, key: EndpointKey, subset: Labels, wanted: Placement
+    read: Read, cluster: str, key: EndpointKey, subset: Labels, wanted: Placement, by_router: bool = False
 ) -> tuple[EndpointGroup, ...]:
     """The load assignment of ``cluster`` for callers that are given its endpoints as ``wanted``."""
-    return (EndpointGroup(cluster, placed(read.get(endpoints, key), subset, wanted)),)
+    return (EndpointGroup(cluster, placed(_called(read, key, by_router=by_router), subset, wanted)),)
 
 
 def localities(all_of_them: tuple[Endpoint, ...], subset: Labels) -> tuple[LocalityGroup, ...]:

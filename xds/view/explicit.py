@@ -8,10 +8,11 @@ from typing import NamedTuple
 from xds.model.service import Protocol, ServiceKey
 from xds.view import names
 from xds.view.graph import Read
-from xds.view.hosts_reached import foreign_hosts, host_routes
+from xds.view.hosts_reached import foreign_hosts, service_virtual_hosts
 from xds.view.ports_reached import port_shapes
-from xds.view.routes import FOREIGN_PORT, unknown_hosts, virtual_host
-from xds.view.scope import Scope, mesh, seen_by
+from xds.view.route_tables import unknown_hosts
+from xds.view.routes import FOREIGN_PORT, virtual_host
+from xds.view.scope import Scope, mesh
 from xds.view.sidecars import beyond, reached_services
 from xds.view.specs.listeners import Chain, ChainMatch, HttpChain, ListenerSpec
 from xds.view.specs.routes import RouteTable, VirtualHostSpec
@@ -52,13 +53,8 @@ def proxied_hosts(read: Read, scope: Scope, keys: tuple[ServiceKey, ...], table:
         for key in keys
         for shape in read.get(port_shapes, key)
         if shape.protocol.is_http or shape.protocol is Protocol.AUTO  # what asks an HTTP proxy speaks HTTP
-        for spec in _virtual_hosts(read, key, shape.number, scope)
+        for spec in service_virtual_hosts(read, key, shape.number, scope)
     )
-
-
-def _virtual_hosts(read: Read, key: ServiceKey, port: int, scope: Scope) -> tuple[VirtualHostSpec, ...]:
-    wanted = read.get(host_routes, key, port, seen_by(scope, key))
-    return read.get(virtual_host, names.port_routes(port), wanted)
 
 
 def _with_port(domains: tuple[str, ...], port: int) -> tuple[str, ...]:

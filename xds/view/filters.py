@@ -12,7 +12,7 @@ from xds.model.gateway_api import GATEWAY_NAME, shortened
 from xds.model.labels import Labels
 from xds.model.policy import NO_POLICIES, Authorizing, Filtering, Keyed, Policies, Sharing
 from xds.model.route import Destination
-from xds.model.security import AttachedPolicy, Attachment, KeySet, has_sidecar
+from xds.model.security import AttachedPolicy, Attachment, KeySet
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view import names
@@ -106,5 +106,6 @@ def proxies(read: Read, namespace: str, selector: Labels) -> int:
     for home, name in read.keys(Table.WORKLOAD):
         if everywhere or home == namespace:
             pod: Workload | None = read.first(Table.WORKLOAD, (home, name))
-            found += pod is not None and bool(pod.addresses) and has_sidecar(pod.labels) and selector <= pod.labels
+            has_proxy = pod is not None and bool(pod.addresses) and pod.injection.done
+            found += pod is not None and has_proxy and selector <= pod.labels
     return found

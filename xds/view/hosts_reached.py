@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from xds.model.policy import Routed
-from xds.model.refs import ObjectRef
-from xds.model.route import Destination, VirtualService
+from xds.model.route import VirtualService
 from xds.model.service import ServiceKey
 from xds.model.snapshot import Table
-from xds.view.attach import exported_to_all, route_owner, rule_at
-from xds.view.delegates import http_routes
+from xds.view import names
+from xds.view.attach import exported_to_all, owner_of
+from xds.view.delegates import hosts_routed, http_routes
 from xds.view.gateway_api.mesh_routes import hosts_of, mesh_routes
 from xds.view.graph import Read
 from xds.view.ports_reached import reached_ports
-from xds.view.routes import FOREIGN_PORT, Caller, HostRoutes, Target
-from xds.view.scope import Scope, anybody, resolved_service, seen_by
+from xds.view.routes import FOREIGN_PORT, Caller, HostRoutes, target, virtual_host
+from xds.view.scope import Scope, anybody, seen_by
 from xds.view.sidecars import reached_services, reaches
+from xds.view.specs.routes import VirtualHostSpec
 
 
 def hosts_on_port(read: Read, scope: Scope, port: int) -> tuple[HostRoutes, ...]:
@@ -28,14 +28,14 @@ def hosts_on_port(read: Read, scope: Scope, port: int) -> tuple[HostRoutes, ...]
 
 def host_routes(read: Read, key: ServiceKey, port: int, scope: Scope) -> HostRoutes:
     """What decides the routes to a service's port from a scope, in the fewest words, so that callers share."""
-    owner = _owner(read, key.hostname, scope)
+    owner = owner_of(read, key.hostname, scope)
     routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, owner) if owner is not None else None
     attached = read.get(mesh_routes, key, port, scope.home)
     if attached and (routed is None or exported_to_all(read, routed)):
         owner, routed = None, None  # a VirtualService for some callers only wins over routes of the Gateway API
     else:
         attached = ()
-    named = _hosts_named(read, routed) if routed is not None else hosts_of(read, attached)
+    named = hosts_routed(read, routed) if routed is not None else hosts_of(read, attached)
     hosts = {key.hostname, *named}
     return HostRoutes(
         host=key.hostname,
@@ -43,16 +43,10 @@ def host_routes(read: Read, key: ServiceKey, port: int, scope: Scope) -> HostRou
         service=key,
         owner=owner,
         attached=attached,
-        targets=tuple(_target(read, host, scope) for host in sorted(hosts)),
+        targets=tuple(target(read, host, scope) for host in sorted(hosts)),
         caller=_caller(read, routed, scope),
         near=scope.namespace == key.namespace,
     )
-
-
-def _owner(read: Read, host: str, scope: Scope) -> ObjectRef | None:
-    if scope.sidecar is None:
-        return read.get(route_owner, host, scope.home)
-    return read.get(route_owner, host, scope.home, scope.sidecar)
 
 
 def _caller(read: Read, routed: VirtualService | None, scope: Scope) -> Caller:
@@ -61,27 +55,10 @@ def _caller(read: Read, routed: VirtualService | None, scope: Scope) -> Caller:
     return Caller(scope.home, scope.labels) if by_source else Caller()
 
 
-def _hosts_named(read: Read, routed: VirtualService) -> set[str]:
-    hosts: set[str] = set()
-
-    def note(destination: Destination) -> str:
-        hosts.add(destination.host)
-        return ""
-
-    for _, route in http_routes(read, routed):
-        hosts.update(share.destination.host for share in route.destinations)
-        for policy in route.policies.that(Routed):
-            policy.resolved(note)
-    return hosts
-
-
-def _target(read: Read, host: str, scope: Scope) -> Target:
-    service = resolved_service(read, host, scope.home)
-    return (
-        Target(host, service.key, read.get(rule_at, service.key, scope))
-        if service is not None
-        else Target(host, None, None)
-    )
+def service_virtual_hosts(read: Read, key: ServiceKey, port: int, scope: Scope) -> tuple[VirtualHostSpec, ...]:
+    """The virtual hosts of a service's port, as callers of a scope have them."""
+    wanted = read.get(host_routes, key, port, seen_by(scope, key))
+    return read.get(virtual_host, names.port_routes(port), wanted)
 
 
 def foreign_hosts(read: Read, scope: Scope) -> tuple[HostRoutes, ...]:
@@ -92,7 +69,7 @@ def foreign_hosts(read: Read, scope: Scope) -> tuple[HostRoutes, ...]:
 
 def foreign_host(read: Read, host: str, scope: Scope) -> HostRoutes | None:
     """What decides the routes to a host that is routed but is no service's name; None where it is one's."""
-    owner = _owner(read, host, scope)
+    owner = owner_of(read, host, scope)
     if owner is None or reaches(read, scope, host):
         return None
     routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, owner)
@@ -100,7 +77,7 @@ def foreign_host(read: Read, host: str, scope: Scope) -> HostRoutes | None:
         return None
     if host.startswith("*") and _covers_services(host, reached_services(read, scope)):
         return None
-    targets = tuple(_target(read, name, scope) for name in sorted(_hosts_named(read, routed)))
+    targets = tuple(target(read, name, scope) for name in sorted(hosts_routed(read, routed)))
     return HostRoutes(host, FOREIGN_PORT, None, owner, targets, _caller(read, routed, scope))
 
 

@@ -98,13 +98,14 @@ def _service_ports(read: Read, offer: Offer) -> dict[int, InboundPort]:
         if not service.selector <= offer.labels:
             continue
         for port in service.ports:
-            number = _machine_port(port, dict(machine.ports)) if machine is not None else _pod_port(port, pod)
+            number = _machine_port(port, dict(machine.ports)) if machine is not None else pod_port(port, pod)
             if number and number not in names.TAKEN_PORTS:
                 found.setdefault(number, InboundPort(number, port.protocol, service.key, port.number))
     return found
 
 
-def _pod_port(port: ServicePort, pod: Workload | None) -> int:
+def pod_port(port: ServicePort, pod: Workload | None) -> int:
+    """The port of a service on a pod; 0 where it is named and the pod has no port of that name."""
     if isinstance(port.target, int):
         return port.target
     return pod.port(port.target) if pod is not None else 0

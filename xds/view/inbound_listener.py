@@ -21,7 +21,7 @@ from xds.view.inbound import InboundPort, Offer
 from xds.view.listeners import ANY, tcp_chain
 from xds.view.mutual_tls import mtls, server_tls
 from xds.view.names import INBOUND_PORT, OUTBOUND_PORT
-from xds.view.routes import inbound_table
+from xds.view.route_tables import inbound_table
 from xds.view.scope import mesh
 from xds.view.sidecar_at import sidecar, sidecar_at
 from xds.view.specs.listeners import (

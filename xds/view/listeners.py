@@ -138,6 +138,18 @@ def _resolved_on(read: Read, wanted: ConnectionRoutes) -> int:
     return resolved_on(service, wanted.port)
 
 
+def claims_of(read: Read, wanted: ConnectionRoutes) -> tuple[Claim, ...]:
+    """All connections to a service's port, and those that its routes tell apart."""
+    service: Service | None = read.first(Table.SERVICE, wanted.service) if wanted.service is not None else None
+    port = service.port(wanted.port) if service is not None else None
+    offers = port is not None and port.protocol is Protocol.AUTO
+    claims = [Claim("", "", wanted.name, resolved_on(service, wanted.port), wanted.service, offers)]
+    for branch in read.get(branches, wanted):
+        name = names.branch(wanted.name, branch.subnet, branch.sni)
+        claims.append(Claim(branch.subnet, branch.sni, name, branch.resolves, wanted.service, offers))
+    return tuple(claims)
+
+
 def _listener(
     read: Read,
     wanted: ConnectionRoutes,
@@ -147,13 +159,11 @@ def _listener(
 ) -> ListenerSpec:
     address, number = where
     sniffed = port.protocol is Protocol.AUTO
-    claims = [Claim("", "", wanted.name, _resolved_on(read, wanted), wanted.service, sniffed)]
-    for each in (wanted, *others):
-        for branch in read.get(branches, each):
-            name = names.branch(each.name, branch.subnet, branch.sni)
-            claims.append(Claim(branch.subnet, branch.sni, name, branch.resolves, each.service, sniffed))
-        if each is not wanted:  # what its routes say of its name goes before
-            claims.append(Claim("", each.host, each.name, _resolved_on(read, each), each.service))
+    claims = [*claims_of(read, wanted)]
+    for each in others:
+        _, *named = claims_of(read, each)
+        # What its routes say of its name goes before.
+        claims += [*named, Claim("", each.host, each.name, _resolved_on(read, each), each.service)]
     table = names.host_routes(wanted.host, port.number)
     http = HttpChain(f"outbound_{address}_{number}", table, paths=read.get(mesh).paths) if sniffed else None
     found = told_apart(number, tuple(claims), http)

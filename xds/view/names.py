@@ -24,6 +24,7 @@ WORKLOAD_SOCKET: Final = "sds-grpc"  # the bootstrap's cluster of a SPIFFE workl
 
 OUTBOUND_PORT: Final = 15001
 INBOUND_PORT: Final = 15006
+ADMIN_PORT: Final = 15000
 # Every sidecar listens there (the last two are the bootstrap's): Envoy refuses a second listener, or a second chain.
 TAKEN_PORTS: Final = frozenset({OUTBOUND_PORT, INBOUND_PORT, 15021, 15090})
 
@@ -43,6 +44,11 @@ def beyond(allowed: bool, proxy: Destination | None) -> str:
 def connections(port: int, hostname: str) -> str:
     """``outbound|3306||db.shop.svc.cluster.local``: where connections to a service's port go that no route names."""
     return outbound_cluster(port, "", hostname)
+
+
+def server_name(port: int, subset: str, hostname: str) -> str:
+    """``outbound_.80_.v1_.web.shop.svc.cluster.local``: the SNI of the mesh's own connections (istio-semantics 2.3)."""
+    return f"outbound_.{port}_.{subset}_.{hostname}"
 
 
 def branch(connections: str, subnet: str, sni: str) -> str:

@@ -24,7 +24,8 @@ from xds.view.graph import Call, Read, call
 from xds.view.hosts_reached import foreign_hosts, host_routes
 from xds.view.outbound import cluster_leaves
 from xds.view.ports_reached import reached_ports
-from xds.view.routes import FOREIGN_PORT, HostRoutes, unknown_hosts, virtual_host
+from xds.view.route_tables import unknown_hosts
+from xds.view.routes import FOREIGN_PORT, HostRoutes, virtual_host
 from xds.view.scope import Scope, best_service, mesh, resolved_service, seen_by
 from xds.view.sidecar_at import sidecar
 from xds.view.sidecars import beyond, reaches

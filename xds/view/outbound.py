@@ -40,14 +40,8 @@ from xds.view.listeners import (
 )
 from xds.view.placement import asks_node, placement
 from xds.view.ports_reached import has_own_listener, port_claims, reached_ports
-from xds.view.routes import (
-    FOREIGN_PORT,
-    asked_table,
-    port_table,
-    sniffed_table,
-    virtual_host,
-    whole_table,
-)
+from xds.view.route_tables import asked_table, port_table, sniffed_table, whole_table
+from xds.view.routes import FOREIGN_PORT, virtual_host
 from xds.view.scope import Scope, anywhere
 from xds.view.secrets import named, secret
 from xds.view.sidecars import beyond, captured_on, reached_services

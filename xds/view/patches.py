@@ -27,6 +27,8 @@ from xds.view.specs.routes import RouteTable, VirtualHostSpec
 
 _RESOURCES: Final = frozenset({ApplyTo.CLUSTER, ApplyTo.LISTENER, ApplyTo.EXTENSION_CONFIG})
 
+_MOST: Final = 512  # patches for one proxy: each is tried on every message that it may touch
+
 Chosen = tuple[tuple[ObjectRef, ProxyIs], ...]
 
 
@@ -53,7 +55,7 @@ class Patching(NamedTuple):
 
 def patched_roots(read: Read, proxy: Proxy, outbound: Call, near: Call, own: Call) -> tuple[Call, Call, Call]:
     """The roots of a proxy, each wrapped with the patches that may touch it; as they are where there are none."""
-    found = _for_proxy(read, proxy)
+    found = [each for each, fits in _for_proxy(read, proxy) if fits]
     if not found:
         return outbound, near, own
     router = proxy.kind == "router"
@@ -71,13 +73,32 @@ def patched_roots(read: Read, proxy: Proxy, outbound: Call, near: Call, own: Cal
     return outbound, near, own
 
 
-def _for_proxy(read: Read, proxy: Proxy) -> list[PatchesFor]:
+def left_out(read: Read, proxy: Proxy) -> frozenset[ObjectRef]:
+    """The EnvoyFilters whose patches for a proxy are too many, beside those of others: none of these is applied."""
+    return frozenset(each.of for each, fits in _for_proxy(read, proxy) if not fits)
+
+
+def _for_proxy(read: Read, proxy: Proxy) -> list[tuple[PatchesFor, bool]]:
+    """What is for a proxy, in the order in which it is applied, and whether there is room for it.
+
+    The root namespace's have theirs first: nobody keeps them from applying by writing many.
+    """
     root = read.get(mesh).root_namespace
     found: list[PatchesFor] = []
     for owner in dict.fromkeys((root, proxy.namespace)):
         rows: tuple[PatchesFor, ...] = read.rows(Table.ENVOY_FILTER, owner)
-        found += [each for each in rows if _is_for(each, proxy)]
-    return sorted(found, key=lambda each: (each.priority, each.of.namespace != root, each.created, each.of))
+        found += [each for each in rows if _concerns(each, proxy) and _is_for(each, proxy)]
+    found.sort(key=lambda each: (each.priority, each.of.namespace != root, each.created, each.of))
+    room, fitting = _MOST, set[PatchesFor]()
+    for each in sorted(found, key=lambda each: each.of.namespace != root):
+        if each.count <= room:
+            room -= each.count
+            fitting.add(each)
+    return [(each, each in fitting) for each in found]
+
+
+def _concerns(patches: PatchesFor, proxy: Proxy) -> bool:
+    return patches.gateway if proxy.kind == "router" else (patches.inbound or patches.outbound)
 
 
 def _is_for(patches: PatchesFor, proxy: Proxy) -> bool:
@@ -95,7 +116,7 @@ def _is_for(patches: PatchesFor, proxy: Proxy) -> bool:
 
 def patched_groups(read: Read, root: Call, how: Patching) -> tuple[Call, ...]:
     """The groups of a root, each with the patches around it."""
-    return tuple(call(patched_leaves, group, how) for group in _calls(read, root))
+    return tuple(call(patched_leaves, group, how) for group in calls_of(read, root))
 
 
 def own_patched_groups(read: Read, root: Call, how: Patching) -> tuple[Call, ...]:
@@ -105,10 +126,11 @@ def own_patched_groups(read: Read, root: Call, how: Patching) -> tuple[Call, ...
 
 def patched_leaves(read: Read, group: Call, how: Patching) -> tuple[Call, ...]:
     """The leaves of a group, each with the patches around it."""
-    return tuple(call(patched, leaf, how) for leaf in _calls(read, group))
+    return tuple(call(patched, leaf, how) for leaf in calls_of(read, group))
 
 
-def _calls(read: Read, wanted: Call) -> tuple[Call, ...]:
+def calls_of(read: Read, wanted: Call) -> tuple[Call, ...]:
+    """The calls that a root or a group answers."""
     found: tuple[Call, ...] = read.get(wanted.maker, *wanted.args)
     return found
 

@@ -1,4 +1,4 @@
-"""The routes of a service's port: its virtual host, and the tables that hold virtual hosts."""
+"""The routes of a service's port, and the virtual host that they stand in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from xds.model.endpoint import EndpointKey
 from xds.model.gateway import BoundRoute
 from xds.model.labels import NO_LABELS, Labels
-from xds.model.mesh import Beyond, Mesh, OutboundMode
+from xds.model.mesh import Mesh
 from xds.model.policy import Answering, Policies, Policy
 from xds.model.refs import ObjectRef
 from xds.model.route import (
@@ -24,13 +24,13 @@ from xds.model.route import (
 from xds.model.service import Protocol, Resolution, Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.view import names
-from xds.view.attach import RuleAt, at_caller, of_service, staying
+from xds.view.attach import RuleAt, at_caller, of_service, rule_at, staying
 from xds.view.delegates import http_routes
 from xds.view.endpoints import endpoints
 from xds.view.gateway_api.mesh_routes import mesh_alternatives
 from xds.view.graph import Read
-from xds.view.scope import mesh
-from xds.view.specs.routes import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
+from xds.view.scope import Scope, mesh, resolved_service
+from xds.view.specs.routes import RouteSpec, VirtualHostSpec, WeightedCluster
 
 EVERYTHING = RequestMatch()
 FOREIGN_PORT = 80  # hosts that only a VirtualService knows are served on this port (istio-semantics 1.1)
@@ -42,6 +42,14 @@ class Target(NamedTuple):
     host: str
     service: ServiceKey | None
     rule: RuleAt | None
+
+
+def target(read: Read, host: str, scope: Scope) -> Target:
+    """The service that a host means to callers of a scope, and the rule for calling it."""
+    service = resolved_service(read, host, scope.home)
+    if service is None:
+        return Target(host, None, None)
+    return Target(host, service.key, read.get(rule_at, service.key, scope))
 
 
 class Caller(NamedTuple):
@@ -239,7 +247,7 @@ def _target(wanted: HostRoutes, host: str) -> Target | None:
 def _cluster_of(read: Read, destination: Destination, wanted: HostRoutes) -> str:
     service = _service_of(read, destination, wanted)
     host = service.hostname if service is not None else destination.host
-    return names.outbound_cluster(_port_of(destination, service, wanted), destination.subset, host)
+    return names.outbound_cluster(port_of(destination, service, wanted.port), destination.subset, host)
 
 
 def _service_of(read: Read, destination: Destination, wanted: HostRoutes) -> Service | None:
@@ -250,10 +258,11 @@ def _service_of(read: Read, destination: Destination, wanted: HostRoutes) -> Ser
     return service
 
 
-def _port_of(destination: Destination, service: Service | None, wanted: HostRoutes) -> int:
+def port_of(destination: Destination, service: Service | None, called: int) -> int:
+    """The port of a destination: the one that it states, its service's only one, or the port that was called."""
     if destination.port:
         return destination.port
-    return service.ports[0].number if service is not None and len(service.ports) == 1 else wanted.port
+    return service.ports[0].number if service is not None and len(service.ports) == 1 else called
 
 
 def _at_caller(read: Read, destination: Destination, wanted: HostRoutes, policies: Policies) -> Policies:
@@ -267,7 +276,7 @@ def _asked(read: Read, destination: Destination, wanted: HostRoutes) -> tuple[Po
     service = _service_of(read, destination, wanted)
     here = of_service(service) if service is not None else ()
     if target is not None and target.rule is not None:
-        here += at_caller(read, target.rule, destination.subset, _port_of(destination, service, wanted))
+        here += at_caller(read, target.rule, destination.subset, port_of(destination, service, wanted.port))
     return here
 
 
@@ -275,54 +284,3 @@ def _with_own(share: WeightedDestination, asked: tuple[Policy, ...], policies: P
     """The share with what it asks of callers, where the others of its route ask for something else."""
     own = staying(policies.adding(*asked))
     return replace(share, policies=share.policies.adding(*(each for each in own if policies.get(type(each)) != each)))
-
-
-def unknown_hosts(read: Read, table: str, unknown: Beyond) -> VirtualHostSpec:
-    """What is done with requests to hosts that the mesh does not know: let through, or answered 502."""
-    if unknown.mode is OutboundMode.REGISTRY_ONLY:
-        blocked = RouteSpec("block_all", EVERYTHING, (), read.get(mesh).refusal)
-        return VirtualHostSpec(table, "block_all", ("*",), (blocked,))
-    # No retries and no time-out of ours where nobody asked the mesh for anything.
-    dynamic = unknown.mode is OutboundMode.ALLOW_ANY_DYNAMIC_DNS
-    name = "allow_any_dynamic_dns" if dynamic else "allow_any"
-    cluster = names.DYNAMIC_DNS if dynamic else names.beyond(True, unknown.proxy)
-    through = RouteSpec(name, EVERYTHING, (WeightedCluster(cluster),), read.get(mesh).unknown_host)
-    return VirtualHostSpec(table, name, ("*",), (through,))
-
-
-def asked_table(read: Read, port: int) -> tuple[RouteTable, ...]:
-    """The route table of a port without any virtual host: those that are missing are asked for."""
-    return (RouteTable(names.port_routes(port), vhds=True),)
-
-
-def port_table(read: Read, port: int, unknown: Beyond) -> tuple[RouteTable, ...]:
-    """The route table of a port, whose virtual hosts come one by one (VHDS)."""
-    table = names.port_routes(port)
-    return (RouteTable(table, (unknown_hosts(read, table, unknown),), vhds=True),)
-
-
-def whole_table(read: Read, port: int, hosts: tuple[HostRoutes, ...], unknown: Beyond) -> tuple[RouteTable, ...]:
-    """The route table of a port with all its virtual hosts inline, for clients without VHDS."""
-    table = names.port_routes(port)
-    found = [spec for host in hosts for spec in read.get(virtual_host, table, host)]
-    return (RouteTable(table, (*found, unknown_hosts(read, table, unknown))),)
-
-
-def sniffed_table(read: Read, host: HostRoutes) -> tuple[RouteTable, ...]:
-    """The route table of one service's port whose protocol is detected."""
-    table = names.host_routes(host.host, host.port)
-    return (RouteTable(table, read.get(virtual_host, table, host)),)
-
-
-def inbound_table(read: Read, port: int, cluster: str) -> RouteTable:
-    """The routes of an inbound port: all to the application. Never changes, hence inline in the listener."""
-    route = RouteSpec(
-        "default",
-        EVERYTHING,
-        (WeightedCluster(cluster),),
-        read.get(mesh).inbound_policies,
-    )
-    return RouteTable(
-        names.inbound_cluster(port),
-        (VirtualHostSpec(cluster, f"inbound|http|{port}", ("*",), (route,)),),
-    )

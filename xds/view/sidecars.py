@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from xds.model.mesh import Beyond
-from xds.model.policy import Routed
 from xds.model.refs import ObjectRef
-from xds.model.route import Destination, VirtualService
+from xds.model.route import VirtualService
 from xds.model.service import Service, ServiceKey
 from xds.model.sidecar import ANY, Egress, HostsOf, Sidecar
 from xds.model.snapshot import Table
-from xds.view.delegates import http_routes
+from xds.view.delegates import hosts_routed
 from xds.view.graph import Read
 from xds.view.scope import Scope, best_service, mesh, visible, visible_services
 from xds.view.sidecar_at import sidecar
@@ -146,16 +145,7 @@ def destinations(read: Read, of: ObjectRef) -> frozenset[str]:
     routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, of)
     if routed is None:
         return frozenset()
-    hosts: set[str] = set()
-
-    def note(destination: Destination) -> str:
-        hosts.add(destination.host)
-        return ""
-
-    for _, route in http_routes(read, routed):
-        hosts.update(share.destination.host for share in route.destinations)
-        for policy in route.policies.that(Routed):
-            policy.resolved(note)
+    hosts = hosts_routed(read, routed)
     hosts.update(share.destination.host for each in (*routed.tls, *routed.tcp) for share in each.destinations)
     return frozenset(hosts)
 

@@ -175,6 +175,15 @@ def test_listeners_have_a_line_a_chain() -> None:
         assert not listeners(CONFIG, nothing).lines
 
 
+def test_what_comes_apart_from_its_listener_has_a_name_and_a_kind() -> None:
+    apart = {"name": "outbound|5432||db", "config_discovery": {"type_urls": ["type.googleapis.com/x.v3.TcpProxy"]}}
+    listener = _listener("10.0.0.1_5432", 5432, {"filters": [apart]})
+    own = {"name": "10.0.0.1_5432", "active_state": {"listener": listener}}
+    config = from_envoy({"configs": [{"@type": ADMIN + "ListenersConfigDump", "dynamic_listeners": [own]}]}, {})
+    view = listeners(config, ListenerFilter(type="tcp"))
+    assert [line.cells["destination"] for line in view.lines] == ["ECDS: outbound|5432||db"]
+
+
 def test_routes() -> None:
     view = routes(CONFIG, RouteFilter())
     host, domains = "reviews.shop.svc.cluster.local:80", "reviews, reviews.shop + 1 more..."

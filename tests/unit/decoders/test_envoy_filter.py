@@ -105,3 +105,11 @@ def test_patches_that_ask_other_things_of_proxies_are_rows_of_their_own() -> Non
     (author,) = builder.snapshot.rows(Table.PATCHES, rows(builder)[0].of)
     assert isinstance(author, EnvoyFilter)
     assert len(author.patches) == 2
+
+
+def test_so_many_patches_that_they_would_hold_up_all_others_are_refused() -> None:
+    patches = [patch("HTTP_FILTER", "INSERT_FIRST", {**LUA, "name": f"lua-{number}"}) for number in range(257)]
+    builder = decoded(*patches)
+    assert [problem.code for problem in builder.problems] == ["envoy-filter.patches"]
+    assert not rows(builder)
+    assert len(rows(decoded(*patches[:256]))) == 1

@@ -19,12 +19,19 @@ SLICE = (
     "{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, "
     "metadata: {{name: s, namespace: shop, labels: {{kubernetes.io/service-name: s}}}}, endpoints: {}}}"
 )
+AP = "{{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {{name: a, namespace: shop}}, spec: {}}}"
 PORT = "{number: 80, name: http, protocol: HTTP}"
 
 SIDECAR = "{{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {{name: s, namespace: shop}}, spec: {}}}"
 MESH = "{{apiVersion: mesh.istio.io/v1alpha1, kind: MeshConfig, metadata: {{name: m, namespace: i}}, spec: {}}}"
 
 CASES = [
+    (AP, "{targetRefs: [{kind: Service, name: web}]}", "spec.targetRefs[0].kind policy.target"),
+    (
+        AP,
+        "{targetRef: {kind: Gateway, name: g, namespace: other}}",
+        "spec.targetRef.namespace policy.target-namespace",
+    ),
     (MESH, "{accessLogFile: /dev/stdout}", "spec.accessLogFile mesh.not-read"),
     (MESH, "{caCertificates: [{spiffeBundleUrl: https://x}]}", "spec.caCertificates[0].spiffeBundleUrl mesh.not-read"),
     (
@@ -69,7 +76,7 @@ CASES = [
     ),
     (
         VS,
-        "{hosts: [a], http: [{route: [{destination: {host: '*.b'}}]}]}",
+        "{hosts: [a], http: [{route: [{destination: {host: '*b.c'}}]}]}",
         "spec.http[0].route[0].destination.host destination.wildcard",
     ),
     (SE, f"{{hosts: ['*'], ports: [{PORT}]}}", "spec.hosts[0] host.any"),

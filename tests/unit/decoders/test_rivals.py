@@ -10,7 +10,9 @@ from xds.model.service import Service
 from xds.model.snapshot import Table
 
 ADDRESS = "10.96.0.7"
-REAL = Service(ObjectRef("", "Service", "shop", "db"), "db.shop.svc", "shop", (), addresses=(ADDRESS,), created="2026-02")
+REAL = Service(
+    ObjectRef("", "Service", "shop", "db"), "db.shop.svc", "shop", (), addresses=(ADDRESS,), created="2026-02"
+)
 CLAIM = Service(
     ObjectRef("networking.istio.io", "ServiceEntry", "evil", "a"),
     "a.evil",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from tests.objects import applied, written
@@ -36,9 +38,14 @@ def service(name: str, spec: str) -> str:
     return f"{{apiVersion: v1, kind: Service, metadata: {{name: {name}, namespace: shop}}, spec: {spec}}}\n---\n"
 
 
-def edge(
-    name: str, port: int, protocol: str, hosts: str = '["*"]', *, selector: str = "{}", tls: str = ""
-) -> str:
+def entry(name: str, host: str, resolution: str) -> str:
+    ports = "[{number: 80, name: http, protocol: HTTP}]"
+    spec = f"{{hosts: ['{host}'], resolution: {resolution}, ports: {ports}}}"
+    metadata = f"{{name: {name}, namespace: shop}}"
+    return f"{{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {metadata}, spec: {spec}}}\n---\n"
+
+
+def edge(name: str, port: int, protocol: str, hosts: str = '["*"]', *, selector: str = "{}", tls: str = "") -> str:
     server = f"{{port: {{number: {port}, name: p, protocol: {protocol}}}, hosts: {hosts}"
     server += f", tls: {tls}}}" if tls else "}"
     spec = f"{{selector: {selector}, servers: [{server}]}}"
@@ -49,6 +56,13 @@ def edge(
 def pod(name: str, labels: str) -> str:
     metadata = f"{{name: {name}, namespace: shop, labels: {labels}}}"
     return f"{{apiVersion: v1, kind: Pod, metadata: {metadata}, spec: {{containers: []}}}}\n---\n"
+
+
+def secret(name: str) -> str:
+    shown = base64.b64encode(b"-----BEGIN CERTIFICATE-----").decode()
+    key = base64.b64encode(b"-----BEGIN PRIVATE KEY-----").decode()
+    metadata = f"{{name: {name}, namespace: shop}}"
+    return f"{{apiVersion: v1, kind: Secret, metadata: {metadata}, data: {{tls.crt: {shown}, tls.key: {key}}}}}\n---\n"
 
 
 def found(text: str) -> list[str]:
@@ -63,6 +77,20 @@ CASES = {
     "all is well": (WEB + RULE + routed("[{route: [{destination: {host: web, subset: v1}}]}]"), []),
     "unknown destination": (
         WEB + routed("[{route: [{destination: {host: wep}}]}]"),
+        ["spec.http[0].route[0].destination.host destination.host-unknown"],
+    ),
+    "a wildcard whose hosts Envoy resolves": (
+        entry("wild", "*.wild.test", "DYNAMIC_DNS")
+        + routed("[{route: [{destination: {host: '*.wild.test'}}]}]", hosts="['*.wild.test']"),
+        [],
+    ),
+    "a wildcard whose hosts nobody resolves": (
+        entry("wild", "*.wild.test", "NONE")
+        + routed("[{route: [{destination: {host: '*.wild.test'}}]}]", hosts="['*.wild.test']"),
+        ["spec.http[0].route[0].destination.host destination.wildcard-resolution"],
+    ),
+    "a wildcard that nobody has": (
+        WEB + routed("[{route: [{destination: {host: '*.wild.test'}}]}]"),
         ["spec.http[0].route[0].destination.host destination.host-unknown"],
     ),
     "subset without a rule": (
@@ -118,6 +146,12 @@ CASES = {
     "a Secret that is not there": (
         pod("edge-1", "{istio: edge}")
         + edge("a", 443, "HTTPS", selector="{istio: edge}", tls="{mode: SIMPLE, credentialName: site}"),
+        ["spec.servers[0].tls.credentialName gateway.secret-unknown"],
+    ),
+    "a Secret without what proves clients": (
+        pod("edge-1", "{istio: edge}")
+        + secret("site")
+        + edge("a", 443, "HTTPS", selector="{istio: edge}", tls="{mode: MUTUAL, credentialName: site}"),
         ["spec.servers[0].tls.credentialName gateway.secret-unknown"],
     ),
     "two for one host": (

@@ -11,6 +11,7 @@ from tests.objects import applied, made
 from xds.decoders.build import Builder
 from xds.explain.analyze import found_in
 from xds.slices import at_once
+from xds.view import patches
 from xds.view.graph import Graph
 
 WORLD = """
@@ -35,12 +36,12 @@ def patch(to: str, change: dict[str, Any], **match: Any) -> dict[str, Any]:
     return {"applyTo": to, "match": match, "patch": change}
 
 
-def found(*patches: dict[str, Any], namespace: str = "shop", **spec: Any) -> list[tuple[str, str]]:
+def found(*written: dict[str, Any], namespace: str = "shop", **spec: Any) -> list[tuple[str, str]]:
     plain = {
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": "EnvoyFilter",
         "metadata": {"name": "f", "namespace": namespace},
-        "spec": {"configPatches": list(patches), **spec},
+        "spec": {"configPatches": list(written), **spec},
     }
     builder = Builder()
     applied(builder, [*map(made, yaml.safe_load_all(WORLD)), made(plain)])
@@ -77,3 +78,10 @@ def test_a_patch_that_cannot_be_applied() -> None:
 def test_a_selector_of_nobody() -> None:
     nobody: dict[str, Any] = {"workloadSelector": {"labels": {"app": "other"}}}
     assert found(patch("CLUSTER", TIMEOUT), **nobody) == [("envoy-filter.selects-nobody", "spec.workloadSelector")]
+
+
+def test_patches_that_are_too_many_for_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patches, "_MOST", 2)
+    assert not found(*[patch("CLUSTER", TIMEOUT)] * 2)
+    codes = {code for code, _ in found(*[patch("CLUSTER", TIMEOUT)] * 3)}
+    assert "envoy-filter.too-many" in codes

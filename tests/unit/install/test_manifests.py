@@ -66,6 +66,7 @@ def test_what_is_written_in_all_namespaces() -> None:
     assert {each for each in groups if not each.endswith((".istio.io", ".plait.dev"))} == {"gateway.networking.k8s.io"}
     assert written - status == {
         ("create", "authentication.k8s.io", "tokenreviews", ""),
+        *((verb, "networking.istio.io", "workloadentries", "") for verb in ("create", "patch", "delete")),
         ("create", "", "events", ""),
         ("patch", "", "events", ""),
         ("create", "", "configmaps", ""),

@@ -26,7 +26,6 @@ def test_the_page_of_fields_says_what_the_structs_and_features_say() -> None:
     [
         ("retries.unknown-condition", {"error"}),
         ("retries.off", {"warning"}),
-        ("virtual-service.tls", {"warning"}),  # its code has a part that is filled in
         ("service.port-sniffed", {"info"}),
         ("object.kind-unknown", {"error", "warning", "info"}),  # told by another function
         ("field.enum", {"error"}),  # written as a pair of code and message
@@ -44,7 +43,8 @@ def test_the_message_is_the_one_of_that_code(found: tuple[problem_codes.Finding,
 
 def test_what_features_read_are_fields() -> None:
     known = [row.path for kind in fields.KINDS for row in fields.rows(kind)]
-    for path in reads():
+    documented = {path.partition(".")[0] for path in known}
+    for path in (each for each in reads() if each.partition(".")[0] in documented):
         at = path.replace("[]", "")
         assert any(row.replace("[]", "").startswith(at) or at.startswith(row.replace("[]", "")) for row in known), path
 
@@ -54,8 +54,8 @@ def test_what_features_read_are_fields() -> None:
     [
         ("VirtualService.spec.http[].retries.attempts", fields.WORKS),
         ("VirtualService.spec.http[].match[].uri", fields.WORKS),
-        ("VirtualService.spec.tcp[]", fields.CHECKED),
-        ("DestinationRule.spec.trafficPolicy.loadBalancer.localityLbSetting", fields.CHECKED),
+        ("VirtualService.spec.tcp[].match[].sourceSubnet", fields.CHECKED),
+        ("DestinationRule.spec.trafficPolicy.loadBalancer.backendUtilization", fields.CHECKED),
         ("MeshConfig.defaultConfig.concurrency", fields.NOT_READ),
     ],
 )

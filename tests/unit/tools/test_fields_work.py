@@ -13,12 +13,16 @@ import yaml
 
 from tests.objects import applied, made
 from tools import fields
+from xds.callers.caller import Caller
 from xds.decoders.build import Builder
+from xds.machines import NAME, Machines
 from xds.model.identity import Identity
 from xds.model.labels import labels
+from xds.model.object import Object
 from xds.model.proxy import Proxy
+from xds.model.refs import ObjectRef, Origin
 from xds.model.security import KeySet
-from xds.model.snapshot import Input, Table
+from xds.model.snapshot import Input, Snapshot, Table
 from xds.translators.translate import translate
 from xds.view.graph import Graph, call
 from xds.view.proxy_view import proxy_view
@@ -29,9 +33,7 @@ PROXIES = (
     Proxy("near", namespace="shop", name="web-1", labels=labels({"app": "web"}), identity=Identity.ADS),
     Proxy("other", namespace="shop", name="catalog-1", labels=labels({"app": "catalog"})),
     Proxy("far", namespace="other", name="far-1"),
-    Proxy(
-        "edge", "router", namespace="shop", name="edge-1", labels=labels({"istio": "edge"}), identity=Identity.ADS
-    ),
+    Proxy("edge", "router", namespace="shop", name="edge-1", labels=labels({"istio": "edge"}), identity=Identity.ADS),
     Proxy("side", "router", namespace="shop", name="side-1", labels=labels({"istio": "side"})),
 )
 # What is fetched for fields that say where.
@@ -113,6 +115,8 @@ def sent(given: Given) -> frozenset[tuple[str, str, str, bytes]]:
     builder = Builder()
     change = applied(builder, [made(plain) for plain in (*world(), *given)])
     assert not [problem for problem in builder.problems if problem.severity.value == "error"], builder.problems
+    if groups := list(change.snapshot.keys(Table.WORKLOAD_GROUP)):
+        change = applied(builder, [_joined(change.snapshot, ref) for ref in groups])
     graph = Graph(change.snapshot.changed(FETCHED)[0])
     return frozenset(
         (proxy.id, *translate(spec))
@@ -122,6 +126,17 @@ def sent(given: Given) -> frozenset[tuple[str, str, str, bytes]]:
         for leaf in graph.get(group)
         for spec in graph.get(leaf)
     )
+
+
+def _joined(snapshot: Snapshot, group: ObjectRef) -> Object[Any]:
+    """The entry of a machine that joins the group."""
+    account = snapshot.rows(Table.WORKLOAD_GROUP, group)[0].service_account or "default"
+    of_group: dict[str, Any] = {"namespace": group.namespace, "group": group.name, "service_account": account}
+    machines = Machines(lambda: snapshot)
+    caller = Caller("cluster.local", group.namespace, account)
+    machines.came(machines.member(Proxy("vm", addresses=("192.0.2.8",), **of_group), caller))
+    ((ref, entry),) = machines.entries.items()
+    return Object(ref, entry, Origin(NAME))
 
 
 def places(plain: Any, steps: list[str]) -> Iterator[Place]:
@@ -158,7 +173,8 @@ def _differs(case: Case, index: int, steps: list[str], number: int) -> bool:
         holder, key = list(places(given[index]["spec"], steps))[number]
         change(holder, key, ".".join(steps))
         try:
-            return sent(given) != case.sent
+            if sent(given) != case.sent:
+                return True
         except AssertionError:
             continue  # it must be there
     return False

@@ -41,7 +41,7 @@ def test_all_filters_share_one_cache_of_names() -> None:
     cache = to_plain(http_filter())["typed_config"]["dns_cache_config"]
     assert filters(FoundChain("c", resolves=1))[0]["typed_config"]["dns_cache_config"] == cache
     left_out = [each["address_prefix"] for each in cache["resolved_address_filter"]["ranges"]]
-    assert {"127.0.0.0", "169.254.0.0", "fe80::"} <= set(left_out)
+    assert {"127.0.0.0", "169.254.0.0", "fe80::", "168.63.129.16", "fd00:ec2::254"} <= set(left_out)
 
 
 def test_the_way_has_weights_and_policies() -> None:

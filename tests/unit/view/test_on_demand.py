@@ -121,6 +121,17 @@ def test_a_host_by_the_name_that_is_asked_for(port: int, host: str, led_to: str)
         assert led_to in {spec.name for spec in specs if isinstance(spec, ClusterSpec)}
 
 
+def test_only_names_of_who_has_everything_end_in_a_port() -> None:
+    """The server tells by that what was given on demand."""
+    everything = hosts(sent(proxy=replace(PROXY, labels=labels({"app": "web"}))))
+    assert everything
+    assert all(name.rpartition(":")[2].isdigit() for name in everything)
+    asked_for = [asked(f"80/{host}") for host in ("reviews:80", "[2001:db8::1]", "[::1]:80", "a:80:90")]
+    given = hosts(sent(*[each for each in asked_for if each is not None]))
+    assert len(given) == 3
+    assert not any(name.rpartition(":")[2].isdigit() for name in given)
+
+
 def test_what_its_routes_lead_to_comes_with_a_host() -> None:
     route = {"hosts": ["reviews"], "http": [{"route": [{"destination": {"host": "stock.ops.svc.cluster.local"}}]}]}
     routed = {
@@ -199,6 +210,8 @@ def test_a_host_more_is_that_host_alone() -> None:
         ("web.shop:80/reviews", None),
         ("80/*.x", None),
         ("80/a/b", None),
+        ("80/a:80:90", None),
+        ("80/2001:db8::1:2", None),
         ("800000/a", None),
     ],
 )

@@ -205,3 +205,22 @@ def test_a_pod_is_told_apart_by_its_name_and_version() -> None:
 
     assert mine(metadata={"NAME": "web-1"}) == mine(proxyVersion=r"^1\.4") == [OUT]
     assert mine(metadata={"NAME": "web-2"}) == mine(proxyVersion=r"^1\.3") == []
+
+
+def test_a_proxy_has_so_many_patches_and_no_more() -> None:
+    def many(count: int, name: str, **more: Any) -> Plain:
+        said = patch("CLUSTER", "MERGE", {"alt_stat_name": name}, cluster={"name": OUT[4:]})
+        return envoy_filter(*[said] * count, name=name, **more)
+
+    world = World(
+        many(250, "early", priority=-1),
+        many(250, "first"),
+        many(20, "second"),
+        many(3, "third", workloadSelector={"labels": {"app": "db"}}),
+        many(7, "root", namespace="istio-system", priority=-2),
+    )
+    authors = {ref.name for ref in resources(world.sets[WEB])[OUT].provenance if ref.kind == "EnvoyFilter"}
+    assert authors == {"root", "early", "first"}
+    assert world.plain(DB, OUT)["alt_stat_name"] == "third"
+    world.apply(many(1, "second"))
+    assert world.plain(WEB, OUT)["alt_stat_name"] == "second"

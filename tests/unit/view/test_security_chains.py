@@ -20,7 +20,7 @@ from xds.view import names
 from xds.view.graph import Graph, call
 from xds.view.inbound import Offer, inbound_ports
 from xds.view.inbound_listener import virtual_inbound
-from xds.view.specs.listeners import Chain, ChainMatch, HttpChain, ListenerSpec, Sniff
+from xds.view.specs.listeners import Chain, ChainMatch, HttpChain, ListenerSpec, Sniff, TcpChain
 
 PORTS: Final = {"http": 8080, "grpc": 9090, "tcp": 70, "auto": 60}
 SERVICE: Final = """
@@ -88,7 +88,7 @@ def _branch(chains: Iterable[Chain], wanted: list[object], of: object) -> list[C
 
 def outcome(chain: Chain, connection: Connection) -> str:
     """What becomes of a connection in a chain, in words."""
-    if not isinstance(chain.content, HttpChain) and chain.content.clusters[0].cluster == names.BLACK_HOLE:
+    if isinstance(chain.content, TcpChain) and chain.content.clusters[0].cluster == names.BLACK_HOLE:
         return "black hole"
     content = "http" if isinstance(chain.content, HttpChain) else "tcp"
     assert chain.guard is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -72,7 +72,8 @@ def port_of(listener: Json) -> int:
 
 def kind(listener: Json) -> str:
     """``HTTP``, ``TCP``, ``HTTP+TCP`` or ``UNKNOWN``, by its network filters."""
-    types = {_type(filter_) for chain in _chains(listener) for filter_ in chain.get("filters", ())}
+    filters = [filter_ for chain in _chains(listener) for filter_ in chain.get("filters", ())]
+    types = {name for filter_ in filters for name in (_type(filter_), *_discovered(filter_))}
     words = [word for word, name in (("HTTP", _MANAGER), ("TCP", _TCP)) if name in types]
     return "+".join(words) or "UNKNOWN"
 
@@ -108,7 +109,7 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def _destination(filters: Iterable[Json]) -> str:
+def _destination(filters: Sequence[Json]) -> str:
     for filter_ in filters:
         config = filter_.get("typed_config", {})
         if _type(filter_) == _MANAGER:
@@ -117,6 +118,9 @@ def _destination(filters: Iterable[Json]) -> str:
             weighted = config.get("weighted_clusters", {}).get("clusters", ())
             names = [config["cluster"]] if "cluster" in config else [one.get("name", "") for one in weighted]
             return f"Cluster: {', '.join(names)}"
+    # The last one ends the chain; where a connection goes may come apart from it.
+    if filters and "config_discovery" in filters[-1]:
+        return f"ECDS: {filters[-1].get('name', '')}"
     return "Non-HTTP/Non-TCP"
 
 
@@ -130,3 +134,8 @@ def _routes(manager: Json) -> str:
 
 def _type(filter_: Json) -> str:
     return str(filter_.get("typed_config", {}).get("@type", "")).rpartition(".")[2]
+
+
+def _discovered(filter_: Json) -> list[str]:
+    """The types of a filter whose content comes apart from its listener."""
+    return [url.rpartition(".")[2] for url in filter_.get("config_discovery", {}).get("type_urls", ())]

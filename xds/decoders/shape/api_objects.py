@@ -22,7 +22,9 @@ from xds.model.object import Object
 from xds.model.problem import Problem
 from xds.model.refs import FieldRef, ObjectRef, Origin
 
-_NOT_IN_THE_API: Final = frozenset({("", "ConfigMap"), ("demand.plait", "Demand"), ("keys.plait", "KeySet"), ("mesh.istio.io", "MeshConfig")})
+_NOT_IN_THE_API: Final = frozenset(
+    {("", "ConfigMap"), ("demand.plait", "Demand"), ("keys.plait", "KeySet"), ("mesh.istio.io", "MeshConfig")}
+)
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 

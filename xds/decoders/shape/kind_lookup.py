@@ -12,6 +12,7 @@ from xds.model.problem import Severity
 _KUBERNETES_GROUPS = frozenset({"", "apps", "batch", "autoscaling", "policy", "extensions"})
 _MESH_GROUPS = (
     "networking.istio.io",
+    "networking.plait.dev",
     "security.istio.io",
     "telemetry.istio.io",
     "extensions.istio.io",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Final
 
 from xds.explain.analyze import (
@@ -56,20 +56,23 @@ def found_in(graph: Graph) -> Generator[None, None, tuple[Problem, ...]]:
     made: list[Call] = []
     try:
         for table, check in _CHECKS:
-            for key in graph.snapshot.read(Input(table, ALL)):
-                if check is envoy_filters.check:
-                    for part in envoy_filters.parts(graph, key):
-                        made.append(part)
-                        graph.get(part)
-                        yield
-                made.append(call(check, key))
-                graph.get(made[-1])
+            for each in _calls(graph, table, check):
+                made.append(each)
+                graph.get(each)
                 yield
         between: tuple[Problem, ...] = graph.get(FINDINGS)
     finally:
         for each in made:
             graph.release(each)
     return between
+
+
+def _calls(graph: Graph, table: Table, check: Callable[[Read, Any], tuple[Problem, ...]]) -> Iterator[Call]:
+    """The calls of one check, each soon made: one that takes long comes after its parts."""
+    for key in graph.snapshot.read(Input(table, ALL)):
+        if check is envoy_filters.check:
+            yield from envoy_filters.parts(graph, key)
+        yield call(check, key)
 
 
 def found_about(snapshot: Snapshot, ref: ObjectRef, rows: Iterable[Input]) -> tuple[Problem, ...]:

@@ -20,7 +20,16 @@ from xds.model.snapshot import Table
 from xds.translators.translate import outcomes
 from xds.view.graph import Call, Graph, Read, call
 from xds.view.patch_match import removes
-from xds.view.patches import Patching, additions, own_patched_groups, patched, patched_groups, touching
+from xds.view.patches import (
+    Patching,
+    additions,
+    calls_of,
+    left_out,
+    own_patched_groups,
+    patched,
+    patched_groups,
+    touching,
+)
 from xds.view.proxy_view import proxy_view
 from xds.view.scope import mesh
 from xds.view.specs.resources import PatchedSpec
@@ -39,7 +48,19 @@ def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
         wanted = ", ".join(f"{key}={value}" for key, value in sorted(_selector(mine)))
         at = FieldRef(ref, ("spec", "workloadSelector"))
         return (Problem(at, "envoy-filter.selects-nobody", f"no workload has {wanted}", Severity.WARNING),)
-    return tuple(_found(read, author))
+    return (*_too_many(read, ref), *_found(read, author))
+
+
+def _too_many(read: Read, ref: ObjectRef) -> Iterator[Problem]:
+    for group in read.get(selected, ref):
+        if ref in read.get(left_out, _proxy(group)):
+            message = f"must leave a proxy 512 patches at most, of all EnvoyFilters; none of these is applied to {group.pod}"
+            yield Problem(FieldRef(ref, ("spec", "configPatches")), "envoy-filter.too-many", message)
+            return
+
+
+def _proxy(group: Group) -> Proxy:
+    return Proxy(group.pod, namespace=group.namespace, name=group.pod, labels=group.labels, identity=Identity.ADS)
 
 
 def parts(graph: Graph, ref: ObjectRef) -> Iterator[Call]:
@@ -104,11 +125,10 @@ def applications(read: Read, ref: ObjectRef) -> tuple[Application, ...]:
     """Where the patches of the object, and of those that are for the same proxies, are applied."""
     found: dict[Call, Application] = {}
     for group in read.get(selected, ref):
-        proxy = Proxy(group.pod, namespace=group.namespace, name=group.pod, labels=group.labels, identity=Identity.ADS)
-        for root in read.get(proxy_view, proxy):
+        for root in read.get(proxy_view, _proxy(group)):
             if root.maker not in (patched_groups, own_patched_groups):
                 continue
-            for leaf in (leaf for each in _calls(read, root) for leaf in _calls(read, each)):
+            for leaf in (leaf for each in calls_of(read, root) for leaf in calls_of(read, each)):
                 wanted = Call(results if leaf.maker is patched else added, leaf.args)
                 found.setdefault(wanted, Application(group.pod, wanted))
     return tuple(found.values())
@@ -137,8 +157,3 @@ def results(read: Read, leaf: Call, how: Patching) -> tuple[Result, ...]:
         applied = outcomes(PatchedSpec(spec, patches, frozenset(how.apart)))
         found += [Result(each.patch, spec.name, each.touched, each.problem) for each in applied]
     return tuple(found)
-
-
-def _calls(read: Read, wanted: Call) -> tuple[Call, ...]:
-    found: tuple[Call, ...] = read.get(wanted.maker, *wanted.args)
-    return found

@@ -12,6 +12,7 @@ from xds.model.route import VirtualService
 from xds.model.snapshot import Table
 from xds.view.attach import exported_to_all, route_owner
 from xds.view.gateway_api.backend_tls import policy_status
+from xds.view.gateway_api.bound import servers, too_many
 from xds.view.gateway_api.listeners import controller
 from xds.view.gateway_api.mesh_routes import HTTP_KINDS
 from xds.view.gateway_api.status import gateway_status, route_status
@@ -31,7 +32,7 @@ def check_gateway(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
 def check_route(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
     """What is wrong with a route, over all of its parents."""
     every = [each for parent in read.get(route_status, ref) for each in parent.conditions]
-    return tuple(dict.fromkeys((*_problems(ref, every), *_unknown_parents(read, ref), *_beside(read, ref))))
+    return tuple(dict.fromkeys((*_problems(ref, every), *_parents(read, ref), *_beside(read, ref))))
 
 
 def check_policy(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
@@ -44,17 +45,24 @@ def _nobodys(read: Read, ref: ObjectRef) -> Iterator[Problem]:
     gateway: ApiGateway | None = read.first(Table.API_GATEWAY, ref)
     if gateway is not None and not read.get(controller, gateway.class_name):
         at = FieldRef(ref, ("spec", "gatewayClassName"))
-        message = f"there is no GatewayClass {gateway.class_name!r}: nobody serves this Gateway"
+        message = (
+            f"there is no GatewayClass {gateway.class_name!r}: nobody serves this Gateway; "
+            "make one, with controllerName plait.dev/gateway-controller"
+        )
         yield Problem(at, "gateway-api.class-unknown", message, Severity.WARNING)
 
 
-def _unknown_parents(read: Read, ref: ObjectRef) -> Iterator[Problem]:
+def _parents(read: Read, ref: ObjectRef) -> Iterator[Problem]:
     route: ApiRoute | None = read.first(Table.API_ROUTE, ref)
     for index, parent in enumerate(route.parents if route is not None else ()):
         target = parent.target(ref.namespace)
         if parent.is_gateway and not read.rows(Table.API_GATEWAY, target):
             at = FieldRef(ref, ("spec", "parentRefs", index))
             yield Problem(at, "gateway-api.parent-unknown", f"there is no {target}", Severity.WARNING)
+        elif parent.is_gateway and any(ref in read.get(too_many, target, each) for each in read.get(servers, target)):
+            at = FieldRef(ref, ("spec", "parentRefs", index))
+            message = f"its hosts times rules are too many for {target}, beside those of older ones; is left out there"
+            yield Problem(at, "gateway-api.full", message)
 
 
 def _beside(read: Read, ref: ObjectRef) -> Iterator[Problem]:

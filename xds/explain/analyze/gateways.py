@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
-from xds.model.gateway import Gateway, GatewaySelector, Server
+from xds.model.gateway import CredentialName, Gateway, GatewaySelector, Server
 from xds.model.labels import Labels
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
+from xds.view.gateway.credentials import authorities_name, certificate_name, clients_authorities, edge_secret
 from xds.view.gateway.edge_ports import Lost, merged
 from xds.view.gateway.routers import age
 from xds.view.graph import Read
@@ -93,12 +95,20 @@ def _index(gateway: Gateway, server: Server) -> int:
 def _secrets(read: Read, gateway: Gateway, routers: tuple[Workload, ...]) -> Iterator[Problem]:
     homes = sorted({pod.namespace for pod in routers})
     for index, server in enumerate(gateway.servers):
-        for name in server.tls.certificates if server.tls is not None else ():
-            for home in homes:
-                if read.first(Table.CREDENTIAL, (name.namespace or home, name.name)) is None:
-                    at = FieldRef(gateway.ref, ("spec", "servers", index, "tls", "credentialName"))
-                    message = (
-                        f"there is no Secret {name.name!r} with a certificate in {home!r}, the router's namespace; "
-                        "connections for these hosts are closed"
-                    )
-                    yield Problem(at, "gateway.secret-unknown", message)
+        if server.tls is None:
+            continue
+        at = FieldRef(gateway.ref, ("spec", "servers", index, "tls", "credentialName"))
+        for name, home in product(server.tls.certificates, homes):
+            if not _has(read, name, home, certificate_name(name)):
+                message = f"there is no Secret {name.name!r} with a certificate in {home!r}, the router's namespace"
+                yield Problem(at, "gateway.secret-unknown", f"{message}; connections for these hosts are closed")
+        believed = clients_authorities(server.tls)
+        for home in homes if believed is not None else ():
+            if believed is not None and not _has(read, believed, home, authorities_name(believed)):
+                message = f"mode {server.tls.mode.value} needs authorities that clients are proven by, and Secret "
+                message += f"{believed.name!r} in {home!r} has none (ca.crt)"
+                yield Problem(at, "gateway.secret-unknown", f"{message}; connections for these hosts are closed")
+
+
+def _has(read: Read, name: CredentialName, home: str, wanted: str) -> bool:
+    return any(spec.name == wanted for spec in edge_secret(read, name, home))

@@ -52,7 +52,8 @@ def _addresses(read: Read, service: Service) -> Iterator[Problem]:
             if both:
                 ports = ", ".join(map(str, both))
                 at = FieldRef(service.ref, ("spec", "clusterIP" if service.kubernetes else "addresses"))
-                message = f"{address} port {ports} is {other.ref}'s already, which is older and wins"
+                why = "is Kubernetes' own" if other.kubernetes and not service.kubernetes else "is older"
+                message = f"{address} port {ports} is {other.ref}'s already, which {why} and wins"
                 yield Problem(at, "service.address-clash", message)
 
 

@@ -10,11 +10,11 @@ from xds.model.gateway import Gateway, gateway_ref
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
 from xds.model.route import Destination, HttpRoute, RequestMatch, SourceMatch, VirtualService
-from xds.model.service import Service
+from xds.model.service import Resolution, Service
 from xds.model.snapshot import Table
 from xds.view.attach import matches, rule, rule_at
-from xds.view.delegates import lent
-from xds.view.gateway.istio import common_hosts
+from xds.view.delegates import MOST_ROUTES, lent, parts
+from xds.view.gateway.istio import common_hosts, too_many
 from xds.view.graph import Read
 from xds.view.scope import Scope, mesh, resolved_service, service_key, visible, visible_services
 
@@ -45,6 +45,9 @@ def _gateways(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Pr
         elif not any(common_hosts(server, routed.ref.namespace, routed.hosts) for server in gateway.servers):
             message = f"no server of {ref} takes a host of this VirtualService; nothing is routed there"
             yield Problem(at, "virtual-service.gateway-host", message, Severity.WARNING)
+        elif any(routed.ref in read.get(too_many, ref, server, ref.namespace) for server in gateway.servers):
+            message = f"its hosts times routes are too many for {ref}, beside those of older ones; none is routed there"
+            yield Problem(at, "virtual-service.gateway-full", message)
 
 
 def _hosts(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
@@ -122,6 +125,11 @@ def _routes(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Prob
         yield from _delegate(read, routed, route, at)
         for number, share in enumerate(route.destinations):
             yield from _destination(read, routed, share.destination, at / "route" / number / "destination")
+    for index, part in enumerate(parts(read, routed)):
+        if not part.fits:
+            at = spec / "http" / index / "delegate"
+            message = f"must not bring hosts times routes over {MOST_ROUTES}; this route is left out"
+            yield Problem(at, "delegate.size", message)
     for kind, routes in (("tls", routed.tls), ("tcp", routed.tcp)):
         for index, connection in enumerate(routes):
             for number, share in enumerate(connection.destinations):
@@ -137,6 +145,11 @@ def _destination(read: Read, routed: VirtualService, wanted: Destination, at: Fi
         message = f"no service is named {wanted.host}{near}; requests for it get 503"
         yield Problem(at / "host", "destination.host-unknown", message)
         return
+    if wanted.host.startswith("*") and service.resolution is not Resolution.DYNAMIC_DNS:
+        message = (
+            f"must be one host, or a wildcard whose ServiceEntry has resolution DYNAMIC_DNS; {service.ref} has not"
+        )
+        yield Problem(at / "host", "destination.wildcard-resolution", message)
     if wanted.port and service.port(wanted.port) is None:
         offered = ", ".join(str(port.number) for port in service.ports) or "none"
         message = f"{wanted.host} has no port {wanted.port}, its ports are {offered}"

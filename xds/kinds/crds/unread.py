@@ -8,14 +8,11 @@ from xds.kinds.authored import Kind
 
 _NETWORKING: Final = "networking.istio.io"
 _EXTENSIONS: Final = "extensions.istio.io"
-_ALL: Final = ("v1", "v1beta1", "v1alpha3")
 
 UNREAD: Final = (
     Kind(_EXTENSIONS, "TrafficExtension", ("v1alpha1",), "trafficextensions"),
     Kind(_EXTENSIONS, "WasmPlugin", ("v1alpha1",), "wasmplugins"),
-    Kind(_NETWORKING, "Gateway", _ALL, "gateways", ("gw",)),
     Kind(_NETWORKING, "ProxyConfig", ("v1beta1",), "proxyconfigs"),
-    Kind(_NETWORKING, "Sidecar", _ALL, "sidecars"),
     Kind("telemetry.istio.io", "Telemetry", ("v1", "v1alpha1"), "telemetries", ("telemetry",)),
 )
 """Sorted by group and kind. One that has a struct meanwhile is taken from there."""

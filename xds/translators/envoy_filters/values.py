@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from google.protobuf import json_format
@@ -97,17 +97,18 @@ def _settle(message: Message) -> None:
             message.CopyFrom(codec.pack(inner))
         return
     for descriptor, value in message.ListFields():
-        if descriptor.message_type is None:
-            continue
-        if descriptor.message_type.GetOptions().map_entry:
-            if descriptor.message_type.fields_by_name["value"].message_type is not None:
-                for key in value:
-                    _settle(value[key])
-        elif descriptor.is_repeated:
-            for item in value:
-                _settle(item)
-        else:
-            _settle(value)
+        for inner in _messages(descriptor, value):
+            _settle(inner)
+
+
+def _messages(descriptor: Any, value: Any) -> Iterable[Message]:
+    """The messages in the value of a field: of a map, of a list, or the one that it is."""
+    kind = descriptor.message_type
+    if kind is None:
+        return ()
+    if kind.GetOptions().map_entry:
+        return value.values() if kind.fields_by_name["value"].message_type is not None else ()
+    return value if descriptor.is_repeated else (value,)
 
 
 def _resolved(message: Message) -> Message:

@@ -50,7 +50,7 @@ _WITHOUT_ARGUMENT: Final = _words(
 )
 _WITH_ARGUMENT: Final = _words(
     """
-    CEL CLUSTER_METADATA COALESCE COMMON_DURATION DYNAMIC_METADATA ENVIRONMENT FILTER_STATE METADATA
+    CEL CLUSTER_METADATA COALESCE COMMON_DURATION DYNAMIC_METADATA FILTER_STATE METADATA
     PER_REQUEST_STATE QUERY_PARAM REQ REQUEST_HEADER RESP RESPONSE_HEADER RESPONSE_TRAILER STREAM_INFO_REQ
     TRAILER TYPED_CEL UPSTREAM_FILTER_STATE UPSTREAM_METADATA
     """
@@ -66,7 +66,7 @@ _EITHER: Final = _words(
 )
 _LENGTH: Final = _words(
     """
-    CEL DYNAMIC_METADATA ENVIRONMENT FILTER_STATE PATH QUERY_PARAM QUERY_PARAMS REQ REQUEST_HEADER RESP
+    CEL DYNAMIC_METADATA FILTER_STATE PATH QUERY_PARAM QUERY_PARAMS REQ REQUEST_HEADER RESP
     RESPONSE_HEADER RESPONSE_TRAILER STREAM_INFO_REQ TRAILER TYPED_CEL UPSTREAM_FILTER_STATE
     """
 )
@@ -74,6 +74,10 @@ _OF_HEADERS: Final = frozenset(
     {"REQ", "REQUEST_HEADER", "RESP", "RESPONSE_HEADER", "RESPONSE_TRAILER", "STREAM_INFO_REQ", "TRAILER"}
 )
 _HEADER_NAMES: Final = re.compile(r"[^\s()\x00-\x20]*")
+
+
+# Of the machine that the proxy runs on: whoever may write a route on a shared gateway could read what is there.
+_OF_THE_MACHINE: Final = frozenset({"ENVIRONMENT", "FILE_CONTENT"})
 
 
 def fault(value: str) -> str:
@@ -93,6 +97,10 @@ def fault(value: str) -> str:
 
 
 def _command_fault(name: str, argument: str | None, length: str | None) -> str:
+    if name == "COALESCE" and argument and ("\\" in argument or any(word in argument for word in _OF_THE_MACHINE)):
+        return "%COALESCE(...)% must name commands as they are, and none that would show what is the proxy's own"
+    if name in _OF_THE_MACHINE:
+        return f"%{name}(...)% would show what is the proxy's own; write the value itself"
     if name not in _WITHOUT_ARGUMENT | _WITH_ARGUMENT | _EITHER:
         return f"%{name}% is no command of Envoy"
     if argument and name in _WITHOUT_ARGUMENT:

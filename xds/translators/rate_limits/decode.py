@@ -6,10 +6,11 @@ import re
 from datetime import timedelta
 from typing import Final
 
-from xds.kinds.rate_limit import CountedBy, RateLimit, RateLimitService, RequestMatch
+from xds.kinds.rate_limit import CountedBy, RateLimit, RateLimitService, RateLimitSpec, RequestMatch
 from xds.kinds.rate_limit import Limit as LimitStruct
 from xds.kinds.string_match import StringMatch as MatchStruct
-from xds.model.labels import labels
+from xds.model.gateway_api import GATEWAY_NAME, shortened
+from xds.model.labels import Labels, labels
 from xds.model.refs import FieldRef
 from xds.model.route import Comparison, Destination, NamedMatch, StringMatch
 from xds.translators.feature import Reading
@@ -32,8 +33,7 @@ def rate_limits(struct: RateLimit, at: FieldRef, reading: Reading) -> RateLimits
     spec = struct.spec
     shared = None
     if spec.share == "FLEET":
-        selector = spec.selector.match_labels if spec.selector is not None else {}
-        shared = Shared(reading.namespace, labels(selector))
+        shared = Shared(reading.namespace, _selectors(spec))
     if shared is not None and spec.service is not None:
         message = "excludes service: what one service counts is shared already; leave share out"
         reading.error(at / "share", "rate-limit.shared-by-service", message)
@@ -47,6 +47,13 @@ def rate_limits(struct: RateLimit, at: FieldRef, reading: Reading) -> RateLimits
         known[each.name] = _limit(each, prefix, counted=spec.service is not None, at=(here, reading))
     service = _service(spec.service, reading) if spec.service is not None else None
     return RateLimits((Limits(tuple(known.values()), shared, service),))
+
+
+def _selectors(spec: RateLimitSpec) -> tuple[Labels, ...]:
+    gateways = dict.fromkeys(shortened(each.name) for each in spec.target_refs if each.kind == "Gateway")
+    if spec.target_refs:
+        return tuple(labels({GATEWAY_NAME: name}) for name in gateways)
+    return (labels(spec.selector.match_labels if spec.selector is not None else {}),)
 
 
 def _service(struct: RateLimitService, reading: Reading) -> Service:

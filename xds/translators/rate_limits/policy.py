@@ -53,10 +53,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Limits that the proxies of the selected workloads keep together; ``proxies`` is how many there are."""
+    """Limits that proxies keep together: of the workloads that one of ``selectors`` selects, ``proxies`` in number."""
 
     namespace: str
-    selector: Labels = NO_LABELS
+    selectors: tuple[Labels, ...] = (NO_LABELS,)
     proxies: int = 0
 
 
@@ -128,5 +128,5 @@ def _resolved(part: Limits, cluster_of: Callable[[Destination], str]) -> Limits:
 def _among(part: Limits, proxies_of: Callable[[str, Labels], Any]) -> Limits:
     if part.shared is None:
         return part
-    count = proxies_of(part.shared.namespace, part.shared.selector)
+    count = sum(proxies_of(part.shared.namespace, selector) for selector in part.shared.selectors)
     return replace(part, shared=replace(part.shared, proxies=count))

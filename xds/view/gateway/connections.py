@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from xds.model.gateway import API_GROUP, BoundConnection, Server
+from xds.model.gateway import API_GROUP, BoundConnection, EdgeTlsMode, Server
 from xds.model.refs import ObjectRef
 from xds.model.route import WeightedDestination
 from xds.model.service import ServiceKey
 from xds.view.connections import ConnectionRoutes, alpn_to, passed_to, resolves_to
 from xds.view.gateway.bindings import At, connections
-from xds.view.gateway.tables import known_services, named_by, sign, target
+from xds.view.gateway.tables import known_services, named_by, sign
 from xds.view.graph import Read
+from xds.view.routes import target
 from xds.view.scope import Scope
+from xds.view.specs.listeners import Guard
 from xds.view.specs.resources import ConnectionSpec, OfferedProtocols
 
 
@@ -51,6 +53,11 @@ def section_name(gateway: ObjectRef, server: Server) -> str:
     return f"{server.section}.{gateway.name}.{gateway.namespace}{kind}"
 
 
+def guard_of(server: Server) -> Guard:
+    """What stands before the content of a server's chains: its clients prove nothing to the mesh, or are of it."""
+    return Guard(plaintext=server.tls is None or server.tls.mode is not EdgeTlsMode.ISTIO_MUTUAL)
+
+
 def branches(read: Read, wanted: EdgeConnections) -> tuple[EdgeBranch, ...]:
     """What listeners must know of routes: which connections have chains of their own."""
     return tuple(way.branch for way in read.get(_ways, wanted))
@@ -65,7 +72,8 @@ def way(read: Read, wanted: EdgeConnections, branch: EdgeBranch) -> tuple[Connec
     sign(read, connection.authored)
     shares, routes = connection.destinations, _routes(read, wanted, branch, connection)
     name = name_of(wanted, branch)
-    passed = ConnectionSpec(name, passed_to(read, shares, routes))
+    guard = guard_of(wanted.servers[branch.server].server)
+    passed = ConnectionSpec(name, passed_to(read, shares, routes), guard)
     return (passed, OfferedProtocols(name, alpn_to(read, shares, routes)))
 
 

@@ -63,6 +63,13 @@ def socket(tls: EdgeTls, has: Held, *, http: bool) -> EdgeSocket | None:
     return EdgeSocket(tls, shown, authorities_name(believed) if by_name and believed else "", http=http)
 
 
+def clients_authorities(tls: EdgeTls) -> CredentialName | None:
+    """The Secret (or ConfigMap) without which a server's clients cannot prove themselves; None where none is needed."""
+    if tls.mode not in _PROVING or not tls.verify or tls.spki or tls.hashes or tls.authorities_file:
+        return None
+    return _authorities(tls)
+
+
 def certificate_name(name: CredentialName) -> str:
     """``kubernetes://web-tls``; of another namespace, ``kubernetes-gateway://shop/web-tls``."""
     return names.credential(name.name) if not name.namespace else f"kubernetes-gateway://{name.namespace}/{name.name}"

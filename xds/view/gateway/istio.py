@@ -6,7 +6,7 @@ Source: istio-semantics 1.1 (the gateway column) and 1.3.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from xds.model.gateway import (
     Binding,
@@ -20,14 +20,15 @@ from xds.model.gateway import (
 )
 from xds.model.labels import NO_LABELS, Labels
 from xds.model.refs import ObjectRef
-from xds.model.route import ConnectionMatch, Match, RequestMatch, SourceMatch, VirtualService
+from xds.model.route import ConnectionMatch, ConnectionRoute, Match, RequestMatch, SourceMatch, VirtualService
 from xds.model.snapshot import Table
 from xds.view.attach import matches
-from xds.view.delegates import http_routes
+from xds.view.delegates import MOST_ROUTES, http_routes, parts
 from xds.view.graph import Read
 from xds.view.scope import mesh, visible
 
 _EVERYTHING = RequestMatch()
+_MOST_AT_SERVER: Final = 65_536  # routes of all hosts of one server: its routers hold, and are sent, each
 
 
 class Viewer(NamedTuple):
@@ -44,8 +45,16 @@ def servers(read: Read, gateway: ObjectRef) -> tuple[Server, ...]:
 
 
 def host_names(read: Read, gateway: ObjectRef, server: Server, viewer: Viewer) -> tuple[str, ...]:
-    """The hosts of a server that VirtualServices route, sorted."""
-    return tuple(sorted(read.get(_owners, gateway, server, viewer)))
+    """The hosts of a server that VirtualServices route, sorted.
+
+    One without a route that holds here is none of them: as in Istio, what a wildcard says then holds for it.
+    """
+    owners = read.get(_owners, gateway, server, viewer)
+    return tuple(sorted(host for host in owners if read.get(_is_routed, gateway, server, viewer, host)))
+
+
+def _is_routed(read: Read, gateway: ObjectRef, server: Server, viewer: Viewer, host: str) -> bool:
+    return bool(read.get(host_routes, gateway, server, viewer, host).routes)
 
 
 def host_routes(read: Read, gateway: ObjectRef, server: Server, viewer: Viewer, host: str) -> BoundHost:
@@ -63,11 +72,41 @@ def host_routes(read: Read, gateway: ObjectRef, server: Server, viewer: Viewer, 
 
 def _owners(read: Read, gateway: ObjectRef, server: Server, viewer: Viewer) -> dict[str, tuple[ObjectRef, ...]]:
     """The VirtualServices of each host; comes out equal while only their routes change."""
+    return read.get(_admitted, gateway, server, viewer.namespace).owners
+
+
+class _Admitted(NamedTuple):
+    """Who routes each host of a server, and whose routes would be too many for it."""
+
+    owners: dict[str, tuple[ObjectRef, ...]]
+    left_out: frozenset[ObjectRef]
+
+
+def too_many(read: Read, gateway: ObjectRef, server: Server, namespace: str) -> frozenset[ObjectRef]:
+    """The VirtualServices that a server leaves out, as its routes are too many with theirs; the oldest have them."""
+    return read.get(_admitted, gateway, server, namespace).left_out
+
+
+def _admitted(read: Read, gateway: ObjectRef, server: Server, namespace: str) -> _Admitted:
     found: dict[str, list[ObjectRef]] = {}
-    for each in bound(read, gateway, viewer.namespace):
-        for host in common_hosts(server, each.of.namespace, each.hosts) if each.http else ():
+    left_out: set[ObjectRef] = set()
+    room = _MOST_AT_SERVER
+    for each in bound(read, gateway, namespace):
+        hosts = common_hosts(server, each.of.namespace, each.hosts) if each.http else ()
+        size = len(hosts) * read.get(_size, each.of)
+        if size > min(room, MOST_ROUTES):
+            left_out.add(each.of)
+            continue
+        room -= size
+        for host in hosts:
             found.setdefault(host, []).append(each.of)
-    return {host: tuple(refs) for host, refs in found.items()}
+    return _Admitted({host: tuple(refs) for host, refs in found.items()}, frozenset(left_out))
+
+
+def _size(read: Read, ref: ObjectRef) -> int:
+    """How many routes a VirtualService comes to on each of its hosts; comes out equal while only their content changes."""
+    routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, ref)
+    return sum(part.size for part in parts(read, routed) if part.fits) if routed is not None else 0
 
 
 def catch_all_last(routes: Iterable[BoundRoute]) -> tuple[BoundRoute, ...]:
@@ -88,15 +127,18 @@ def connections(read: Read, gateway: ObjectRef, server: Server, viewer: Viewer) 
         routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, each.of)
         if routed is None:
             continue
-        for route in routed.tls if passed else routed.tcp:
-            for match in route.matches or (ConnectionMatch(),):
-                if not _holds(match.source, routed, (gateway, server, viewer)):
-                    continue
-                names = tuple(_within(server, routed, match.sni_hosts)) if passed else ()
-                if names or not passed:
-                    wanted = ConnectionMatch(names, match.destination_subnets)
-                    found.append(BoundConnection(routed.ref, wanted, route.destinations))
+        for route, match in _connection_matches(routed, passed=passed):
+            names = tuple(_within(server, routed, match.sni_hosts)) if passed else ()
+            if _holds(match.source, routed, (gateway, server, viewer)) and bool(names) is passed:
+                wanted = ConnectionMatch(names, match.destination_subnets)
+                found.append(BoundConnection(routed.ref, wanted, route.destinations))
     return tuple(found)
+
+
+def _connection_matches(routed: VirtualService, *, passed: bool) -> Iterator[tuple[ConnectionRoute, ConnectionMatch]]:
+    for route in routed.tls if passed else routed.tcp:
+        for match in route.matches or (ConnectionMatch(),):
+            yield route, match
 
 
 def _within(server: Server, routed: VirtualService, names: Iterable[str]) -> Iterator[str]:

@@ -11,7 +11,15 @@ from xds.model.gateway import EdgeTlsMode
 from xds.model.identity import Identity
 from xds.model.service import Protocol
 from xds.view.gateway.bindings import At
-from xds.view.gateway.connections import EdgeBranch, EdgeConnections, branches, name_of, resolved_port, section_name
+from xds.view.gateway.connections import (
+    EdgeBranch,
+    EdgeConnections,
+    branches,
+    guard_of,
+    name_of,
+    resolved_port,
+    section_name,
+)
 from xds.view.gateway.credentials import Held, held, socket
 from xds.view.gateway.edge_ports import EdgePort, Placed, PortKind, host_names
 from xds.view.gateway.routers import ANY, Router
@@ -36,7 +44,6 @@ from xds.view.specs.listeners import (
 # How long a client may take to say which server it wants: a slow one costs a connection, and no more.
 _PATIENCE: Final = timedelta(seconds=15)
 _PLAIN: Final = Guard(plaintext=True)
-_PROVEN: Final = Guard(plaintext=False)
 
 
 def edge_tables(read: Read, router: Router, port: EdgePort) -> tuple[EdgeTable, ...]:
@@ -170,7 +177,7 @@ class _Made:
         if tls is not None:
             hosts = host_names(placed.server.hosts)
             match = ChainMatch(server_names=() if "*" in hosts else hosts)
-            yield Chain(content.route_table, match, content, tls, _guard(placed))
+            yield Chain(content.route_table, match, content, tls, guard_of(placed.server))
 
     def _passed(self, passing: EdgeConnections, branch: EdgeBranch) -> Iterator[Chain]:
         at = passing.servers[branch.server]
@@ -181,7 +188,7 @@ class _Made:
         tls = self._socket(placed, http=False) if _ends_tls(placed) else None
         resolves = 0 if tls is not None else self.read.get(resolved_port, passing, branch)
         if tls is not None or not _ends_tls(placed):
-            yield Chain(name, match, FoundChain(name, offers=True, resolves=resolves), tls, _guard(placed))
+            yield Chain(name, match, FoundChain(name, offers=True, resolves=resolves), tls, guard_of(placed.server))
 
     def _socket(self, placed: Placed, *, http: bool) -> EdgeSocket | ServerTls | None:
         """The TLS of a server; None where it has no certificate to show, or nothing to prove its clients by."""
@@ -193,7 +200,3 @@ class _Made:
             return server_tls(self.read, identity) if identity is not Identity.NONE else None
         has: Held = self.read.get(held, tls, self.router)
         return socket(tls, has, http=http)
-
-
-def _guard(placed: Placed) -> Guard:
-    return _PROVEN if _mode(placed) is EdgeTlsMode.ISTIO_MUTUAL else _PLAIN

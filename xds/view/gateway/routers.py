@@ -9,11 +9,12 @@ from xds.model.identity import Identity
 from xds.model.labels import Labels
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
-from xds.model.service import Service, ServiceKey, ServicePort
+from xds.model.service import Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view.gateway.asked import asked_services
 from xds.view.graph import Read
+from xds.view.inbound import pod_port
 from xds.view.scope import Scope, scope
 
 ANY: Final = "0.0.0.0"
@@ -85,7 +86,7 @@ def _ports(read: Read, proxy: Proxy, pod: Workload | None) -> tuple[tuple[int, i
     found: dict[int, int] = {}
     for service in _services(read, proxy):
         for port in service.ports:
-            if target := _target(port, pod):
+            if target := pod_port(port, pod):
                 found.setdefault(port.number, target)
     return tuple(sorted((number, target) for number, target in found.items() if number != target))
 
@@ -93,9 +94,3 @@ def _ports(read: Read, proxy: Proxy, pod: Workload | None) -> tuple[tuple[int, i
 def _services(read: Read, proxy: Proxy) -> list[Service]:
     rows: tuple[Service, ...] = read.rows(Table.SELECTING, proxy.namespace)
     return [service for service in rows if service.selector <= proxy.labels]
-
-
-def _target(port: ServicePort, pod: Workload | None) -> int:
-    if isinstance(port.target, int):
-        return port.target
-    return pod.port(port.target) if pod is not None else 0

@@ -14,6 +14,7 @@ from xds.model.gateway import EdgeTlsMode
 from xds.model.policy import Encrypting, Policies, Speaking
 from xds.model.service import Service, ServiceKey
 from xds.model.snapshot import Table
+from xds.view import names
 from xds.view.attach import matches, rule, rule_at
 from xds.view.clusters import EVERYWHERE, service_clusters, subset_labels, subset_names
 from xds.view.endpoints import endpoint_group
@@ -22,10 +23,11 @@ from xds.view.gateway.routers import Router
 from xds.view.graph import Call, Read, call
 from xds.view.scope import Scope, visible_services
 from xds.view.specs.clusters import ClusterSpec, Discovery, UpstreamProtocol
-from xds.view.specs.listeners import Chain, ChainMatch, TcpChain
+from xds.view.specs.listeners import Chain, ChainMatch, Guard, TcpChain
 from xds.view.specs.routes import WeightedCluster
 
 _MESH_ALPN: Final = ("istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2")
+_GUARD: Final = Guard(plaintext=True)  # who calls is proven to the server alone
 
 
 def dnat_chains(read: Read, router: Router, port: EdgePort) -> Iterator[Chain]:
@@ -33,7 +35,7 @@ def dnat_chains(read: Read, router: Router, port: EdgePort) -> Iterator[Chain]:
     for key in dnat_services(read, router, port):
         for name in read.get(dnat_names, key, router.scope):
             match = ChainMatch(server_names=(name,), transport="tls", application_protocols=_MESH_ALPN)
-            yield Chain(name, match, TcpChain(name, (WeightedCluster(name),)))
+            yield Chain(name, match, TcpChain(name, (WeightedCluster(name),)), guard=_GUARD)
 
 
 def dnat_services(read: Read, router: Router, port: EdgePort) -> tuple[ServiceKey, ...]:
@@ -55,12 +57,7 @@ def dnat_names(read: Read, key: ServiceKey, scope: Scope) -> tuple[str, ...]:
         return ()
     at = read.get(rule_at, key, scope)
     subsets = subset_names(read.get(rule, at) if at is not None else None)
-    return tuple(dnat_name(port.number, subset, key.hostname) for port in service.ports for subset in subsets)
-
-
-def dnat_name(port: int, subset: str, hostname: str) -> str:
-    """``outbound_.80_.v1_.web.shop.svc.cluster.local``."""
-    return f"outbound_.{port}_.{subset}_.{hostname}"
+    return tuple(names.server_name(port.number, subset, key.hostname) for port in service.ports for subset in subsets)
 
 
 def dnat_leaves(read: Read, key: ServiceKey, scope: Scope) -> tuple[Call, ...]:
@@ -73,7 +70,7 @@ def dnat_leaves(read: Read, key: ServiceKey, scope: Scope) -> tuple[Call, ...]:
     leaves = [call(dnat_clusters, key, scope)]
     for port in service.ports:
         for subset in subset_names(found):
-            name = dnat_name(port.number, subset, key.hostname)
+            name = names.server_name(port.number, subset, key.hostname)
             leaves.append(call(endpoint_group, name, EndpointKey(*key, port.number), subset_labels(found, subset)))
     return tuple(leaves)
 
@@ -90,7 +87,7 @@ def _passing(spec: ClusterSpec) -> ClusterSpec:
     kept = {type(each) for each in (*spec.policies.that(Encrypting), *spec.policies.that(Speaking))}
     return replace(
         spec,
-        name=dnat_name(int(port), subset, hostname),
+        name=names.server_name(int(port), subset, hostname),
         protocol=UpstreamProtocol.TCP,
         mesh_tls=None,
         policies=Policies(each for each in spec.policies if type(each) not in kept),

@@ -11,13 +11,12 @@ from xds.model.refs import ObjectRef
 from xds.model.route import Destination, WeightedDestination
 from xds.model.service import ServiceKey
 from xds.model.snapshot import Table
-from xds.view.attach import rule_at
 from xds.view.gateway.bindings import At, host_names, host_routes
 from xds.view.gateway.istio import catch_all_last
 from xds.view.graph import Call, Read, call
 from xds.view.names import virtual_host
-from xds.view.routes import HostRoutes, Target, bound_route
-from xds.view.scope import Scope, resolved_service
+from xds.view.routes import HostRoutes, bound_route, target
+from xds.view.scope import Scope
 from xds.view.specs.routes import RouteTable, VirtualHostSpec
 
 _NOBODY: Final = "blackhole"
@@ -134,14 +133,6 @@ def _hosts_named(routes: Iterable[BoundRoute]) -> list[str]:
         for policy in bound.route.policies.that(Routed):
             policy.resolved(note)
     return sorted(hosts)
-
-
-def target(read: Read, host: str, scope: Scope) -> Target:
-    """The service that a host means to a router, and the rule for calling it."""
-    service = resolved_service(read, host, scope.home)
-    if service is None:
-        return Target(host, None, None)
-    return Target(host, service.key, read.get(rule_at, service.key, scope))
 
 
 def table_services(read: Read, table: EdgeTable) -> tuple[ServiceKey, ...]:

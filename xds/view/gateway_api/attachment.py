@@ -93,8 +93,9 @@ def attached_routes(read: Read, gateway: ObjectRef, section: str) -> tuple[tuple
             if route is None or parent.target(ref.namespace) != gateway:
                 continue
             where = read.get(attachment, ref, parent, index)
-            for each in where.to if where is not None else ():
-                if each.section == section:
-                    found.setdefault(ref, (route, each))
+            to = where.to if where is not None else ()
+            at = next((each for each in to if each.section == section), None)
+            if at is not None:
+                found.setdefault(ref, (route, at))
     ordered = sorted(found.values(), key=lambda pair: pair[0].age)
     return tuple((route.ref, each) for route, each in ordered)

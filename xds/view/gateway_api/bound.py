@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from xds.model.gateway import BoundConnection, BoundHost, BoundRoute, CredentialName, EdgeTls, EdgeTlsMode, Server
 from xds.model.gateway import ServerHost as Host
@@ -20,6 +22,7 @@ from xds.view.graph import Read
 
 ANY = "*"
 _EVERYTHING = RequestMatch()
+_MOST_AT_LISTENER: Final = 65_536  # routes of all hosts together: its routers hold, and are sent, each
 _PROTOCOLS = {
     "HTTP": Protocol.HTTP,
     "HTTPS": Protocol.HTTPS,
@@ -67,10 +70,11 @@ def http_hosts(read: Read, gateway: ObjectRef, server: Server) -> tuple[BoundHos
     nothing matches are answered with 404. Hosts that another listener of the same port names more precisely are not;
     over TLS, where each listener has connections of its own, requests for others' hosts are answered with 421.
     """
+    left_out = read.get(too_many, gateway, server)
     attached: dict[str, list[tuple[ApiRoute, str]]] = {}
     for ref, each in read.get(attached_routes, gateway, server.section):
         route = _route(read, ref)
-        if route is not None:
+        if route is not None and ref not in left_out:
             for both, own in each.hosts:
                 attached.setdefault(both, []).append((route, own))
     stated = server.hosts[0].host
@@ -83,6 +87,33 @@ def http_hosts(read: Read, gateway: ObjectRef, server: Server) -> tuple[BoundHos
     for other in others if server.tls is not None else ():
         found.setdefault(other, BoundHost(other or ANY, (_misdirected(read, gateway),)))
     return tuple(found[host] for host in sorted(found, key=lambda host: (precision(host), host)))
+
+
+def too_many(read: Read, gateway: ObjectRef, server: Server) -> frozenset[ObjectRef]:
+    """The routes that a listener leaves out, as its hosts times routes are too many with theirs; the oldest have them.
+
+    The rules of a route for any host count on each of the hosts that it covers, whoever brought those.
+    """
+    attached = read.get(attached_routes, gateway, server.section)
+    found = [(route, each) for ref, each in attached if (route := _route(read, ref)) is not None]
+    written: Counter[str] = Counter()  # how many routes are written for a host or wildcard
+    covered: Counter[str] = Counter()  # how many hosts a host or wildcard stands for
+    known: set[str] = set()
+    left_out: set[ObjectRef] = set()
+    room = _MOST_AT_LISTENER
+    for route, each in found:
+        hosts = {both for both, _ in each.hosts}
+        own, fresh = len(route.rules), hosts - known
+        size = sum(own * covered[host] for host in hosts)
+        size += sum(own + sum(written[wider] for wider in _covering(host)) for host in fresh)
+        if size > room:
+            left_out.add(route.ref)
+            continue
+        room -= size
+        known |= fresh
+        covered.update(wider for host in fresh for wider in _covering(host))
+        written.update(dict.fromkeys(hosts, own))
+    return frozenset(left_out)
 
 
 def _misdirected(read: Read, ref: ObjectRef) -> BoundRoute:

@@ -12,16 +12,17 @@ from xds.model.identity import CLUSTER_LOCAL, TrustDomains
 from xds.model.patch import Patch
 from xds.model.policy import NO_POLICIES, Policies
 from xds.view.specs.clusters import ClusterSpec, EndpointGroup
-from xds.view.specs.listeners import ListenerSpec, TcpChain
+from xds.view.specs.listeners import Guard, ListenerSpec, TcpChain
 from xds.view.specs.routes import RouteTable, VirtualHostSpec
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSpec:
-    """Where the connections of the chains go that name it."""
+    """Where the connections of the chains go that name it; ``guard`` is that of the chains, for what it records."""
 
     name: str
     content: TcpChain
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,13 @@ JSON = st.recursive(
 )
 
 
+class Quoting(yaml.SafeDumper):
+    """PyYAML leaves texts bare that kubectl reads as numbers: ``0E0``."""
+
+
+Quoting.add_representer(str, lambda to, text: to.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
 def value(text: str) -> Any:
     values, duplicates = read_values(text)
     assert not duplicates
@@ -102,7 +109,7 @@ def test_faults_name_line_and_remedy(text: str, line: int, words: str) -> None:
 
 @given(JSON)
 def test_what_is_written_is_read(plain: Any) -> None:
-    assert value(yaml.safe_dump({"value": plain})) == {"value": plain}
+    assert value(yaml.dump({"value": plain}, Dumper=Quoting)) == {"value": plain}
 
 
 @given(st.text(alphabet=st.sampled_from("ab:-[]{},&*!?|>'\"#% \n\t<~0")) | st.text())

@@ -23,6 +23,11 @@ TAKEN = [
     "%REQ(?)%",
 ]
 REFUSED = [
+    "%ENVIRONMENT(AWS_SECRET_ACCESS_KEY)%",
+    "x-%ENVIRONMENT(HOME):5%",
+    "%FILE_CONTENT(/etc/passwd)%",
+    '%COALESCE({"operators": [{"command": "ENVIRONMENT", "param": "HOME"}]})%',
+    '%COALESCE({"operators": [{"command": "\\u0045NVIRONMENT", "param": "HOME"}]})%',
     "%",
     "100%",
     "%%%",

@@ -87,7 +87,9 @@ def test_warmup_does_not_go_with_hashing() -> None:
 
 
 def test_not_read_is_said() -> None:
-    assert balancing({"backendUtilization": {}})[1] == ["loadBalancer.backendUtilization load-balancer.backend-utilization"]
+    assert balancing({"backendUtilization": {}})[1] == [
+        "loadBalancer.backendUtilization load-balancer.backend-utilization"
+    ]
 
 
 def test_a_narrower_block_replaces_the_wider_one() -> None:

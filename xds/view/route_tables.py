@@ -1,0 +1,61 @@
+"""The tables that hold virtual hosts, and what they do with hosts that nobody knows."""
+
+from __future__ import annotations
+
+from xds.model.mesh import Beyond, OutboundMode
+from xds.view import names
+from xds.view.graph import Read
+from xds.view.routes import EVERYTHING, HostRoutes, virtual_host
+from xds.view.scope import mesh
+from xds.view.specs.routes import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
+
+
+def unknown_hosts(read: Read, table: str, unknown: Beyond) -> VirtualHostSpec:
+    """What is done with requests to hosts that the mesh does not know: let through, or answered 502."""
+    if unknown.mode is OutboundMode.REGISTRY_ONLY:
+        blocked = RouteSpec("block_all", EVERYTHING, (), read.get(mesh).refusal)
+        return VirtualHostSpec(table, "block_all", ("*",), (blocked,))
+    # No retries and no time-out of ours where nobody asked the mesh for anything.
+    dynamic = unknown.mode is OutboundMode.ALLOW_ANY_DYNAMIC_DNS
+    name = "allow_any_dynamic_dns" if dynamic else "allow_any"
+    cluster = names.DYNAMIC_DNS if dynamic else names.beyond(True, unknown.proxy)
+    through = RouteSpec(name, EVERYTHING, (WeightedCluster(cluster),), read.get(mesh).unknown_host)
+    return VirtualHostSpec(table, name, ("*",), (through,))
+
+
+def asked_table(read: Read, port: int) -> tuple[RouteTable, ...]:
+    """The route table of a port without any virtual host: those that are missing are asked for."""
+    return (RouteTable(names.port_routes(port), vhds=True),)
+
+
+def port_table(read: Read, port: int, unknown: Beyond) -> tuple[RouteTable, ...]:
+    """The route table of a port, whose virtual hosts come one by one (VHDS)."""
+    table = names.port_routes(port)
+    return (RouteTable(table, (unknown_hosts(read, table, unknown),), vhds=True),)
+
+
+def whole_table(read: Read, port: int, hosts: tuple[HostRoutes, ...], unknown: Beyond) -> tuple[RouteTable, ...]:
+    """The route table of a port with all its virtual hosts inline, for clients without VHDS."""
+    table = names.port_routes(port)
+    found = [spec for host in hosts for spec in read.get(virtual_host, table, host)]
+    return (RouteTable(table, (*found, unknown_hosts(read, table, unknown))),)
+
+
+def sniffed_table(read: Read, host: HostRoutes) -> tuple[RouteTable, ...]:
+    """The route table of one service's port whose protocol is detected."""
+    table = names.host_routes(host.host, host.port)
+    return (RouteTable(table, read.get(virtual_host, table, host)),)
+
+
+def inbound_table(read: Read, port: int, cluster: str) -> RouteTable:
+    """The routes of an inbound port: all to the application. Never changes, hence inline in the listener."""
+    route = RouteSpec(
+        "default",
+        EVERYTHING,
+        (WeightedCluster(cluster),),
+        read.get(mesh).inbound_policies,
+    )
+    return RouteTable(
+        names.inbound_cluster(port),
+        (VirtualHostSpec(cluster, f"inbound|http|{port}", ("*",), (route,)),),
+    )
