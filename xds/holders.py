@@ -8,7 +8,6 @@ from datetime import datetime
 from ca.holders import Holders
 from ca.rotation import Holder
 from ca.state import CaState
-from xds.model.security import has_sidecar
 from xds.model.workload import Workload
 
 
@@ -40,7 +39,5 @@ def unseen(workloads: Iterable[Workload], known: Holders, state: CaState, until:
     """
     names, roots = set(known), frozenset(state.roots.fingerprints)
     return [
-        Holder(pod.label, frozenset(), "", until, roots)
-        for pod in workloads
-        if has_sidecar(pod.labels) and pod.label not in names
+        Holder(pod.label, frozenset(), "", until, roots) for pod in workloads if pod.proxied and pod.label not in names
     ]

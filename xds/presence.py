@@ -28,8 +28,8 @@ def group_of(proxy: Proxy) -> str:
 
 
 def owner_of(proxy: Proxy) -> str:
-    """Who a proxy belongs to: all that run as one account are one, whatever else they say of themselves."""
-    return f"{proxy.namespace}/{proxy.service_account}"
+    """Who a proxy belongs to: all of one namespace are one, as who may run one there may run it as any account."""
+    return proxy.namespace
 
 
 def _one(proxy: Proxy) -> tuple[str, str, str]:

@@ -184,3 +184,11 @@ async def test_tcp_and_tls_routes(mesh: Mesh) -> None:
     )
     await mesh.apply(documents(bytes_to, nowhere))
     assert (await mesh.get("client", "http://bytes:9000/", keep_alive=False)).error
+
+
+async def test_backends_come_through_a_sidecar_object_that_names_their_route_only(mesh: Mesh) -> None:
+    spec = {"egress": [{"hosts": ["./web.shop.svc.cluster.local"]}], "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}}
+    metadata = {"name": "default", "namespace": "shop"}
+    restricted = {"apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": metadata, "spec": spec}
+    await mesh.apply(documents(restricted, mesh_route("web", TO_V2)))
+    assert await version(mesh) == "v2"

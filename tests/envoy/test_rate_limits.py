@@ -69,6 +69,15 @@ async def test_each_user_and_each_path_has_a_count_of_its_own(mesh: Mesh) -> Non
     assert await statuses(mesh, 4, f"{WEB}/apis", headers={"x-user": "ann"}) == {200: 4}
 
 
+async def test_alternatives_are_one_count(mesh: Mesh) -> None:
+    either = [{"uri": {"prefix": "/a"}}, {"headers": {"x-b": {}}}]
+    await mesh.apply(documents(limit({"name": "either", "match": either, "requests": 3, "period": "1h"})))
+    assert await statuses(mesh, 1, f"{WEB}/a", headers={"x-b": "1"}) == {200: 1}  # both, and counted once
+    assert await statuses(mesh, 1, f"{WEB}/a") == {200: 1}
+    assert await statuses(mesh, 2, f"{WEB}/b", headers={"x-b": "1"}) == {200: 1, 429: 1}
+    assert await statuses(mesh, 2, f"{WEB}/b") == {200: 2}
+
+
 async def test_each_identity_has_a_count_of_its_own(mesh: Mesh) -> None:
     each = {"name": "caller", "by": [{"caller": "identity"}], "requests": 2, "period": "1h"}
     await mesh.apply(documents(limit(each)))

@@ -86,7 +86,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 def served(api: ApiServer) -> Iterator[Served]:
     with Served(mutate) as served:
         api.apply(
-            webhook("Validating", f"{served.url}/validate", rule("virtualservices", "virtualservices/*", "proxyconfigs")),
+            webhook(
+                "Validating", f"{served.url}/validate", rule("virtualservices", "virtualservices/*", "proxyconfigs")
+            ),
             webhook("Mutating", f"{served.url}/inject/cluster/a--slash--b/X/y", rule("pods", group="")),
         )
         followed(api, served, "default")

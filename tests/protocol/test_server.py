@@ -164,6 +164,29 @@ async def test_a_refusal_is_told_to_who_waits_and_who_watches() -> None:
         assert (routes.state, routes.rejected) == (State.REJECTED, (("r", "no good"),))
 
 
+async def test_what_a_build_is_not_sent_comes_when_one_of_it_takes_it_none_the_less() -> None:
+    cache = SnapshotCache()
+    async with serving(cache) as channel:
+        calls = {name: Call(channel) for name in ("a", "b", "late", "kept")}
+        for name, call in calls.items():
+            cache.set(name, [route("r")])
+            await call.ask(ROUTE, "r", node_id=name)
+            await call.answer(await call.read())
+            await cache.acked(name)
+        for name in ("late", "a", "b"):
+            cache.set(name, [route("r", 1)])
+        late = await calls["late"].read()
+        for name in ("a", "b"):
+            await calls[name].answer(await calls[name].read(), error="no good")
+        await until(lambda: list(cache.builds))
+        cache.set("kept", [route("r", 1)])
+        await cache.acked("kept")
+        await calls["late"].answer(late)
+        (sent,) = (await calls["kept"].read()).resources
+        assert sent.resource.value == route("r", 1).body
+        assert not list(cache.builds)
+
+
 async def test_a_refusal_that_is_one_clients_own_is_told_to_who_waits() -> None:
     cache = SnapshotCache()
     cache.set("n", [plain(LISTENER, "l")])

@@ -11,7 +11,7 @@ from xds.audit.refusal import Blame, Kind, Party, PolicyId, Refusal, Sighting, S
 from xds.model.labels import Labels
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
-from xds.model.security import Mtls, has_sidecar
+from xds.model.security import Mtls
 from xds.model.snapshot import Snapshot, Table
 from xds.model.workload import Workload
 from xds.translators.authorization.policy import Action, Authorization
@@ -87,7 +87,7 @@ class Naming:
                 service_account=found.service_account or "default",
                 labels=found.labels,
                 addresses=found.addresses,
-                sidecar=has_sidecar(found.labels),
+                sidecar=found.proxied,
                 mtls=self._get(mtls, found.namespace, found.labels),
             )
 

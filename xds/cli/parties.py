@@ -14,7 +14,6 @@ from xds.explain.arrivals import Arrival, Caller, Way, arrivals, called, direct,
 from xds.explain.request import is_address
 from xds.local.state import WORKLOAD_KINDS
 from xds.model.refs import ObjectRef
-from xds.model.security import has_sidecar
 from xds.model.service import Service
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
@@ -68,7 +67,7 @@ class Parties:
         else:
             pod = self._pod(text, self._namespace)
         here = address or next(iter(pod.addresses), "")
-        proven = has_sidecar(pod.labels) and not plaintext
+        proven = pod.proxied and not plaintext
         return Source(_named(pod), Caller(pod.namespace, pod.service_account, here, pod.labels, proven))
 
     def destination(self, text: str, caller: Caller) -> Destination:

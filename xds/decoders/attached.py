@@ -67,4 +67,5 @@ def _check_target(target: PolicyTargetReference, at: FieldRef, reading: Reading)
         message = f"must be {reading.namespace}, the policy's own, or left out, is {target.namespace}"
         reading.error(at / "namespace", "policy.target-namespace", message)
     elif target.kind != "Gateway":
-        reading.warning(at / "kind", "policy.target", f"has no effect: must be Gateway, is {target.kind}")
+        message = f"must be Gateway, as policies by name are for the routers of those, is {target.kind}: nobody has it"
+        reading.warning(at / "kind", "policy.target", message)

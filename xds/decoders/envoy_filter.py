@@ -95,7 +95,7 @@ def _for(authored: Authored, spec: EnvoyFilterSpec, proxy: ProxyIs, alike: list[
         inbound=anything or added or Traffic.INBOUND in touched,
         outbound=anything or Traffic.OUTBOUND in touched,
         gateway=anything or Traffic.GATEWAY in touched,
-        count=len(alike),
+        size=len(alike),
     )
 
 

@@ -67,8 +67,8 @@ def gateway_api() -> Iterator[Json]:
     ours = [plural for group, plural in read() if group == API_GROUP and plural != "referencegrants"]
     yield _rule(API_GROUP, [f"{each}/status" for each in ours], ["patch"])
     yield _rule(API_GROUP, ["gatewayclasses"], ["create"])
-    yield _rule("", ["serviceaccounts", "services"], ["create", "patch"])
-    yield _rule("apps", ["deployments"], ["create", "patch"])
+    yield _rule("", ["serviceaccounts", "services"], ["get", "create", "patch"])
+    yield _rule("apps", ["deployments"], ["get", "create", "patch"])
 
 
 def cluster_role_binding(values: Values) -> Json:

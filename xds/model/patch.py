@@ -184,7 +184,7 @@ class EnvoyFilter:
 class PatchesFor(NamedTuple):
     """Which proxies those patches of an EnvoyFilter are for that ask the same of proxies, and what they touch there.
 
-    Light: the patches, ``count`` of them, are in ``Table.PATCHES``, under ``of``.
+    Light: the patches, ``size`` of them, are in ``Table.PATCHES``, under ``of``.
     """
 
     priority: int
@@ -196,4 +196,4 @@ class PatchesFor(NamedTuple):
     inbound: bool = True
     outbound: bool = True
     gateway: bool = True
-    count: int = 0
+    size: int = 0

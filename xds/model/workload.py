@@ -8,6 +8,7 @@ from typing import Final
 from xds.model.endpoint import NOWHERE, Locality
 from xds.model.labels import NO_LABELS, Labels
 from xds.model.refs import ObjectRef
+from xds.model.security import has_sidecar
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class Workload:
     injection: Injection = NO_INJECTION
     ready: bool = False
     leaving: bool = False  # it is over, or is told to end
+
+    @property
+    def proxied(self) -> bool:
+        """Whether it says that a proxy of the mesh stands before it, or that it is one."""
+        return self.injection.done or has_sidecar(self.labels)
 
     @property
     def namespace(self) -> str:

@@ -2,12 +2,13 @@
 
 A NACK of one proxy counts for its own group alone: it may be broken, or hostile. Two of different owners that refuse
 the same version of the same resource, while no other of their build holds it, are believed: the rest of that build is
-not sent it any more, and keeps what it has. Other builds are not touched.
+not sent it any more, and keeps what it has. Other builds are not touched. Who takes it none the less, as it was on its
+way already, clears it: it is sent again to all who have not refused it themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Final
 
@@ -48,6 +49,13 @@ class Builds:
             del self._accused[key]
         elif len(self._accused) > _MOST_UNDECIDED:
             del self._accused[next(iter(self._accused))]
+
+    def accepted(self, build: str, resources: Iterable[Resource]) -> tuple[Resource, ...]:
+        """Hear of an ACK by a proxy of that build: those that nobody of it was sent, and that may be sent again."""
+        rejections = self._builds.get(build)
+        if rejections is None or not len(rejections):
+            return ()
+        return tuple(resource for resource in resources if rejections.forget(resource))
 
     def __iter__(self) -> Iterator[tuple[str, Rejection]]:
         for build, rejections in self._builds.items():

@@ -234,13 +234,25 @@ class SnapshotCache:
         self._tidy(connection.group)
 
     def answered(self, connection: Connection, answer: Answer) -> None:
-        """Tell who wants to know that a proxy has answered."""
+        """Tell who wants to know that a proxy has answered; what it has taken is no longer held against its build."""
+        if not answer.rejected:
+            for resource in self.builds.accepted(connection.node.version, answer.batch.resources):
+                self._offer_again(connection.node.version, resource)
         if self.observer is None:
             return
         if answer.rejected:
             self.observer.on_nack(connection.node, answer)
         else:
             self.observer.on_ack(connection.node, answer)
+
+    def _offer_again(self, build: str, resource: Resource) -> None:
+        for group in self._groups.values():
+            for each in group.connections:
+                sub = each.stream.subscriptions.get(resource.type_url) if each.node.version == build else None
+                if sub is not None and sub.held.covers(resource.name):
+                    sub.unsettled.add(resource.name)
+                    self.turnstile.enter(each)
+                    group.check(each)
 
     def _tidy(self, group: Group) -> None:
         if group.resources is None and not group.connections and self._groups.get(group.name) is group:

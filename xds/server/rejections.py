@@ -61,6 +61,13 @@ class Rejections:
         self._found[key] = rejection
         self._types[resource.type_url] = self._types.get(resource.type_url, 0) + 1
 
+    def forget(self, resource: Resource) -> bool:
+        """Hold nothing against exactly this version any more; whether anything was, in these alone."""
+        found = self._found.pop((resource.type_url, resource.name, resource.version), None)
+        if found is not None:
+            self._types[resource.type_url] -= 1
+        return found is not None
+
     def of(self, resource: Resource) -> Rejection | None:
         """The rejection of exactly this version, if any."""
         found = None

@@ -181,12 +181,12 @@ class Subscription:
         before = self._resource_held(name, batch)
         last_good = None if culprit.same(before) else before
         rejection = Rejection(culprit, reason, node_id, last_good)
-        self.rejections.add(rejection)
         self.refused[name] = rejection
         self.doubt.clear((name,))
         if self.held.version_of(name) == culprit.version:  # no newer one is on its way
             self.held.holds(name, batch.had)
             self.unsettled.add(name)
+        self.rejections.add(rejection)  # which looks at who holds it: no more this one
         return rejection
 
     def _resource_held(self, name: str, batch: Batch) -> Resource | None:

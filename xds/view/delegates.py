@@ -22,7 +22,6 @@ from xds.model.snapshot import Table
 from xds.view.graph import Read
 from xds.view.scope import mesh, visible
 
-
 MOST_ROUTES: Final = 32_768
 """How many routes an object may come to, of all its hosts together, with those of its delegates in place."""
 
@@ -73,9 +72,8 @@ def http_routes(read: Read, root: VirtualService) -> Iterator[tuple[ObjectRef, H
         if part.route.delegate is None:
             yield root.ref, part.route
         elif part.delegate is not None and part.fits:
-            for inner in part.delegate.http:
-                if inner.delegate is None and (merged := _merged(part.route, inner)) is not None:
-                    yield part.delegate.ref, merged
+            inner = (_merged(part.route, each) for each in part.delegate.http if each.delegate is None)
+            yield from ((part.delegate.ref, merged) for merged in inner if merged is not None)
 
 
 def hosts_routed(read: Read, root: VirtualService) -> set[str]:

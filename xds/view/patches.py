@@ -91,8 +91,8 @@ def _for_proxy(read: Read, proxy: Proxy) -> list[tuple[PatchesFor, bool]]:
     found.sort(key=lambda each: (each.priority, each.of.namespace != root, each.created, each.of))
     room, fitting = _MOST, set[PatchesFor]()
     for each in sorted(found, key=lambda each: each.of.namespace != root):
-        if each.count <= room:
-            room -= each.count
+        if each.size <= room:
+            room -= each.size
             fitting.add(each)
     return [(each, each in fitting) for each in found]
 

@@ -11,6 +11,7 @@ from xds.model.service import Service, ServiceKey
 from xds.model.sidecar import ANY, Egress, HostsOf, Sidecar
 from xds.model.snapshot import Table
 from xds.view.delegates import hosts_routed
+from xds.view.gateway_api import mesh_routes
 from xds.view.graph import Read
 from xds.view.scope import Scope, best_service, mesh, visible, visible_services
 from xds.view.sidecar_at import sidecar
@@ -59,7 +60,8 @@ def imported(read: Read, home: str, of: ObjectRef) -> tuple[ServiceKey, ...]:
         best = _best(read, hostname, found, home)
         if best is not None:
             services[hostname] = best
-    for hostname in read.get(led_to, home, of):
+    by_routes = (host for key in tuple(services.values()) for host in read.get(mesh_routes.led_to, key, home))
+    for hostname in (*read.get(led_to, home, of), *by_routes):
         service = best_service(read, hostname, home)
         if service is not None:
             services.setdefault(hostname, service.key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xds.model.proxy import Proxy
+from xds.presence import owner_of
 from xds.server.builds import Builds, OfBuild
 from xds.server.rejections import Rejection, Rejections
 from xds.wire.resource import Resource
@@ -47,3 +49,19 @@ def test_a_stream_minds_its_group_and_its_build() -> None:
     build.add(REJECTION)
     assert other.any_of(CLUSTER)
     assert other.of(BAD) is REJECTION
+
+
+def test_who_takes_it_none_the_less_clears_it() -> None:
+    builds = Builds(10, lambda build, resource: False)
+    builds.refused("1.40.0", "shop", REJECTION)
+    builds.refused("1.40.0", "db", REJECTION)
+    assert builds.accepted("1.39.0", (BAD,)) == ()
+    assert builds.accepted("1.40.0", (Resource(CLUSTER, "c", b"good"), BAD)) == (BAD,)
+    assert builds.of("1.40.0").of(BAD) is None
+    assert not builds.of("1.40.0").any_of(CLUSTER)
+    assert builds.accepted("1.40.0", (BAD,)) == ()
+
+
+def test_the_accounts_of_a_namespace_are_one() -> None:
+    owners = {owner_of(Proxy("p", namespace="shop", service_account=account)) for account in ("web", "db")}
+    assert len(owners) == 1

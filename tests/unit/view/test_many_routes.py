@@ -10,7 +10,8 @@ from tests.objects import applied, made
 from tests.unit.view.gateway_api import meshes
 from xds.decoders.build import Builder
 from xds.explain.analyze import analyze
-from xds.model.snapshot import Snapshot
+from xds.model.gateway import gateway_ref
+from xds.model.snapshot import Snapshot, Table
 from xds.view import delegates
 from xds.view.gateway import istio
 from xds.view.gateway_api import bound
@@ -52,12 +53,10 @@ def test_a_delegate_with_too_many_routes_for_its_roots_hosts_is_left_out() -> No
     here = {"match": [{"uri": {"prefix": "/"}}], "delegate": {"name": "many"}}
     few = {"match": [{"uri": {"prefix": "/1"}}], "delegate": {"name": "few"}}
     own = {"directResponse": {"status": 200}}
-    found = snapshot(
-        routed("root", 300, 0, http=[here, few, own]), routed("many", 0, 120), routed("few", 0, 100)
-    )
+    found = snapshot(routed("root", 300, 0, http=[here, few, own]), routed("many", 0, 120), routed("few", 0, 100))
 
     def ask(read: Read) -> list[str]:
-        root = next(each for each in read.rows(istio.Table.ROUTED_HOST, "h0.root.test"))
+        root = next(each for each in read.rows(Table.ROUTED_HOST, "h0.root.test"))
         return [ref.name for ref, _ in delegates.http_routes(read, root)]
 
     assert Graph(found).get(call(ask)) == ["few", "root"]
@@ -72,8 +71,8 @@ def test_a_server_has_the_oldest_of_too_many(monkeypatch: pytest.MonkeyPatch) ->
     )
 
     def ask(read: Read) -> set[str]:
-        (server,) = istio.servers(read, istio.gateway_ref("edge", "shop"))
-        names = istio.host_names(read, istio.gateway_ref("edge", "shop"), server, istio.Viewer("shop"))
+        (server,) = istio.servers(read, gateway_ref("edge", "shop"))
+        names = istio.host_names(read, gateway_ref("edge", "shop"), server, istio.Viewer("shop"))
         return {name.split(".")[1] for name in names}
 
     assert Graph(found).get(call(ask)) == {"old", "other"}
@@ -83,7 +82,9 @@ def test_a_server_has_the_oldest_of_too_many(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("wide_first", [True, False])
 def test_what_is_for_any_host_counts_on_each(monkeypatch: pytest.MonkeyPatch, wide_first: bool) -> None:
     monkeypatch.setattr(bound, "_MOST_AT_LISTENER", 60)
-    rules = [{"matches": [{"path": {"value": f"/{n}"}}], "backendRefs": [{"name": "web", "port": 80}]} for n in range(5)]
+    rules = [
+        {"matches": [{"path": {"value": f"/{n}"}}], "backendRefs": [{"name": "web", "port": 80}]} for n in range(5)
+    ]
     hosts = [f"{letter}.test" for letter in "abcdefghijkl"]
     wide = meshes.route("wide", rules=rules, created=f"2026-01-0{1 if wide_first else 3}T00:00:00Z")
     many = meshes.route("many", hostnames=hosts, created="2026-01-02T00:00:00Z")

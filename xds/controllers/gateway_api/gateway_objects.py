@@ -9,7 +9,7 @@ from xds.controllers.gateway_api.names import CLASS_LABEL, made_for
 from xds.kinds.gateway_api.gateway import Gateway, Listener
 from xds.kinds.gateway_api.references import GROUP
 from xds.model.gateway_api import GATEWAY_NAME, shortened
-from xds.model.injection import INJECT, PROXY
+from xds.model.injection import INJECT, PROXY, TEMPLATES
 from xds.model.well_known import OURS
 
 Json = dict[str, Any]
@@ -21,7 +21,6 @@ SERVICE_TYPE: Final = "networking.istio.io/service-type"
 """The annotation of a Gateway that says the type of its Service; LoadBalancer without it."""
 
 _SERVICE_TYPES: Final = ("LoadBalancer", "ClusterIP", "NodePort")
-_TEMPLATES: Final = "inject.istio.io/templates"
 # What these say is for us or for Kubernetes itself to say: images, volumes, revisions, rights.
 _RESERVED: Final = ("istio.io", "kubernetes.io", "k8s.io", "plait.dev")
 
@@ -102,7 +101,7 @@ def _pod(gateway: Gateway, make_pod: MakePod) -> Json | None:
     pod = {
         "metadata": {
             "labels": {**labels, **_own_labels(gateway)},
-            "annotations": {**annotations, _TEMPLATES: "gateway"},
+            "annotations": {**annotations, TEMPLATES: "gateway"},
         },
         "spec": {
             "serviceAccountName": name_of(gateway),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -13,12 +13,13 @@ import structlog
 from kubernetes.client.exceptions import ApiException
 
 from xds.controllers.gateway_api.gateway_objects import Json
-from xds.controllers.rest import Rest, is_of_server
+from xds.controllers.rest import ABSENT, Rest, is_of_server
 from xds.controllers.rounds import Rounds, reason
 from xds.events import Event
 from xds.model.api_path import collection, item
+from xds.model.gateway_api import GATEWAY_NAME
 from xds.model.refs import ObjectRef
-from xds.model.well_known import PRODUCT
+from xds.model.well_known import OURS, PRODUCT
 
 log = structlog.get_logger()
 
@@ -38,10 +39,15 @@ class _Tried(NamedTuple):
     not_before: float
 
 
+class _OfSomebodyElseError(Exception):
+    """What is to be made is there already, and not ours."""
+
+
 class GatewayProxies:
     """Keeps in the cluster what is ``wanted`` for each Gateway; ``there`` is whether an object is known to be.
 
-    What somebody else has set in an object stays, and is told; ``failures`` says of Gateways why theirs is not there.
+    What somebody else has set in an object stays, and is told; an object of that name that was not made for the
+    Gateway is left alone. ``failures`` says of Gateways why theirs is not there.
     """
 
     def __init__(self, api_client: Any, wanted: Callable[[], Wanted], there: Callable[[ObjectRef], bool]) -> None:
@@ -87,10 +93,10 @@ class GatewayProxies:
         self._tried[ref] = _Tried(text, time.monotonic() + _AGAIN_S)  # by then we have heard of them
         try:
             await asyncio.to_thread(self._apply, objects)
-        except ApiException as error:
-            if is_of_server(error):
+        except (ApiException, _OfSomebodyElseError) as error:
+            if isinstance(error, ApiException) and is_of_server(error):
                 raise
-            why = reason(error)
+            why = reason(error) if isinstance(error, ApiException) else str(error)
             self._tried[ref] = _Tried(text, time.monotonic() + _LATER_S)
             if self.failures.get(ref) != why:
                 log.warning(Event.GATEWAY_NOT_DEPLOYED, gateway=str(ref), reason=why)
@@ -102,11 +108,36 @@ class GatewayProxies:
         self._applied[ref] = text
 
     def _apply(self, objects: tuple[Json, ...]) -> None:
+        # All are looked at before the first is applied: what is applied is deleted with its Gateway.
+        foreign = [str(_name(each)) for each in objects if not self._is_free(each)]
+        if foreign:
+            message = f"{', '.join(foreign)} is there already and was not made for this Gateway; rename one of the two"
+            raise _OfSomebodyElseError(message)
         for each in objects:
-            name = _name(each)
-            version = each["apiVersion"].rpartition("/")[2]
-            every = collection(name.group, version, _PLURALS[name.kind], name.namespace)
-            self._rest.apply(item(every, name.name), each, PRODUCT)
+            self._rest.apply(_path(each), each, PRODUCT)
+
+    def _is_free(self, wanted: Json) -> bool:
+        try:
+            found = self._rest.get(_path(wanted))
+        except ApiException as error:
+            if error.status == ABSENT:
+                return True
+            raise
+        metadata = found.get("metadata", {})
+        labels = metadata.get("labels") or {}
+        ours = {**OURS, GATEWAY_NAME: wanted["metadata"]["labels"][GATEWAY_NAME]}
+        # A Gateway that came again has another identity than what was made for it before.
+        return not set(_owners(metadata)).isdisjoint(_owners(wanted["metadata"])) or labels.items() >= ours.items()
+
+
+def _owners(metadata: Json) -> Iterator[str]:
+    for each in metadata.get("ownerReferences") or ():
+        yield each.get("uid", "")
+
+
+def _path(of: Json) -> str:
+    name, version = _name(of), of["apiVersion"].rpartition("/")[2]
+    return item(collection(name.group, version, _PLURALS[name.kind], name.namespace), name.name)
 
 
 def _name(of: Json) -> ObjectRef:

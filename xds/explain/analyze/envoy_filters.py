@@ -54,7 +54,7 @@ def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
 def _too_many(read: Read, ref: ObjectRef) -> Iterator[Problem]:
     for group in read.get(selected, ref):
         if ref in read.get(left_out, _proxy(group)):
-            message = f"must leave a proxy 512 patches at most, of all EnvoyFilters; none of these is applied to {group.pod}"
+            message = f"must be 512 for a proxy at most, with those of others; none is applied to {group.pod}"
             yield Problem(FieldRef(ref, ("spec", "configPatches")), "envoy-filter.too-many", message)
             return
 

@@ -29,7 +29,9 @@ def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
         return ()
     spec = FieldRef(ref, ("spec",))
     connections = check_connections(read, routed, spec)
-    return (*_gateways(read, routed, spec), *_hosts(read, routed, spec), *_routes(read, routed, spec), *connections)
+    sizes = _sizes(read, routed, spec)
+    hosts = _hosts(read, routed, spec)
+    return (*_gateways(read, routed, spec), *hosts, *_routes(read, routed, spec), *sizes, *connections)
 
 
 def _gateways(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
@@ -125,11 +127,6 @@ def _routes(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Prob
         yield from _delegate(read, routed, route, at)
         for number, share in enumerate(route.destinations):
             yield from _destination(read, routed, share.destination, at / "route" / number / "destination")
-    for index, part in enumerate(parts(read, routed)):
-        if not part.fits:
-            at = spec / "http" / index / "delegate"
-            message = f"must not bring hosts times routes over {MOST_ROUTES}; this route is left out"
-            yield Problem(at, "delegate.size", message)
     for kind, routes in (("tls", routed.tls), ("tcp", routed.tcp)):
         for index, connection in enumerate(routes):
             for number, share in enumerate(connection.destinations):
@@ -175,6 +172,14 @@ def _subset(read: Read, service: Service, wanted: Destination, place: tuple[str,
         defined = ", ".join(names) or "none"
         message = f"{found.ref} does not define subset {wanted.subset!r} of {wanted.host}, it defines {defined}"
         yield Problem(at / "subset", "destination.subset-unknown", message)
+
+
+def _sizes(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
+    for index, part in enumerate(parts(read, routed)):
+        if not part.fits:
+            at = spec / "http" / index / "delegate"
+            message = f"must not bring hosts times routes over {MOST_ROUTES}; this route is left out"
+            yield Problem(at, "delegate.size", message)
 
 
 def _delegate(read: Read, routed: VirtualService, route: HttpRoute, at: FieldRef) -> Iterator[Problem]:

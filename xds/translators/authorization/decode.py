@@ -47,7 +47,6 @@ def authorization(policy: structs.AuthorizationPolicy, at: FieldRef, reading: Re
     rules = tuple(_rule(rule, at / "rules" / index, reading) for index, rule in enumerate(spec.rules))
     provider = _provider(spec, at, reading)
     dry_run = _dry_run(policy, at, reading)
-    _check_targets(spec, at, reading)
     if action is Action.CUSTOM:
         _check_custom(spec, rules, at, reading)
     elif action is not Action.ALLOW and not rules:
@@ -82,15 +81,6 @@ def _dry_run(policy: structs.AuthorizationPolicy, at: FieldRef, reading: Reading
         message = f"an action {policy.spec.action} cannot be tried: the policy has no effect until this is removed"
         reading.warning(here, "authorization.dry-run-without-effect", message)
     return True
-
-
-def _check_targets(spec: structs.AuthorizationPolicySpec, at: FieldRef, reading: Reading) -> None:
-    message = "is no Gateway: policies by name are for the routers of Gateways, and this one has no effect there"
-    if spec.target_ref is not None and spec.target_ref.kind != "Gateway":
-        reading.warning(at / "targetRef", "authorization.targets", message)
-    for index, target in enumerate(spec.target_refs):
-        if target.kind != "Gateway":
-            reading.warning(at / "targetRefs" / index, "authorization.targets", message)
 
 
 def _check_custom(

@@ -23,10 +23,11 @@ from xds.translators.string_matchers import string_matcher
 from xds.wire.codec import boolean, duration, pack, u32
 
 MOST_COUNTS: Final = 10_000
-"""Counts of one proxy for values that requests bring along; the least recently used goes for a new one."""
+"""Counts of one limit for values that requests bring along; the least recently used goes for a new one."""
 
 _LIMIT: Final = "limit"
-_MATCHED: Final = "yes"
+_MATCH: Final = "match"
+_YES: Final = "yes"
 # CEL; callers without an identity are counted as one.
 _IDENTITY: Final = 'connection.mtls ? connection.uri_san_peer_certificate : "-"'
 
@@ -46,9 +47,9 @@ def counted_here(policy: RateLimits, tcp: bool, trust: TrustDomains) -> LocalRat
         fraction.default_value.numerator = 100
     for part in policy.parts:
         for limit in part.of_each:
-            for descriptor, keys in _descriptors(limit):
-                message.rate_limits.append(descriptor)
-                message.descriptors.append(_bucket(limit, keys))
+            found = tuple(_descriptors(limit))
+            message.rate_limits.extend(descriptor for descriptor, _ in found)
+            message.descriptors.append(_bucket(limit, found[0][1]))
     return message
 
 
@@ -82,23 +83,34 @@ def _spell_service(service: Service, into: RateLimit) -> None:
 
 
 def _descriptors(limit: Limit) -> Iterator[tuple[Descriptor, tuple[tuple[str, str], ...]]]:
-    """For each alternative, how a request is described, and what its description is: key and value, or any value."""
-    for index, conditions in enumerate(limit.alternatives or ((),)):
+    """For each alternative, how a request is described, and what its description is: key and value, or any value.
+
+    All alternatives describe alike, so that they are one count, and each takes only what those before it do not.
+    """
+    for index in range(max(len(limit.alternatives), 1)):
         message = Descriptor()
         if not limit.headers:
             message.x_ratelimit_option = Descriptor.OFF
-        value = f"{limit.name}/{index}" if len(limit.alternatives) > 1 else limit.name
         message.actions.add().generic_key.descriptor_key = _LIMIT
-        message.actions[-1].generic_key.descriptor_value = value
-        described = [(_LIMIT, value)]
-        if conditions:
-            matched = message.actions.add().header_value_match
-            matched.descriptor_key, matched.descriptor_value = "match", _MATCHED
-            matched.headers.extend(map(_condition, conditions))
-            described.append(("match", _MATCHED))
-        for each in limit.by:
-            described.append((_spell(each, message), ""))
+        message.actions[-1].generic_key.descriptor_value = limit.name
+        for number, conditions in enumerate(limit.alternatives):
+            _spell_alternative(conditions, index - number, message)
+        described = [(_LIMIT, limit.name), *((_MATCH, _YES) for _ in limit.alternatives)]
+        described += [(_spell(each, message), "") for each in limit.by]
         yield message, tuple(described)
+
+
+def _spell_alternative(conditions: tuple[NamedMatch, ...], after: int, into: Descriptor) -> None:
+    """Describe a request by one alternative: that it holds (``after`` is 0), that it does not (above), or anyhow."""
+    action = into.actions.add()
+    if after < 0:
+        action.generic_key.descriptor_key, action.generic_key.descriptor_value = _MATCH, _YES
+        return
+    matched = action.header_value_match
+    matched.descriptor_key, matched.descriptor_value = _MATCH, _YES
+    matched.headers.extend(map(_condition, conditions))
+    if after:
+        matched.expect_match.value = False
 
 
 def _condition(wanted: NamedMatch) -> HeaderMatcher:

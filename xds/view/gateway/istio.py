@@ -104,7 +104,7 @@ def _admitted(read: Read, gateway: ObjectRef, server: Server, namespace: str) ->
 
 
 def _size(read: Read, ref: ObjectRef) -> int:
-    """How many routes a VirtualService comes to on each of its hosts; comes out equal while only their content changes."""
+    """How many routes a VirtualService comes to on each of its hosts; comes out equal while their content changes."""
     routed: VirtualService | None = read.first(Table.VIRTUAL_SERVICE, ref)
     return sum(part.size for part in parts(read, routed) if part.fits) if routed is not None else 0
 

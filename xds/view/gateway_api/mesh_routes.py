@@ -66,6 +66,18 @@ def hosts_of(read: Read, routes: tuple[ObjectRef, ...]) -> set[str]:
     return found
 
 
+def led_to(read: Read, key: ServiceKey, home: str) -> frozenset[str]:
+    """The hosts that the routes of a Service's ports lead callers in ``home`` to."""
+    service: Service | None = read.first(Table.SERVICE, key)
+    if service is None or not read.rows(Table.PARENT, service.ref):
+        return frozenset()
+    found: set[str] = set()
+    for port in service.ports:
+        routes = (*mesh_routes(read, key, port.number, home), *mesh_connections(read, key, port.number, home))
+        found |= hosts_of(read, routes)
+    return frozenset(found)
+
+
 def connection_ways(
     read: Read, routes: tuple[ObjectRef, ...]
 ) -> tuple[tuple[str, tuple[WeightedDestination, ...]], ...]:

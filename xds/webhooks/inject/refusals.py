@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from xds.bootstrap import ADMIN_PORT, HEALTH_PORT, METRICS_PORT
 from xds.bootstrap_probes import PROBE_PORT
-from xds.model.injection import PROXY
+from xds.model.injection import PROXY, TEMPLATES
 from xds.model.interception import INBOUND_PORT, OUTBOUND_PORT, PROXY_ID
 from xds.model.problem import Problems
 from xds.model.refs import FieldRef
 from xds.webhooks.inject.plain import mapping, mappings, port_number, texts
 from xds.webhooks.inject.probes import GRPC_PORTS
 from xds.webhooks.inject.proxy_config import ANNOTATION as PROXY_CONFIG
-from xds.webhooks.inject.stated import TEMPLATES, word
+from xds.webhooks.inject.stated import word
 from xds.webhooks.inject.subject import Subject
 
 # What no node runs, and what the API server would refuse once we have answered.

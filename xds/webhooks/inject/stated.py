@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from xds.model.injection import TEMPLATES
 from xds.model.interception import MODE, PREFIX
 from xds.webhooks.inject.plain import Json, mapping
 from xds.webhooks.inject.probes import REWRITE
 from xds.webhooks.inject.proxy_config import ANNOTATION as PROXY_CONFIG
 from xds.webhooks.inject.subject import Subject
 
-TEMPLATES: Final = "inject.istio.io/templates"
 _READINESS: Final = "readiness.status.sidecar.istio.io/"
 _OWN: Final = "sidecar.istio.io/"
 _QUANTITY: Final = re.compile(r"\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?")
