@@ -172,7 +172,7 @@ class _Lag:
     def _refused(self, node: Node, sub: Subscription, target: Layers) -> int:
         found = 0
         for name, rejection in sub.refused.items():
-            resource = find(target, name)
+            resource = find(target, name) if sub.held.covers(name) else None
             if resource is not None and rejection.resource.same(resource):
                 found |= self._numbers.set_of(resource.provenance)
                 self._note(node, resource, rejection)
