@@ -49,11 +49,9 @@ async def test_it_begins_empty_and_holds_what_is_wanted() -> None:
         keys.want(names[1:])
         found += [await anext(changes), await anext(changes)]
     assert all(isinstance(each, Changed) for each in found)
-    assert [[each.ref.name for each in change.upserts] for change in found if isinstance(change, Changed)] == [
-        ["ftp://one/"],
-        ["ftp://three/"],
-        ["ftp://two/"],
-    ]
+    came = [[each.ref.name for each in change.upserts] for change in found if isinstance(change, Changed)]
+    assert came[0] == ["ftp://one/"]
+    assert sorted(came[1:]) == [["ftp://three/"], ["ftp://two/"]]  # both are asked at once
     assert [[ref.name for ref in change.deletes] for change in found if isinstance(change, Changed)] == [
         [],
         ["ftp://one/"],
