@@ -180,7 +180,8 @@ FORBIDDEN = [
     ("create", "rbac.authorization.k8s.io", "clusterrolebindings", "", ""),
     ("patch", "apiextensions.k8s.io", "customresourcedefinitions", "", "virtualservices.networking.istio.io"),
     ("impersonate", "", "users", "", ""),
-    ("get", "apps", "deployments", ROOT, "plait"),
+    ("delete", "apps", "deployments", ROOT, "plait"),
+    ("list", "apps", "deployments", "shop", ""),
 ]
 
 
