@@ -21,6 +21,7 @@ from xds.decoders.build import Builder
 from xds.events import Event
 from xds.findings import Findings
 from xds.machines import Machines
+from xds.metrics import Metrics
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
@@ -35,6 +36,7 @@ from xds.served import Served
 from xds.server import (
     Admission,
     Denied,
+    LoadReportSettings,
     Node,
     Observer,
     Peer,
@@ -52,6 +54,7 @@ from xds.sources.key_sets import KeySetSettings, networks
 from xds.sources.store import ObjectStore
 from xds.succession import Succession
 from xds.trust import NOBODY, Trust
+from xds.usage import HostsUsed
 from xds.view.graph import Graph
 
 log = structlog.get_logger()
@@ -70,11 +73,11 @@ class ControlPlane:
     def __init__(self, settings: Settings, sources: Sequence[Source], trust: Trust = NOBODY) -> None:
         self._settings = settings
         self._keys = IssuerKeys(KeySetSettings(refresh=settings.jwks_refresh, blocked=networks(settings.jwks_blocked)))
-        self._comings = Comings(self.snapshot)
+        self._comings = Comings(self.snapshot, settings.on_demand_expiry)
         self._sources = (*sources, self._keys, *self._comings.sources)
         self._trust = trust
         self.store = ObjectStore([source.name for source in self._sources])
-        self._builder = Builder(domain=settings.domain)
+        self._builder = Builder(domain=settings.domain, cluster=settings.cluster_id)
         self.proving = proving(settings)
         self._pipeline = Pipeline(self._builder.snapshot, self.proving.wanted, self.proving.kept)
         self.advanced: list[Callable[[], None]] = []
@@ -96,9 +99,14 @@ class ControlPlane:
         self.findings = Findings(self.store, self._builder, self._pipeline.graph, sources)
         self.findings.also.append(self._publication.blame(self._builder))
         self._server.add_access_logs(self.audit.take, self.audit.watching(self._reporter))
+        used = HostsUsed(self._comings, self._served.of)
+        reports = LoadReportSettings(interval=settings.on_demand_expiry / 6) if self._comings.expire else None
+        self._server.add_load_reports(used, self.audit.watching(self._reporter), reports)
         self.ports = Ports(self._server, settings, trust, self.custody, self.snapshot)
         self.convergence = Convergence(self.cache, self.store, self.findings, self._serving, self.audit, self.custody)
-        self.convergence.counted_by.append(self._publication.metrics)
+        self._metrics = Metrics(lambda group, kind: len(self.store.of_kind(group, kind)), self.convergence.ca)
+        self.observe(self._metrics)
+        self.convergence.counted_by += [self._publication.metrics, self._metrics.metrics]
 
     async def __aenter__(self) -> Self:
         try:
@@ -120,8 +128,8 @@ class ControlPlane:
             task.result()
 
     def observe(self, observer: Observer) -> None:
-        """Tell ``observer`` of every answer of a proxy from now on, and nobody else."""
-        self.cache.observer = observer
+        """Tell ``observer`` of every answer of a proxy from now on."""
+        self.cache.observers.append(observer)
 
     async def until_synced(self, limit: timedelta) -> None:
         """Return when all that the sources have told is served, and every connected proxy has acknowledged it.
@@ -158,6 +166,7 @@ class ControlPlane:
             self._spawn(self._read(source), f"source {source.name}")
         self._spawn(self._work(), "pipeline")
         self._spawn(self.findings.watch(), "findings")
+        self._spawn(self._metrics.watch(), "event loop lag")
         serving = asyncio.create_task(self._serving.wait())
         await asyncio.wait([serving, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
@@ -203,6 +212,7 @@ class ControlPlane:
     async def _read(self, source: Source) -> None:
         async for transaction in source.changes():
             touched = self.store.apply(transaction)
+            self._metrics.told(touched, lambda ref: self.store.get(ref) is not None)
             self.findings.changed()
             self.idle.clear()
             self._pending.add(touched)
@@ -222,6 +232,7 @@ class ControlPlane:
             if self._serving.is_set():
                 await self._succession.endpoints_first(self._settings.debounce)
             pending = self._pending.take()
+            self._metrics.triggered(pending)
             if pending or not self._serving.is_set():
                 await self._succession.advance(pending)
             await self._see_off()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from xds.model.refs import ObjectRef
@@ -17,7 +18,7 @@ class Pending:
     """The names of objects that are others than what was last made of them."""
 
     def __init__(self) -> None:
-        self._refs: dict[ObjectRef, None] = {}
+        self._refs: dict[ObjectRef, float] = {}
         self.wake = asyncio.Event()
         """Set when there may be something to do."""
 
@@ -26,22 +27,22 @@ class Pending:
 
     def add(self, refs: Iterable[ObjectRef]) -> None:
         """Have these worked in."""
-        self._refs.update(dict.fromkeys(refs))
+        now = time.monotonic()
+        for ref in refs:
+            self._refs.setdefault(ref, now)
         self.wake.set()
 
-    def take(self) -> list[ObjectRef]:
-        """All of them, no longer pending."""
-        found, self._refs = list(self._refs), {}
+    def take(self) -> Mapping[ObjectRef, float]:
+        """All of them, no longer pending, with when each was told first. Units: seconds of the monotonic clock."""
+        found, self._refs = self._refs, {}
         return found
 
-    def take_urgent(self) -> list[ObjectRef]:
-        """Those of endpoints, if there are any, with the pods whose labels put them into subsets."""
+    def take_urgent(self) -> Mapping[ObjectRef, float]:
+        """Those of endpoints, if there are any, with the pods whose labels put them into subsets; as ``take``."""
         urgent = [ref for ref in self._refs if ref.kind in (_ENDPOINTS, _DEMAND)]
         if urgent:
             urgent += [ref for ref in self._refs if ref.kind == _PODS]
-        for ref in urgent:
-            del self._refs[ref]
-        return urgent
+        return {ref: self._refs.pop(ref) for ref in urgent}
 
     async def more(self, limit_s: float) -> None:
         """Return when something has happened, or so many seconds have passed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from xds.admin.exposition import Metric, Sample
+from xds.admin.exposition import Metric, Sample, gauge
 from xds.culprits import Culprits, by_fleet
 from xds.decoders.build import Builder, Change
 from xds.drained import Drained
@@ -38,7 +38,7 @@ class Publication:
         self._done = done
         self._changing = asyncio.Lock()
         self._judging = asyncio.Lock()
-        self._dirty: dict[Proxy, None] = {}
+        self._dirty: dict[Proxy, float | None] = {}
         self._advanced = False
         self.drained = Drained()
 
@@ -54,10 +54,10 @@ class Publication:
     def metrics(self) -> Iterable[Metric]:
         """What was judged, what is refused and what is served unproven."""
         quarantine, prover = self._pipeline.quarantine, self._proving.prover
-        yield _gauge("plait_resources_quarantined", "Resources that are sent to nobody.", len(quarantine.refusals))
-        yield _gauge("plait_resources_unproven", "Resources served without proof.", len(self._proving.owed))
+        yield gauge("plait_resources_quarantined", "Resources that are sent to nobody.", len(quarantine.refusals))
+        yield gauge("plait_resources_unproven", "Resources served without proof.", len(self._proving.owed))
         if prover is not None:
-            yield _gauge("plait_prover_up", "Whether the prover can be asked.", int(not prover.away))
+            yield gauge("plait_prover_up", "Whether the prover can be asked.", int(not prover.away))
             counts = prover.counts
             found = {"proven": counts.proven, "refused": counts.refused, "unproven": counts.unproven}
             samples = tuple(Sample(count, (("outcome", outcome),)) for outcome, count in found.items())
@@ -67,16 +67,20 @@ class Publication:
         """What has to run for the judging."""
         return {**await self._proving.open(), "prover's debts": self._prove_owed()}
 
-    async def advance(self, change: Change) -> bool:
-        """Go on to a change's snapshot; whether all of it is published: else ``settled`` does that."""
+    async def advance(self, change: Change, since: float | None = None) -> bool:
+        """Go on to a change's snapshot; whether all of it is published: else ``settled`` does that.
+
+        ``since`` is when it was told. Units: seconds of the monotonic clock.
+        """
         async with self._changing:
             changed = await in_slices(self._pipeline.advance(change))
-            self._dirty.update(dict.fromkeys(changed))
+            for proxy in changed:
+                self._dirty.setdefault(proxy, since)
             self._advanced = True
             if not self._pipeline.quarantine.candidates and not self._judging.locked():
                 await in_slices(self._publish())
                 return True
-            await in_slices(self._served.publish_endpoints(changed))
+            await in_slices(self._served.publish_endpoints(changed, since))
             return False
 
     async def connect(self, proxy: Proxy) -> None:
@@ -126,8 +130,8 @@ class Publication:
         good = [each for each, verdict in verdicts.items() if not verdict.refused]
         refused = [await self._refusal(each, verdict) for each, verdict in verdicts.items() if verdict.refused]
         async with self._changing:
-            changed = await in_slices(self._pipeline.settle(good, refused))
-            self._dirty.update(dict.fromkeys(changed))
+            for proxy in await in_slices(self._pipeline.settle(good, refused)):
+                self._dirty.setdefault(proxy, None)
 
     async def _refusal(self, resource: Resource, verdict: Verdict) -> Refusal:
         """The refusal of a resource, with what is bad in it: virtual hosts of a route table, patches."""
@@ -144,20 +148,16 @@ class Publication:
         """Serve those whose resources are others what they are now. In the loop's slices nothing else changes them."""
         while self._dirty:
             proxy = next(iter(self._dirty))
-            del self._dirty[proxy]
+            since = self._dirty.pop(proxy)
             resources: ResourceSet | None = yield from self._pipeline.set_of(proxy)
             if resources is not None:
                 before = self._served.of(proxy)
                 if before is not None:
                     self.drained.note(before, resources)
-                self._served.publish(proxy, resources)
+                self._served.publish(proxy, resources, since)
             yield
         self.drained.tell()
         quarantine = self._pipeline.quarantine
         if self._advanced or quarantine.changed:
             self._advanced = quarantine.changed = False
             self._done()
-
-
-def _gauge(name: str, about: str, value: int) -> Metric:
-    return Metric(name, "gauge", about, (Sample(value),))

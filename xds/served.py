@@ -32,8 +32,8 @@ class Served:
         known = self._sent.get(proxy)
         return known[0] if known is not None else None
 
-    def publish(self, proxy: Proxy, resources: ResourceSet) -> None:
-        """Serve a proxy these resources and its secrets. Errors: ca.errors.CaError."""
+    def publish(self, proxy: Proxy, resources: ResourceSet, since: float | None = None) -> None:
+        """Serve a proxy these resources, of which was told at ``since``, and its secrets. Errors: ca.errors.CaError."""
         secrets = self._secrets(proxy)
         known = self._sent.get(proxy)
         if known is None or known[0] is not resources or known[1] != secrets:
@@ -41,13 +41,13 @@ class Served:
             known = self._sent[proxy] = (resources, secrets, ResourceSet(layers) if secrets else resources)
             self._owners[group_of(proxy)] = owner_of(proxy)
         if self._cache.get(group_of(proxy)) is not known[2]:
-            self._cache.set(group_of(proxy), known[2])
+            self._cache.set(group_of(proxy), known[2], since=since)
 
     def refused_by_builds(self) -> Iterable[tuple[str, Rejection]]:
         """What proxies of one version of Envoy have refused, and no other of it is sent, with that version."""
         return self._cache.builds
 
-    def publish_endpoints(self, changed: Mapping[Proxy, ResourceSet]) -> Slices[None]:
+    def publish_endpoints(self, changed: Mapping[Proxy, ResourceSet], since: float | None = None) -> Slices[None]:
         """Serve those of them that are served the load assignments that they are to have, and all else as before."""
         mixed: dict[tuple[ResourceSet, Layers], ResourceSet] = {}
         for proxy, resources in changed.items():
@@ -56,7 +56,7 @@ class Served:
                 pair = (known[0], resources.of(ENDPOINT))
                 if pair not in mixed:
                     mixed[pair] = ResourceSet({**known[0].layers, ENDPOINT: pair[1]})
-                self.publish(proxy, mixed[pair])
+                self.publish(proxy, mixed[pair], since)
             yield
 
     def renewed(self, proxies: Iterable[Proxy]) -> None:

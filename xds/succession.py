@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import timedelta
 
 from xds.decoders.build import Builder
@@ -40,8 +40,8 @@ class Succession:
                 return
             await self._pending.more(left)
 
-    async def advance(self, refs: Iterable[ObjectRef]) -> None:
-        """Work in these objects; returns when what they make is judged and published."""
+    async def advance(self, refs: Mapping[ObjectRef, float]) -> None:
+        """Work in these objects, told at those times; returns when what they make is judged and published."""
         if not await self._generation(refs):
             await self._judged()
 
@@ -60,7 +60,7 @@ class Succession:
         self._pending.wake.set()
         await settling
 
-    async def _generation(self, refs: Iterable[ObjectRef]) -> bool:
+    async def _generation(self, refs: Mapping[ObjectRef, float]) -> bool:
         """Whether what the objects make is published; of what is to be judged first, only its endpoints are."""
         known = [(ref, self._store.get(ref)) for ref in refs]
         upserts = [(ref, each.struct) for ref, each in known if each is not None]
@@ -69,4 +69,4 @@ class Succession:
         change = await in_slices(self._builder.apply(upserts, deletes))
         if any(each.table is Table.POLICY for each in change.inputs):
             self._keys.want(wanted_keys(change.snapshot))
-        return await self._publication.advance(change)
+        return await self._publication.advance(change, min(refs.values(), default=None))

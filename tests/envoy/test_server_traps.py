@@ -22,13 +22,13 @@ from tests.envoy.messages import (
     routes,
     virtual_host,
 )
-from xds.server import Answer, Node, Rejected, Resource, Server, ServerSettings, SnapshotCache
+from xds.server import Answer, Node, Observer, Rejected, Resource, Server, ServerSettings, SnapshotCache
 from xds.wire.type_urls import CLUSTER, ENDPOINT, ROUTE, VIRTUAL_HOST, short
 
 pytestmark = pytest.mark.envoy
 
 
-class Record:
+class Record(Observer):
     """What Envoy has answered, as (type, names) with a minus before what was refused or removed."""
 
     def __init__(self) -> None:

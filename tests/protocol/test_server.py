@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from xds.server import (
     Answer,
     Denied,
     Node,
+    Observer,
     Peer,
     Reason,
     Rejected,
@@ -139,7 +141,7 @@ async def test_the_groups_of_nodes_are_served_their_sets() -> None:
 async def test_a_refusal_is_told_to_who_waits_and_who_watches() -> None:
     seen: list[tuple[str, str | None, str]] = []
 
-    class Watcher:
+    class Watcher(Observer):
         def on_ack(self, node: Node, answer: Answer) -> None:
             seen.append((node.id, None, "".join(answer.versions)))
 
@@ -162,6 +164,35 @@ async def test_a_refusal_is_told_to_who_waits_and_who_watches() -> None:
         (status,) = cache.statuses()
         (routes,) = status.types
         assert (routes.state, routes.rejected) == (State.REJECTED, (("r", "no good"),))
+
+
+async def test_who_watches_is_told_what_is_sent_and_how_long_a_change_took() -> None:
+    sent: list[tuple[str, str]] = []
+    took: list[tuple[str, float]] = []
+
+    class Watcher(Observer):
+        def on_sent(self, node: Node, type_url: str, size_bytes: int) -> None:
+            assert size_bytes > len(type_url)
+            sent.append((node.id, type_url))
+
+        def on_converged(self, group: str, seconds: float) -> None:
+            took.append((group, seconds))
+
+    cache = SnapshotCache(observer=Watcher())
+    cache.set("n", [route("r")])
+    async with serving(cache) as channel:
+        call = Call(channel)
+        await call.ask(ROUTE, "r")
+        await call.answer(await call.read())
+        await cache.acked("n")
+        assert (sent, took) == ([("n", ROUTE)], [])  # what was there before the proxy is no change
+        cache.set("n", [route("r", 1)], since=time.monotonic() - 60)
+        await call.answer(await call.read())
+        await cache.acked("n")
+        ((group, seconds),) = took
+        assert group == "n"
+        assert 60 <= seconds < 120
+        assert sent == [("n", ROUTE)] * 2
 
 
 async def test_what_a_build_is_not_sent_comes_when_one_of_it_takes_it_none_the_less() -> None:

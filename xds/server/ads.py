@@ -19,6 +19,7 @@ from xds.server.auth import Admission, Admit, Released, peer
 from xds.server.cache import Connection, SnapshotCache
 from xds.server.delta import DeltaStream
 from xds.server.errors import Denied, LimitExceeded, ProtocolError
+from xds.server.load_reports import LoadReports, LoadReportSettings, Usage
 from xds.server.node import Node, Peer, node
 from xds.server.push import WriteBudget
 from xds.server.refuse import refuse
@@ -62,6 +63,10 @@ class Server:
     def add_access_logs(self, sink: Sink[T], admit: AdmitReporter[T]) -> None:
         """Take access logs of proxies that ``admit`` lets in, on the same addresses. Before ``start``."""
         self.add_handlers(AccessLogs(sink, admit).handlers())
+
+    def add_load_reports(self, usage: Usage[T], admit: AdmitReporter[T], settings: LoadReportSettings | None) -> None:
+        """Ask proxies that ``admit`` lets in what they use, on the same addresses. Before ``start``."""
+        self.add_handlers(LoadReports(usage, admit, settings or LoadReportSettings()).handlers())
 
     def add_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Offer other services on the same addresses. Before ``start``."""
@@ -152,7 +157,7 @@ class Server:
         self._tell(connection)
         if stream.restless():
             self.cache.turnstile.enter(connection)
-        connection.group.check(connection)
+        self.cache.check(connection)
 
     def _tell(self, connection: Connection) -> None:
         if self.cache.on_demand is not None and (asked := connection.stream.take_asked()):
@@ -170,7 +175,7 @@ class Server:
             if await self._write_one(connection, context) and stream.restless():
                 turnstile.enter(connection)  # others first
                 continue
-            group.check(connection)
+            self.cache.check(connection)
             deadline = stream.deadline()
             if timer is not None:
                 timer.cancel()
@@ -182,12 +187,14 @@ class Server:
         self._tell(connection)
         if pieces is None:
             return False
-        share = await self._budget.take(sum(map(len, pieces)))
+        type_url, size_bytes = connection.stream.pulled, sum(map(len, pieces))
+        share = await self._budget.take(size_bytes)
         try:
             await context.write(b"".join(pieces))
         finally:
             if share is not None:
                 share.end()
+        self.cache.sent(connection, type_url, size_bytes)
         return True
 
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Protocol
 
 from xds.server.batch import Answer
 from xds.server.builds import Builds, OfBuild
@@ -20,14 +19,20 @@ from xds.server.stream import Stream
 from xds.wire.resource import Resource, ResourceSet
 
 
-class Observer(Protocol):
-    """Who wants to know what proxies answer; called in the event loop, so it must be quick."""
+class Observer:
+    """Who wants to know what proxies are sent and answer: what is overridden. Called in the event loop: be quick."""
+
+    def on_sent(self, node: Node, type_url: str, size_bytes: int) -> None:
+        """``node`` was sent a response of that type; the connection has taken its bytes."""
 
     def on_ack(self, node: Node, answer: Answer) -> None:
         """``node`` has acknowledged a response: ``answer.batch.resources`` and ``.removed``."""
 
     def on_nack(self, node: Node, answer: Answer) -> None:
         """``node`` has refused a response, for ``answer.reason``; ``answer.culprit`` is what is bad, if it is known."""
+
+    def on_converged(self, group: str, seconds: float) -> None:
+        """All streams of ``group`` have answered for its set, so long after the change of which it was made."""
 
 
 class Rejected(Exception):
@@ -61,13 +66,24 @@ class Group:
         self.resources: ResourceSet | None = None
         self.rejections = Rejections(max_rejections)
         self.connections: dict[Connection, None] = {}
+        self._changed: float | None = None  # when the oldest change was told that some stream has not answered for
         self._open: set[Connection] | None = None  # not settled yet; None when nobody wants to know
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
 
-    def offered(self) -> None:
-        """The set has changed: all streams are to be brought to it."""
+    def offered(self, since: float) -> None:
+        """The set is another, after a change told at ``since``: all streams are to be brought to it."""
         if self._open is not None:
             self._open = set(self.connections)
+        if self.connections and self._changed is None:
+            self._changed = since
+
+    def converged(self) -> float | None:
+        """When the change was told for which all streams have now answered, once; None while none is."""
+        changed = self._changed
+        if changed is None or not all(map(self._settled, self.connections)):
+            return None
+        self._changed = None
+        return changed if self.connections else None
 
     def check(self, connection: Connection) -> None:
         """Something has happened on a stream, or it has come or gone: those who wait may go on."""
@@ -122,7 +138,7 @@ class SnapshotCache:
         on_demand: Callable[[str, frozenset[str]], None] | None = None,
     ) -> None:
         self.group_of = group_of
-        self.observer = observer
+        self.observers = [] if observer is None else [observer]
         self.on_demand = on_demand
         self.settings = settings or ServerSettings()
         self.names = Names()
@@ -132,14 +148,15 @@ class SnapshotCache:
         self.owner_of: Callable[[str], str] = str
         """Whose proxies a group has: those of one owner are believed as one when they refuse something."""
 
-    def set(self, group: str, resources: ResourceSet | Iterable[Resource]) -> None:
+    def set(self, group: str, resources: ResourceSet | Iterable[Resource], *, since: float | None = None) -> None:
         """Serve ``resources``, which are complete, to the nodes of ``group``.
 
+        ``since`` is when the change was told that leads to them, by ``time.monotonic``; now, unless given.
         Cost: nothing but a mark on each stream; what to send is found when the stream can be written.
         """
         each = self.group(group)
         each.resources = resources if isinstance(resources, ResourceSet) else ResourceSet.single(resources)
-        each.offered()
+        each.offered(time.monotonic() if since is None else since)
         for connection in each.connections:
             self.turnstile.enter(connection)
 
@@ -230,7 +247,7 @@ class SnapshotCache:
     def disconnect(self, connection: Connection) -> None:
         """Forget a stream that has ended."""
         connection.group.connections.pop(connection, None)
-        connection.group.check(connection)
+        self.check(connection)
         self._tidy(connection.group)
 
     def answered(self, connection: Connection, answer: Answer) -> None:
@@ -238,12 +255,23 @@ class SnapshotCache:
         if not answer.rejected:
             for resource in self.builds.accepted(connection.node.version, answer.batch.resources):
                 self._offer_again(connection.node.version, resource)
-        if self.observer is None:
-            return
-        if answer.rejected:
-            self.observer.on_nack(connection.node, answer)
-        else:
-            self.observer.on_ack(connection.node, answer)
+        for each in self.observers:
+            tell = each.on_nack if answer.rejected else each.on_ack
+            tell(connection.node, answer)
+
+    def sent(self, connection: Connection, type_url: str, size_bytes: int) -> None:
+        """Tell who wants to know that a proxy was sent a response."""
+        for each in self.observers:
+            each.on_sent(connection.node, type_url, size_bytes)
+
+    def check(self, connection: Connection) -> None:
+        """Something has happened on a stream, or it has come or gone: those who wait may go on, and are told."""
+        group = connection.group
+        group.check(connection)
+        if self.observers and (changed := group.converged()) is not None:
+            took = time.monotonic() - changed
+            for each in self.observers:
+                each.on_converged(group.name, took)
 
     def _offer_again(self, build: str, resource: Resource) -> None:
         for group in self._groups.values():
@@ -252,7 +280,7 @@ class SnapshotCache:
                 if sub is not None and sub.held.covers(resource.name):
                     sub.unsettled.add(resource.name)
                     self.turnstile.enter(each)
-                    group.check(each)
+                    self.check(each)
 
     def _tidy(self, group: Group) -> None:
         if group.resources is None and not group.connections and self._groups.get(group.name) is group:

@@ -45,6 +45,7 @@ class Stream(ABC):
         self.subscriptions: dict[str, Subscription] = {}
         self.target: ResourceSet | None = None
         self.gate = Gate(settings.hold_s)
+        self.pulled = ""  # the type of the latest response
         self._sent: dict[str, tuple[Subscription, Batch]] = {}
         self._nonces = 0
         self._clusters_sent: list[frozenset[str]] = []
@@ -173,6 +174,7 @@ class Stream(ABC):
     def send(self, sub: Subscription, batch: Batch, now: float) -> tuple[bytes, ...]:
         """The response that says ``batch``, whose answer is awaited from now on."""
         self._nonces += 1
+        self.pulled = sub.type_url
         nonce = str(self._nonces)
         self._sent[nonce] = (sub, batch)
         sub.ever_sent = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xds.server import Answer, Node
+from xds.server import Answer, Node, Observer
 from xds.wire.type_urls import short
 
 
@@ -21,7 +21,7 @@ class Refused:
         return f"{self.proxy} refused {self.type} {', '.join(self.names)}: {self.reason}"
 
 
-class Rejections:
+class Rejections(Observer):
     """An observer that keeps every NACK, in their order, until it is taken."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from xds.admin import refusals
 from xds.admin.app import app, health_app
-from xds.admin.exposition import Metric, Sample, render
+from xds.admin.exposition import Counter, Histogram, Metric, Sample, render
 from xds.admin.status import CaReport, KnownObject, ProxySync, SentResource, Sync, TypeSync
 from xds.audit.naming import WorkloadSecurity
 from xds.audit.record import Record
@@ -200,6 +200,25 @@ def test_labels_are_escaped_and_fractions_kept() -> None:
         "# HELP x_seconds X.",
         "# TYPE x_seconds histogram",
         'x_seconds_sum{why="a \\"b\\"\\n\\\\"} 0.5',
+    ]
+
+
+def test_counters_and_histograms() -> None:
+    pushes, sizes = Counter("pushes", "Pushes.", "type"), Histogram("sizes_bytes", "Sizes.", (10, 100), "type")
+    for size in (5, 10, 50, 500):
+        pushes.add("cds")
+        sizes.observe(size, "cds")
+    assert render([pushes.metric(), sizes.metric()]).splitlines() == [
+        "# HELP pushes Pushes.",
+        "# TYPE pushes counter",
+        'pushes{type="cds"} 4',
+        "# HELP sizes_bytes Sizes.",
+        "# TYPE sizes_bytes histogram",
+        'sizes_bytes_bucket{type="cds",le="10"} 2',
+        'sizes_bytes_bucket{type="cds",le="100"} 3',
+        'sizes_bytes_bucket{type="cds",le="+Inf"} 4',
+        'sizes_bytes_sum{type="cds"} 565',
+        'sizes_bytes_count{type="cds"} 4',
     ]
 
 
