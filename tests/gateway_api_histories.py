@@ -124,7 +124,11 @@ _parents = few(
             "sectionName": st.sampled_from(["one", "two"]),
             "port": st.sampled_from([80, 81, 443]),
         },
-    ).flatmap(lambda plain: st.sampled_from([plain, {**plain, "group": "", "kind": "Service"}])),
+    ).flatmap(
+        lambda plain: st.sampled_from(
+            [plain, {**plain, "group": "", "kind": "Service"}, {**plain, "kind": "ListenerSet"}]
+        )
+    ),
     3,
 )
 _connection_rules = few(some(backendRefs=few(_services)))
@@ -182,7 +186,28 @@ def _config_map() -> st.SearchStrategy[Plain]:
 _route = {"parentRefs": _parents, "hostnames": few(hostnames)}
 gateway_objects = st.one_of(
     _class(),
-    _object("Gateway", st.fixed_dictionaries({"gatewayClassName": st.just("plait"), "listeners": few(_listeners, 3)})),
+    _object(
+        "Gateway",
+        st.fixed_dictionaries(
+            {"gatewayClassName": st.just("plait"), "listeners": few(_listeners, 3)},
+            optional={
+                "allowedListeners": some(namespaces=some(**{"from": st.sampled_from(["All", "Same", "None"])})),
+                "tls": some(
+                    backend=some(clientCertificateRef=st.fixed_dictionaries({"name": names})),
+                    frontend=some(default=some(validation=some(caCertificateRefs=_authorities))),
+                ),
+            },
+        ),
+    ),
+    _object(
+        "ListenerSet",
+        st.fixed_dictionaries(
+            {
+                "parentRef": st.fixed_dictionaries({"name": names}, optional={"namespace": namespaces}),
+                "listeners": few(_listeners, 3),
+            }
+        ),
+    ),
     _object("HTTPRoute", some(**_route, rules=few(_rules))),
     _object("HTTPRoute", some(**_route, rules=few(_rules))),
     _object("GRPCRoute", some(**_route, rules=few(_calls))),

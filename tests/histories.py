@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from xds.decoders.build import Builder, Change
 from xds.model.gateway_api import GATEWAY_NAME
 from xds.model.identity import Identity
 from xds.model.labels import labels
+from xds.model.network import NETWORK
 from xds.model.object import Object
 from xds.model.on_demand import LABEL, ON_DEMAND, Asked, Demand, asked_by
 from xds.model.proxy import Proxy
@@ -32,7 +34,9 @@ API_ROUTERS = tuple(
     for name, vhds in (("web", True), ("db", False))
 )
 NAMES = ("web", "db", "old")
-LAZY = Proxy("lazy", namespace="a", labels=labels({"app": "web", LABEL: ON_DEMAND}), identity=Identity.ADS)
+LAZY = Proxy(
+    "lazy", namespace="a", labels=labels({"app": "web", LABEL: ON_DEMAND}), identity=Identity.ADS, network="west"
+)
 PROXIES = (
     LAZY,
     *(
@@ -66,7 +70,9 @@ hosts = st.sampled_from(
     ]
 )
 NEARNESS = ({"trafficDistribution": "PreferSameZone"}, {"internalTrafficPolicy": "Local"})
-PLACES = st.sampled_from([dict[str, Any](), {"istio-locality": "r1.a"}, {"istio-locality": "r2.b"}])
+PLACES = st.sampled_from(
+    [dict[str, Any](), {"istio-locality": "r1.a"}, {"istio-locality": "r2.b"}, {NETWORK: "east"}, {NETWORK: "west"}]
+)
 CONDITIONS = st.sampled_from([{"ready": True}, {"ready": False}, {"ready": False, "terminating": True}])
 _NODE = "kubernetes.io/hostname"
 exports = st.sampled_from([[], ["*"], ["."], ["a"], ["b", "c"]])
@@ -107,7 +113,9 @@ def services(draw: st.DrawFn) -> dict[str, Any]:
         spec = {"type": "ExternalName", "externalName": draw(hosts).lstrip("*."), "ports": ports}
     spec |= draw(st.sampled_from([*[dict[str, Any]()] * 3, *NEARNESS]))
     annotations = {"networking.istio.io/exportTo": ",".join(draw(exports))}
-    marks = draw(st.sampled_from([*[dict[str, Any]()] * 3, {"istio.io/persistent-session": "sid"}]))
+    marks = draw(st.sampled_from([*[dict[str, Any]()] * 3, {"istio.io/persistent-session": "sid"}, {NETWORK: "east"}]))
+    if NETWORK in marks:
+        spec["externalIPs"] = draw(st.sampled_from([[], ["192.0.2.1"], ["192.0.2.1", "192.0.2.2"]]))
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -255,7 +263,12 @@ def service_entries(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def workload_entries(draw: st.DrawFn) -> dict[str, Any]:
     where: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
-        [{"address": "10.1.0.1"}, {"address": "10.8.0.1", "ports": {"http": 99}}, {"address": "vm.b"}]
+        [
+            {"address": "10.1.0.1"},
+            {"address": "10.8.0.1", "ports": {"http": 99}},
+            {"address": "vm.b"},
+            {"network": "east"},
+        ]
     )
     marks: dict[str, str] = draw(st.sampled_from([dict[str, str](), {"security.istio.io/tlsMode": "istio"}]))
     metadata = meta(draw(namespaces), draw(names), labels={"app": draw(names), **marks})
@@ -263,6 +276,15 @@ def workload_entries(draw: st.DrawFn) -> dict[str, Any]:
     return {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry", "metadata": metadata, "spec": spec}
 
 
+_nodes = st.builds(
+    lambda name, zone: {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": zone}},
+    },
+    st.sampled_from(["n1", "n2"]),
+    st.sampled_from(["z1", "z2"]),
+)
 mesh_configs = st.builds(
     lambda mode, seconds, more: {
         "apiVersion": "mesh.istio.io/v1alpha1",
@@ -399,6 +421,31 @@ _about_gateways = st.lists(
 )
 gated = st.lists(st.one_of(_about_gateways, _about_gateways, st.integers(0, 30)), min_size=2, max_size=10)
 
+# Services, their endpoints and pods in several clusters, and what says whether they are one.
+_cluster_local = st.sampled_from([("*.a.svc.cluster.local", True), ("web.a.svc.cluster.local", False), ("*", True)])
+_of_clusters = st.one_of(
+    st.builds(
+        lambda plain, cluster: {**plain, "cluster": cluster},
+        st.one_of(services(), slices(), pods(), _nodes),
+        st.sampled_from(["", "west", "north"]),
+    ),
+    destination_rules(),
+    service_entries(),
+    policies,
+    st.builds(
+        lambda host: {
+            "apiVersion": "mesh.istio.io/v1alpha1",
+            "kind": "MeshConfig",
+            "metadata": meta("istio-system", "istio"),
+            "spec": {"serviceSettings": [{"hosts": [host[0]], "settings": {"clusterLocal": host[1]}}]},
+        },
+        _cluster_local,
+    ),
+)
+spread = st.lists(
+    st.one_of(st.lists(_of_clusters, min_size=2, max_size=8), st.integers(0, 30)), min_size=2, max_size=10
+)
+
 
 class World:
     """The objects of a history as it goes on."""
@@ -422,9 +469,11 @@ class World:
 
 def _object(plain: dict[str, Any]) -> Object[Any]:
     if plain["kind"] not in (KIND, DEMAND):
-        return made(plain)
+        cluster = plain.get("cluster", "")
+        found = made({key: value for key, value in plain.items() if key != "cluster"})
+        return replace(found, ref=replace(found.ref, cluster=cluster))
     if plain["kind"] == DEMAND:
-        found = Demand(asked_by(LAZY), tuple(sorted(Asked(*host) for host in plain["hosts"])), plain["all"])
-        return Object(ObjectRef(DEMANDS, DEMAND, "a", "default/web"), found, Origin(DEMAND))
+        demand = Demand(asked_by(LAZY), tuple(sorted(Asked(*host) for host in plain["hosts"])), plain["all"])
+        return Object(ObjectRef(DEMANDS, DEMAND, "a", "default/web"), demand, Origin(DEMAND))
     uri = plain["uri"]
     return Object(ObjectRef(GROUP, KIND, "", uri), KeySet(uri, plain["jwks"], plain["problem"]), Origin(uri))

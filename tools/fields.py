@@ -63,7 +63,7 @@ CHECKED: Final = "checked only"
 NOT_READ: Final = "not read"
 
 _DESTINATION: Final = "host subset port.number"
-_ENDPOINT: Final = "address ports.* labels.* locality weight serviceAccount"
+_ENDPOINT: Final = "address ports.* labels.* locality weight serviceAccount network"
 # What the decoders of carriers read, by the message that holds it.
 _CARRIERS: Final[Mapping[str, str]] = {
     "VirtualService.spec": "hosts[] gateways[] exportTo[]",
@@ -95,11 +95,14 @@ _CARRIERS: Final[Mapping[str, str]] = {
         "connectTimeout protocolDetectionTimeout dnsRefreshRate rootNamespace outboundTrafficPolicy.mode "
         "outboundTrafficPolicy.egressProxy.host outboundTrafficPolicy.egressProxy.subset "
         "outboundTrafficPolicy.egressProxy.port.number inboundTrafficPolicy.mode proxyHttpPort "
+        "serviceSettings[].hosts[] serviceSettings[].settings.clusterLocal "
         "defaultServiceExportTo[] defaultVirtualServiceExportTo[] defaultDestinationRuleExportTo[] "
         "trustDomain trustDomainAliases[] enableAutoMtls caCertificates[].trustDomains[] "
         "pathNormalization.normalization"
     ),
     "MeshConfig.defaultConfig.gatewayTopology": "numTrustedProxies forwardClientCertDetails proxyProtocol",
+    "MeshConfig.meshNetworks.networks.*.endpoints[]": "fromCidr fromRegistry",
+    "MeshConfig.meshNetworks.networks.*.gateways[]": "address registryServiceName port locality",
     "MeshConfig.meshMTLS": "minProtocolVersion cipherSuites[] ecdhCurves[]",
     "MeshConfig.tlsDefaults": "minProtocolVersion cipherSuites[] ecdhCurves[]",
     "Gateway.spec": "selector.*",
@@ -181,9 +184,6 @@ _NOT_READ: Final[Mapping[str, str]] = {
         "envoyHttpAls envoyTcpAls envoyOtelAls sds"
     ),
     "DestinationRule.spec.trafficPolicy.outlierDetection": "consecutiveErrors",
-    "ServiceEntry.spec.endpoints[]": "network",
-    "WorkloadEntry.spec": "network",
-    "WorkloadGroup.spec.template": "network",
     "MeshConfig.caCertificates[]": "spiffeBundleUrl certSigners[]",
     "MeshConfig.defaultConfig": (
         "configPath binaryPath serviceCluster tracingServiceName drainDuration parentShutdownDuration "
@@ -199,7 +199,7 @@ _NOT_READ: Final[Mapping[str, str]] = {
         "proxyListenPort proxyInboundListenPort ingressClass ingressService ingressControllerMode "
         "ingressSelector enableTracing accessLogFile accessLogFormat accessLogEncoding enableEnvoyAccessLogService "
         "disableEnvoyListenerLog configSources "
-        "inboundClusterStatName outboundClusterStatName certificates thriftConfig serviceSettings[] "
+        "inboundClusterStatName outboundClusterStatName certificates thriftConfig "
         "enablePrometheusMerge verifyCertificateAtClient ca defaultProviders "
         "discoverySelectors[]"
     ),

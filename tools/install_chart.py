@@ -20,7 +20,9 @@ _HEAD: Final = "Made by tools/install_files.py from xds/install; do not edit."
 _NOT_IN_CHART: Final = frozenset({"namespace"})  # it is the release's
 _NUMBERS: Final = frozenset({"replicas", "autoscaleMin", "autoscaleMax"})
 _SAID_OTHERWISE: Final = {
+    "gatewaydeployments": ".Values.gatewayDeployments",  # variables say truth values in lower case
     "namespace": ".Release.Namespace",
+    "proverImage": "(.Values.proverImage | default .Values.proxyImage)",
     "initImage": '(.Values.initImage | default (printf "%s/init:%s" .Values.registry .Values.tag))',
     "mesh": '(mergeOverwrite (dict) .Values.meshConfig (dict "rootNamespace" .Release.Namespace) | toYaml)',
 }
@@ -64,7 +66,7 @@ def chart(definitions: str) -> dict[str, str]:
         "access.yaml": _template(make(marked) for make in (*account, access.role_binding)),
         "mesh-config.yaml": _template([{**control_plane.mesh_config(marked), "data": {"mesh": "«mesh»"}}]),
         "service.yaml": _template([control_plane.service(marked)]),
-        "deployment.yaml": _scaled(_template([control_plane.deployment(marked)])),
+        "deployment.yaml": _either(".Values.prover", *(_deployment(marked, prover=there) for there in (True, False))),
         "disruption-budget.yaml": _where(".Values.disruptionBudget", [availability.disruption_budget(marked)]),
         "autoscaler.yaml": _where("gt (int .Values.autoscaleMax) 0", [availability.autoscaler(_scaling(marked))]),
         "network-policy.yaml": _where(".Values.networkPolicies", [network_policies.network_policy(marked)]),
@@ -132,6 +134,14 @@ def _with_default(objects: Iterable[Json], more: list[Json]) -> str:
     return f'{_template(objects)}{{{{- if eq .Values.revision "default" }}}}\n{text}{{{{- end }}}}\n'
 
 
+def _deployment(marked: Values, *, prover: bool) -> str:
+    return _scaled(_template([control_plane.deployment(msgspec.structs.replace(marked, prover=prover))]))
+
+
+def _either(condition: str, text: str, otherwise: str) -> str:
+    return f"{{{{- if {condition} }}}}\n{text}{{{{- else }}}}\n{otherwise}{{{{- end }}}}\n"
+
+
 def _scaled(text: str) -> str:
     """The Deployment, which does not say how many pods there are where an autoscaler does."""
     line = "  replicas: {{ .Values.replicas }}\n"
@@ -142,6 +152,7 @@ def _in_helms_words(text: str) -> str:
     text = re.sub(r"( *)- name: «...(extraEnv)»\n *value: ''\n", _each_variable, text)
     text = re.sub(r":\n *«\.\.\.(\w+)»: ''$", r": {{ toJson .Values.\1 }}", text, flags=re.MULTILINE)
     text = re.sub(r":\n *- «\.\.\.(\w+)»$", r": {{ toJson .Values.\1 }}", text, flags=re.MULTILINE)
+    text = re.sub(r": '?«\.\.\.(\w+)»'?$", r': {{ join ":" .Values.\1 | quote }}', text, flags=re.MULTILINE)
     text = text.replace("injector-«revision»-«namespace»", f'injector{_SUFFIX}{{{{ include "plait.elsewhere" . }}}}')
     text = text.replace("-«revision»", _SUFFIX)
     text = re.sub(r"(: |- )'?«(\w+)»'?$", _whole, text, flags=re.MULTILINE)

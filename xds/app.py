@@ -14,6 +14,7 @@ from ca.errors import CaError
 from xds.admission import caller_of, seconds_left
 from xds.audit.audit import Audit
 from xds.callers.caller import Caller
+from xds.certificates import examined
 from xds.comings import Comings
 from xds.convergence import Convergence
 from xds.custody import Secrets, custody
@@ -36,12 +37,11 @@ from xds.served import Served
 from xds.server import (
     Admission,
     Denied,
-    LoadReportSettings,
     Node,
     Observer,
     Peer,
     Reason,
-    Rejected,
+    Rejection,
     Reporter,
     Server,
     ServerSettings,
@@ -49,12 +49,15 @@ from xds.server import (
 )
 from xds.settings import Settings
 from xds.sources.changes import Source
+from xds.sources.gateway_names import GatewayNames
 from xds.sources.issuer_keys import IssuerKeys
 from xds.sources.key_sets import KeySetSettings, networks
 from xds.sources.store import ObjectStore
+from xds.sources.stored import any_stands_in
 from xds.succession import Succession
+from xds.trial import Trial
 from xds.trust import NOBODY, Trust
-from xds.usage import HostsUsed
+from xds.usage import HostsUsed, reports_for
 from xds.view.graph import Graph
 
 log = structlog.get_logger()
@@ -74,10 +77,16 @@ class ControlPlane:
         self._settings = settings
         self._keys = IssuerKeys(KeySetSettings(refresh=settings.jwks_refresh, blocked=networks(settings.jwks_blocked)))
         self._comings = Comings(self.snapshot, settings.on_demand_expiry)
-        self._sources = (*sources, self._keys, *self._comings.sources)
+        names = GatewayNames()
+        self._sources = (*sources, self._keys, names, *self._comings.sources)
         self._trust = trust
         self.store = ObjectStore([source.name for source in self._sources])
-        self._builder = Builder(domain=settings.domain, cluster=settings.cluster_id)
+        self._builder = Builder(
+            domain=settings.domain,
+            cluster=settings.cluster_id,
+            gateway_controllers=settings.served_gateway_controllers,
+            examine=examined,
+        )
         self.proving = proving(settings)
         self._pipeline = Pipeline(self._builder.snapshot, self.proving.wanted, self.proving.kept)
         self.advanced: list[Callable[[], None]] = []
@@ -90,7 +99,8 @@ class ControlPlane:
         self.custody = custody(trust, settings.certificate_lifetime, self.snapshot, self._served.renewed)
         self._groups: dict[str, Proxy] = {}
         self._publication = Publication(self._pipeline, self._served, self.proving, self._published)
-        self._succession = Succession(self.store, self._builder, self._publication, self._pending, self._keys)
+        self.trial = Trial(self._pipeline, self.proving)
+        self._succession = Succession(self.store, self._builder, self._publication, self._pending, self._keys, names)
         self._present = Presence(self._pending.wake.set)
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -99,8 +109,7 @@ class ControlPlane:
         self.findings = Findings(self.store, self._builder, self._pipeline.graph, sources)
         self.findings.also.append(self._publication.blame(self._builder))
         self._server.add_access_logs(self.audit.take, self.audit.watching(self._reporter))
-        used = HostsUsed(self._comings, self._served.of)
-        reports = LoadReportSettings(interval=settings.on_demand_expiry / 6) if self._comings.expire else None
+        used, reports = HostsUsed(self._comings, self._served.of), reports_for(settings.on_demand_expiry)
         self._server.add_load_reports(used, self.audit.watching(self._reporter), reports)
         self.ports = Ports(self._server, settings, trust, self.custody, self.snapshot)
         self.convergence = Convergence(self.cache, self.store, self.findings, self._serving, self.audit, self.custody)
@@ -136,22 +145,16 @@ class ControlPlane:
 
         Errors: Rejected when a proxy has refused some of it; TimeoutError, with the names of those that lag.
         """
-        try:
-            async with asyncio.timeout(limit.total_seconds()):
-                await self._synced()
-        except TimeoutError:
-            lagging = sorted(each.node.id for each in self.cache.statuses() if not each.synced)
-            raise TimeoutError(f"not in sync: {', '.join(lagging) or 'the control plane itself'}") from None
 
-    async def _synced(self) -> None:
-        while True:
-            await self.idle.wait()
-            looked_at = (self._rounds, set(self._present))
-            refused = await self.convergence.refused(map(group_of, self._present))
-            if self.idle.is_set() and looked_at == (self._rounds, set(self._present)):
-                break
-        if refused:
-            raise Rejected(refused)
+        async def all_of_it() -> list[Rejection]:
+            while True:
+                await self.idle.wait()
+                looked_at = (self._rounds, set(self._present))
+                refused = await self.convergence.refused(map(group_of, self._present))
+                if self.idle.is_set() and looked_at == (self._rounds, set(self._present)):
+                    return refused
+
+        await self.convergence.within(limit, all_of_it())
 
     async def _start(self) -> None:
         for name, work in pages(self._settings, self.convergence, self._stop).items():
@@ -251,6 +254,8 @@ class ControlPlane:
     async def _admit(self, node: Node, peer: Peer) -> Admission:
         caller = await self._caller(peer)
         proxy = self._comings.proxy(node, peer, caller)
+        if proxy.kind == "router" and any_stands_in(self._sources):
+            raise Denied("its certificates are not known while the source is away", Reason.UNAVAILABLE)
         self._present.arrived(proxy)
         admission = Admission(group_of(proxy), seconds_left(caller))
         self._groups[admission.group] = proxy

@@ -14,7 +14,7 @@ from typing import Any, Final
 from xds.bootstrap_credentials import Json, Tls, WatchedToken
 from xds.bootstrap_probes import AppProbes
 from xds.model.endpoint import NOWHERE, Locality
-from xds.model.proxy import WORKLOAD_SDS
+from xds.model.proxy import SIDECAR, WORKLOAD_SDS
 from xds.view.names import CONTROL_PLANE, WORKLOAD_SOCKET
 
 ADMIN_PORT: Final = 15000
@@ -153,6 +153,7 @@ def bootstrap(
         "node": node.as_dict(),
         "admin": {"address": _socket(ports.admin_address, ports.admin), "ignore_global_conn_limit": True},
         "dynamic_resources": dynamic_resources(),
+        **({"cluster_manager": {"load_stats_config": load_reports()}} if node.kind == SIDECAR else {}),
         "static_resources": {"listeners": listeners, "clusters": [*clusters, admin]},
         "stats_config": {"stats_tags": _stats_tags()},
         "overload_manager": _overload_manager(),
@@ -177,6 +178,15 @@ def dynamic_resources() -> Json:
         },
         "cds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
         "lds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
+    }
+
+
+def load_reports() -> Json:
+    """Where a proxy offers to say what it uses; it does if the control plane asks it to."""
+    return {
+        "api_type": "GRPC",
+        "transport_api_version": "V3",
+        "grpc_services": [{"envoy_grpc": {"cluster_name": CONTROL_PLANE}}],
     }
 
 

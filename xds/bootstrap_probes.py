@@ -64,10 +64,11 @@ Probe = HttpProbe | TcpProbe | GrpcProbe
 
 @dataclass(frozen=True, slots=True)
 class AppProbes:
-    """The probes of a pod whose address is ``address``."""
+    """The probes of a pod whose address is ``address``, and ``host`` as in URLs: brackets around IPv6."""
 
     probes: tuple[Probe, ...]
     address: str
+    host: str = ""
 
     def listeners(self, bind: str) -> list[Json]:
         """The listeners that answer them, at that address of Envoy's."""
@@ -95,7 +96,7 @@ class AppProbes:
         route = {
             "cluster": _cluster_name(probe),
             "prefix_rewrite": probe.target,
-            "host_rewrite_literal": probe.host or f"{self.address}:{probe.port}",
+            "host_rewrite_literal": probe.host or f"{self.host or self.address}:{probe.port}",
             "timeout": _seconds(probe.timeout),
         }
         # A kubelet would follow it to where nothing answers; a redirect without a place is a success.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from kubernetes.client import CoreV1Api
@@ -26,7 +27,7 @@ from xds.controllers.root_certificates import RootCertificates
 from xds.controllers.status import StatusWriter
 from xds.controllers.webhook_bundle import WebhookBundle
 from xds.council import Council
-from xds.gateway_statuses import CONTROLLERS_OF_STATUS, STATUS_KINDS, GatewayStatuses
+from xds.gateway_statuses import STATUS_KINDS, GatewayStatuses, controllers_of_status
 from xds.gateways import Gateways
 from xds.injection import injection_settings, namespaces
 from xds.kinds.workload_entry import WorkloadEntry
@@ -37,6 +38,8 @@ from xds.model.well_known import CA_SECRET, LEASE, MESH_CONFIG_MAP
 from xds.settings import Settings
 from xds.sources.kube_config import connect
 from xds.sources.kubernetes import KubernetesSource
+from xds.sources.remote_clusters import RemoteClusters
+from xds.sources.remote_kubeconfig import listed
 from xds.webhooks.inject import InjectionSettings
 from xds.webhooks.mutating import mutating
 from xds.webhooks.server import app
@@ -63,6 +66,9 @@ class Cluster:
             name=f"kubernetes:{settings.cluster_id}",
             root_namespace=settings.namespace,
             revision=settings.revision,
+        )
+        self.remotes = RemoteClusters(
+            settings.cluster_id, listed(settings.remote_kubeconfigs), self._api, settings.namespace
         )
 
     def ready(self) -> bool:
@@ -114,11 +120,11 @@ class Cluster:
         classes = GatewayClassMaker(api, gateways.class_there)
         proxies = GatewayProxies(api, gateways.objects, gateways.there)
         said = GatewayStatuses(control_plane, gateways, lambda: proxies.failures, lambda: self._reports.counts)
-        status = GatewayStatusWriter(api, STATUS_KINDS, CONTROLLERS_OF_STATUS, said.wanted)
+        status = GatewayStatusWriter(api, STATUS_KINDS, controllers_of_status(self._settings), said.wanted)
         control_plane.advanced += [proxies.changed, status.changed]
         return {
             "gateway class": lambda: lead(classes.run),
-            "gateway proxies": lambda: lead(proxies.run),
+            **({"gateway proxies": lambda: lead(proxies.run)} if self._settings.gateway_deployments else {}),
             "gateway status": lambda: lead(status.run),
         }
 
@@ -167,7 +173,8 @@ class Cluster:
         mesh_config = ObjectRef(
             "", "ConfigMap", self._settings.namespace, of_revision(MESH_CONFIG_MAP, self._settings.revision)
         )
-        judge = validating(lambda: Surroundings(control_plane.snapshot(), self._settings.domain, mesh_config))
+        trial = partial(control_plane.trial.from_thread, asyncio.get_running_loop())
+        judge = validating(lambda: Surroundings(control_plane.snapshot(), self._settings.domain, mesh_config, trial))
         application = app(mutating(injected), judge)
 
         async def listening() -> None:

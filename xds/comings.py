@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 
 from xds.admission import proxy_of
 from xds.callers.caller import Caller
@@ -18,8 +19,9 @@ from xds.sources.demands import Demands
 class Comings:
     """What is told of each stream's begin and end; its ``sources`` say what follows."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
-        self._demands = Demands()
+    def __init__(self, snapshot: Callable[[], Snapshot], expiry: timedelta = timedelta()) -> None:
+        self._demands = Demands(expiry=expiry)
+        self.expire = bool(expiry)
         self.machines = Machines(snapshot)
         self.sources: tuple[Source, ...] = (self._demands, self.machines)
 
@@ -40,3 +42,19 @@ class Comings:
     def asked(self, proxy: Proxy, names: Iterable[str]) -> None:
         """The proxy asks for these names, ``PORT/HOST`` each."""
         self._demands.asked(asked_by(proxy), names)
+
+    def has_asked(self, proxy: Proxy) -> bool:
+        """Whether anything was asked for by proxies like this one."""
+        return self._demands.any_of(asked_by(proxy))
+
+    def counted(self, proxy: Proxy) -> None:
+        """The proxy counts from now on what it uses."""
+        self._demands.counted(asked_by(proxy))
+
+    def used(self, proxy: Proxy, names: Iterable[str]) -> None:
+        """The proxy has used these names, ``PORT/HOST`` each, and of what it was given on demand no others."""
+        self._demands.used(asked_by(proxy), names)
+
+    def uncounted(self, proxy: Proxy) -> None:
+        """The proxy counts no more what it uses."""
+        self._demands.uncounted(asked_by(proxy))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -105,6 +106,20 @@ class Convergence:
             except Rejected as rejected:
                 found += rejected.rejections
         return found
+
+    async def within(self, limit: timedelta, answers: Awaitable[list[Rejection]]) -> None:
+        """Return when ``answers`` has come, and there is no refusal in it.
+
+        Errors: Rejected; TimeoutError, with the names of proxies that lag.
+        """
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                refused = await answers
+        except TimeoutError:
+            lagging = sorted(each.node.id for each in self._cache.statuses() if not each.synced)
+            raise TimeoutError(f"not in sync: {', '.join(lagging) or 'the control plane itself'}") from None
+        if refused:
+            raise Rejected(refused)
 
     def metrics(self) -> Iterable[Metric]:
         """Counters beside those that the pages count themselves."""

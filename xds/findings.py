@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -11,6 +13,7 @@ import structlog
 from xds.decoders.build import Builder
 from xds.events import Event
 from xds.explain.analyze import found_in, ordered
+from xds.explain.analyze.credentials import USED, expiries
 from xds.model.problem import Problem, Severity
 from xds.model.refs import Origin
 from xds.slices import in_slices
@@ -22,6 +25,7 @@ log = structlog.get_logger()
 
 # Pods that come up one after the other would make findings that are gone at once.
 _SETTLE_S = 0.3
+_LOOK_S = 600.0
 
 
 class Findings:
@@ -50,7 +54,8 @@ class Findings:
     async def watch(self) -> None:
         """Keep the findings up to date, for ever."""
         while True:
-            await self._news.wait()
+            with contextlib.suppress(TimeoutError):  # certificates end, whether or not there are news
+                await asyncio.wait_for(self._news.wait(), _LOOK_S)
             await asyncio.sleep(_SETTLE_S)
             self._news.clear()
             try:
@@ -62,7 +67,8 @@ class Findings:
     async def _look(self) -> None:
         between = await in_slices(found_in(self._graph))
         others = [problem for more in self.also for problem in await more()]
-        found = ordered((*self._store.problems(), *self._builder.problems, *between, *others))
+        ends = expiries(self._graph.get(USED), time.time())
+        found = ordered((*self._store.problems(), *self._builder.problems, *between, *ends, *others))
         await self._place(found)
         placed = tuple(replace(each, origin=self._placed[each]) for each in found)
         _log_new(placed, self._known)

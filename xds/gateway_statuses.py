@@ -19,24 +19,30 @@ from xds.kinds.gateway_api.gateway import Gateway
 from xds.kinds.gateway_api.gateway_class import GatewayClass
 from xds.kinds.gateway_api.grpc_route import GRPCRoute
 from xds.kinds.gateway_api.http_route import HTTPRoute
+from xds.kinds.gateway_api.listener_set import ListenerSet
 from xds.model.conditions import Condition, GatewayStatus, ListenerStatus, ParentStatus
-from xds.model.gateway_api import CONTROLLERS, MESH_CONTROLLER
+from xds.model.gateway_api import MESH_CONTROLLER
 from xds.model.mesh import settings_of
 from xds.model.object import Object
 from xds.model.refs import ObjectRef
+from xds.settings import Settings
 from xds.slices import Slices, in_slices
+from xds.view.gateway_api.attachment import gateway_of
 from xds.view.gateway_api.backend_tls import policy_status
-from xds.view.gateway_api.status import gateway_status, route_status
+from xds.view.gateway_api.status import gateway_status, listener_set_status, route_status
 from xds.view.graph import Call
 
 Json = dict[str, Any]
 
 _ROUTES: Final = (HTTPRoute, GRPCRoute, TLSRoute, TCPRoute)
-STATUS_KINDS: Final = tuple(struct.KIND for struct in (GatewayClass, Gateway, *_ROUTES, BackendTLSPolicy))
+STATUS_KINDS: Final = tuple(struct.KIND for struct in (GatewayClass, Gateway, ListenerSet, *_ROUTES, BackendTLSPolicy))
 """The kinds whose objects say how they do."""
 
-CONTROLLERS_OF_STATUS: Final = (*CONTROLLERS, MESH_CONTROLLER)
-"""The names under which they say it."""
+
+def controllers_of_status(settings: Settings) -> tuple[str, ...]:
+    """The names under which they say it."""
+    return (*settings.served_gateway_controllers, MESH_CONTROLLER)
+
 
 _SLICE: Final = EndpointSlice.KIND
 _OBJECTS_A_SLICE: Final = 64
@@ -62,6 +68,7 @@ class GatewayStatuses:
         self._counts = counts
         self._kept: set[Call] = set()
         self._asked: set[Call] = set()
+        self._ready: dict[ObjectRef, bool] = {}
 
     async def wanted(self) -> dict[ObjectRef, Wanted]:
         """What every object is to say."""
@@ -92,10 +99,13 @@ class GatewayStatuses:
         for each in self._store.of_kind(GatewayClass.KIND.group, GatewayClass.KIND.name):
             if each.ref.name in classes:
                 yield each, _of_class(each.struct)
+        self._ready = {}
         gateways = list(self._gateways.of_ours())
         slices = self._slices({each.ref.namespace for each in gateways})
         for gateway in gateways:
             yield gateway, self._of_gateway(gateway, slices[gateway.ref.namespace])
+        for added in self._store.of_kind(ListenerSet.KIND.group, ListenerSet.KIND.name):
+            yield added, self._of_set(added.ref)
         for struct in _ROUTES:
             for route in self._store.of_kind(struct.KIND.group, struct.KIND.name):
                 said: tuple[ParentStatus, ...] = self._read(route_status, route.ref)
@@ -108,13 +118,14 @@ class GatewayStatuses:
         """The EndpointSlices of namespaces."""
         found: dict[str, list[EndpointSlice]] = {namespace: [] for namespace in namespaces}
         for each in self._store.of_kind(_SLICE.group, _SLICE.name) if namespaces else ():
-            if each.ref.namespace in found:
+            if each.ref.namespace in found and not each.ref.cluster:
                 found[each.ref.namespace].append(each.struct)
         return found
 
     def _of_gateway(self, gateway: Object[Gateway], slices: Sequence[EndpointSlice]) -> Json:
         domain = settings_of(self._control_plane.snapshot()).domain
         where = reached(gateway.struct, self._struct, slices, domain)
+        self._ready[gateway.ref] = where.ready
         values = tuple(value for _, value in where.addresses)
         found: GatewayStatus | None = self._read(gateway_status, gateway.ref, values, where.ready)
         if found is None:
@@ -125,6 +136,20 @@ class GatewayStatuses:
         return {
             "conditions": [_condition(each) for each in conditions],
             "addresses": [{"type": kind, "value": value} for kind, value in where.addresses],
+            "listeners": [_listener(each) for each in found.listeners],
+            # Definitions of older versions have no such field; none is said where there is nothing to say.
+            **({"attachedListenerSets": found.sets} if gateway.struct.spec.allowed_listeners is not None else {}),
+        }
+
+    def _of_set(self, ref: ObjectRef) -> Json:
+        gateway: ObjectRef | None = self._read(gateway_of, ref)
+        found: GatewayStatus | None = None
+        if gateway is not None and gateway in self._ready:
+            found = self._read(listener_set_status, ref, self._ready[gateway])
+        if found is None:
+            return {}
+        return {
+            "conditions": [_condition(each) for each in found.conditions],
             "listeners": [_listener(each) for each in found.listeners],
         }
 

@@ -14,12 +14,14 @@ from xds.controllers.gateway_api.names import CLASS
 from xds.injection import injection_settings
 from xds.kinds.gateway_api.gateway import Gateway
 from xds.kinds.gateway_api.gateway_class import GatewayClass
-from xds.model.gateway_api import CONTROLLERS
+from xds.model.gateway_api import CONTROLLER
 from xds.model.injection import REVISION
 from xds.model.object import Object
 from xds.model.refs import ObjectRef
 from xds.model.revision import DEFAULT_REVISION
 from xds.settings import Settings
+from xds.view.gateway_api.listeners import ListenerState, listener_states
+from xds.view.graph import Call
 from xds.webhooks.inject import InjectionSettings, inject
 from xds.webhooks.inject.subject import Workload
 
@@ -33,6 +35,7 @@ class _Made(NamedTuple):
 
     gateway: Gateway
     settings: InjectionSettings
+    added: tuple[tuple[int, str], ...]
     objects: tuple[Json, ...]
 
 
@@ -43,17 +46,19 @@ class Gateways:
         self._control_plane = control_plane
         self._store = control_plane.store
         self._settings = settings
+        self._controllers = settings.served_gateway_controllers
         self._made: dict[ObjectRef, _Made] = {}
 
     def classes(self) -> dict[str, str]:
         """The controllers that are ours, by the name of the class."""
         every = self._store.of_kind(_CLASS.group, _CLASS.name)
         stated = {each.ref.name: str(each.struct.spec.controller_name) for each in every}
-        return {name: controller for name, controller in stated.items() if controller in CONTROLLERS}
+        return {name: controller for name, controller in stated.items() if controller in self._controllers}
 
     def class_there(self) -> bool:
-        """Whether the class that is made by default is known."""
-        return self._store.get(ObjectRef(_CLASS.group, _CLASS.name, "", CLASS)) is not None
+        """Whether the class that is made by default is known, or would not be ours."""
+        known = self._store.get(ObjectRef(_CLASS.group, _CLASS.name, "", CLASS)) is not None
+        return known or CONTROLLER not in self._controllers
 
     def there(self, ref: ObjectRef) -> bool:
         """Whether an object is known to be there."""
@@ -77,12 +82,20 @@ class Gateways:
         made: dict[ObjectRef, _Made] = {}
         for each in self.of_ours():
             if is_managed(each.struct) and not _is_going(each.struct):
-                known = self._made.get(each.ref)
-                if known is None or known.gateway is not each.struct or known.settings != settings:
-                    known = _Made(each.struct, settings, objects_for(each.struct, make_pod))
+                known, added = self._made.get(each.ref), self._added(each.ref)
+                if known is None or (known.gateway, known.settings, known.added) != (each.struct, settings, added):
+                    known = _Made(each.struct, settings, added, objects_for(each.struct, make_pod, added))
                 made[each.ref] = known
+        for gone in self._made.keys() - made.keys():
+            self._control_plane.graph.release(Call(listener_states, (gone,)))
         self._made = made
         return {ref: each.objects for ref, each in made.items() if each.objects}
+
+    def _added(self, ref: ObjectRef) -> tuple[tuple[int, str], ...]:
+        """Ports and protocols of the listeners that ListenerSets add to a Gateway."""
+        states: tuple[ListenerState, ...] = self._control_plane.graph.get(Call(listener_states, (ref,)))
+        added = (each.listener for each in states if each.listener.owner is not None and each.served)
+        return tuple(sorted({(each.port, each.protocol) for each in added}))
 
     async def settled(self) -> None:
         """Return when all that the store has is in the graph; while changes follow each other, after a second.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from xds.decoders.shape.manifests import MESH_CONFIG
 from xds.kinds.proxy_config import ProxyConfig
+from xds.model.families import version_of
 from xds.model.mesh import settings_of
 from xds.model.revision import service_host
 from xds.model.snapshot import Snapshot, Table
 from xds.model.well_known import XDS_PORT
-from xds.native_sidecars import native_sidecars
+from xds.native_sidecars import every_node_has_ipv6, native_sidecars
 from xds.settings import Settings
 from xds.sources.store import ObjectStore
 from xds.webhooks.inject import InjectionSettings
@@ -27,10 +28,19 @@ def injection_settings(settings: Settings, snapshot: Snapshot, store: ObjectStor
         revision=settings.revision,
         cluster_id=settings.cluster_id,
         domain=mesh.domain,
+        network=settings.network,
         native_sidecars=native_sidecars(snapshot),
         cni=settings.cni,
+        ipv6=every_node_has_ipv6(snapshot),
+        ipv6_first=_ipv6_first(snapshot, mesh.domain),
         proxy_config=_proxy_config(store),
     )
+
+
+def _ipv6_first(snapshot: Snapshot, domain: str) -> bool:
+    """Whether IPv6 is the cluster's first family: that of the API server's Service."""
+    known = snapshot.rows(Table.HOST, f"kubernetes.default.svc.{domain}")
+    return any(version_of(service.addresses[0]) == 6 for service in known if service.addresses)
 
 
 def namespaces(snapshot: Snapshot) -> list[str]:

@@ -14,7 +14,7 @@ from xds.view.graph import Call
 from xds.wire.resource import EMPTY, Resource, Table
 
 Resources = tuple[Resource, ...]
-_LEAVES_A_SLICE = 16
+_LEAVES_A_SLICE = 4
 
 
 class Maker(Protocol):

@@ -80,6 +80,15 @@ class Leaves:
             self._failed(wanted)
         return self._answers.get(wanted, ())
 
+    def answers(self, wanted: Call) -> tuple[Call, ...]:
+        """What a root or a group has answered last."""
+        return self._answers.get(wanted, ())
+
+    def made(self, leaf: Call) -> Resources | None:
+        """What the specs of a leaf came to last, good or not; None for what is no leaf, or not followed."""
+        known = self._leaves.get(leaf)
+        return None if known is None else known.made
+
     def resources(self, leaf: Call) -> Resources:
         """The resources of a leaf; the same tuple as before where nothing is different, or where making them fails."""
         known = self._leaves.get(leaf)

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from xds.bootstrap import ControlPlane, ProxyNode, bootstrap
+from xds.bootstrap import ControlPlane, OwnPorts, ProxyNode, bootstrap
 from xds.bootstrap_credentials import Tls, WatchedToken
 from xds.model.endpoint import NOWHERE, Locality
+from xds.model.families import ANY_V6, Families, families
 from xds.model.interception import PROXY_ID, Interception, rules
 from xds.model.proxy import AUTO_REGISTER_GROUP, SIDECAR
 
@@ -28,14 +29,15 @@ _TOKEN_SDS: Final = "control-plane-token.json"
 class Machine:
     """A machine that is to join: the group, what proves that it may, and where its control plane is.
 
-    ``name`` is that of its WorkloadEntry, ``xds`` the control plane's ``host:port`` (TLS: ``roots`` are PEM, and
-    ``server_name`` a name of its certificate) or ``unix:/path``.
+    ``name`` is that of its WorkloadEntry; ``addresses`` are its own, first that by which others reach it. ``xds`` is
+    the control plane's ``host:port`` (TLS: ``roots`` are PEM, and ``server_name`` a name of its certificate) or
+    ``unix:/path``.
     """
 
     namespace: str
     group: str
     name: str
-    address: str
+    addresses: tuple[str, ...]
     service_account: str
     token: str = field(repr=False)
     xds: str
@@ -72,18 +74,20 @@ def files(machine: Machine, place: Place) -> Mapping[str, File]:
         kind=SIDECAR,
         namespace=machine.namespace,
         name=machine.name,
-        addresses=(machine.address,),
+        addresses=machine.addresses,
         service_account=machine.service_account,
         workload=machine.group,
         locality=machine.locality,
         metadata={AUTO_REGISTER_GROUP: machine.group},
     )
-    config = bootstrap(node, ControlPlane(machine.xds, tls, token))
+    ipv6 = families(machine.addresses) is not Families.IPV4
+    ports = OwnPorts(address=ANY_V6) if ipv6 else OwnPorts()
+    config = bootstrap(node, ControlPlane(machine.xds, tls, token), ports)
     made = {
         BOOTSTRAP: File(json.dumps(config, indent=1) + "\n"),
         TOKEN: File(machine.token, SECRET_MODE),
         _TOKEN_SDS: File(token.sds),
-        INTERCEPTION: File(_interception(place.interception), 0o755),
+        INTERCEPTION: File(_interception(place.interception, ipv6=ipv6), 0o755),
         UNIT: File(_unit(machine, place)),
     }
     if tls is not None:
@@ -135,8 +139,18 @@ fi
 """
 
 
-def _interception(what: Interception) -> str:
-    return _SCRIPT.format(v4="\n".join(rules(what, 4)), v6="\n".join(rules(what, 6)))
+# Envoy's address towards the application, as 127.0.0.6 is, which needs no address of an interface.
+_OWN_ADDRESS: Final = """\
+case "${1:-on}" in
+on) ip -6 address replace ::6/128 dev lo nodad ;;
+off) ip -6 address delete ::6/128 dev lo 2>/dev/null || true ;;
+esac
+"""
+
+
+def _interception(what: Interception, *, ipv6: bool) -> str:
+    script = _SCRIPT.format(v4="\n".join(rules(what, 4)), v6="\n".join(rules(what, 6)))
+    return script + _OWN_ADDRESS if ipv6 else script
 
 
 # Rules stay while Envoy is restarted, and when it fails: what is refused by a policy must not come in by that.

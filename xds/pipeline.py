@@ -6,7 +6,7 @@ runs one method at a time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from xds.decoders.build import Change
 from xds.last_good import LastGood
@@ -87,6 +87,28 @@ class Pipeline:
     ) -> Refusal:
         """The refusal of a resource of which these virtual hosts, or the patches of these numbers, are bad."""
         return self._made.refusal(resource, reason, bad_hosts, bad_patches)
+
+    @property
+    def roots(self) -> tuple[Call, ...]:
+        """The roots of all layers."""
+        return tuple(self._layers)
+
+    @property
+    def views(self) -> Mapping[Proxy, ProxyView]:
+        """What the connected proxies see, as roots of layers."""
+        return self._proxies
+
+    def answers(self, wanted: Call) -> tuple[Call, ...]:
+        """What a root or a group has answered last."""
+        return self._made.answers(wanted)
+
+    def is_leaf(self, wanted: Call) -> bool:
+        """Whether a call is a leaf of a layer."""
+        return self._made.made(wanted) is not None
+
+    def made(self, leaf: Call) -> tuple[Resource, ...]:
+        """What the specs of a leaf came to last, good or not."""
+        return self._made.made(leaf) or ()
 
     def makes(self, resource: Resource) -> bool:
         """Whether anybody is to have exactly that resource."""

@@ -28,23 +28,24 @@ _MOST_OWED: Final = 10_000
 
 def proving(settings: Settings) -> Proving:
     """Who judges for a control plane of these settings."""
-    found = _found() if settings.prover == AUTO else None
+    found = found_envoy() if settings.prover == AUTO else None
     state = settings.state_dir or _state_dir()
-    kept = LastGood(_last_good(settings, state))
+    kept = LastGood(kept_at(settings, "last-good"))
     wanted = settings.prover
     return Proving(beside(wanted, found, state / "prover"), kept, required=wanted not in (AUTO, OFF))
 
 
-def _last_good(settings: Settings, state: Path) -> Path | None:
+def kept_at(settings: Settings, what: str) -> Path | None:
     """The file of a control plane of these sources; none for a mesh that is gone with its control plane."""
     if not (settings.manifests or settings.watches_cluster):
         return None
     sources = (settings.manifests, settings.kubeconfig, settings.context, settings.in_cluster, settings.revision)
     digest = hashlib.sha256(repr([str(each) for each in sources]).encode()).hexdigest()[:16]
-    return state / f"last-good-{digest}.json"
+    return (settings.state_dir or _state_dir()) / f"{what}-{digest}.json"
 
 
-def _found() -> Path | None:
+def found_envoy() -> Path | None:
+    """The Envoy of this machine: the one that is installed beside us, or the one on the PATH."""
     in_path = shutil.which("envoy")
     return installed_envoy() or (Path(in_path) if in_path else None)
 
@@ -96,14 +97,18 @@ class Proving:
 
     async def verdicts(self, resources: Iterable[Resource]) -> dict[Resource, Verdict]:
         """What is said of each; what nobody can judge is owed."""
-        prover, wanted = self.prover, {each: Candidate.of(each) for each in resources}
-        if prover is None:
-            return {}
-        found = await prover.judge(wanted.values())
-        verdicts = {each: found[candidate] for each, candidate in wanted.items()}
+        verdicts = await self.opinions(resources)
         for each, verdict in verdicts.items():
             if verdict.outcome is not Outcome.UNPROVEN:
                 self.owed.pop(key_of(each), None)
-            elif prover.away and len(self.owed) < _MOST_OWED:
+            elif self.prover is not None and self.prover.away and len(self.owed) < _MOST_OWED:
                 self.owed[key_of(each)] = each
         return verdicts
+
+    async def opinions(self, resources: Iterable[Resource]) -> dict[Resource, Verdict]:
+        """What is said of each, of what may never be served."""
+        if self.prover is None:
+            return {}
+        wanted = {each: Candidate.of(each) for each in resources}
+        found = await self.prover.judge(wanted.values())
+        return {each: found[candidate] for each, candidate in wanted.items()}

@@ -12,9 +12,11 @@ from xds.admin.exposition import Metric, Sample, gauge
 from xds.culprits import Culprits, by_fleet
 from xds.decoders.build import Builder, Change
 from xds.drained import Drained
+from xds.explain.analyze.credentials import USED, Used
 from xds.instead import hosts_of
 from xds.model.problem import Problem
 from xds.model.proxy import Proxy
+from xds.model.refs import ObjectRef
 from xds.pipeline import Pipeline
 from xds.prover.beside import Work
 from xds.prover.candidate import UNPROVEN, Verdict
@@ -44,12 +46,20 @@ class Publication:
 
     def blame(self, builder: Builder) -> Callable[[], Awaitable[tuple[Problem, ...]]]:
         """What finds whose objects are behind what is refused, among those of ``builder``."""
-        culprits = Culprits(self._pipeline.quarantine, builder, self._proving.verdicts)
+        culprits = Culprits(self._pipeline.quarantine, builder, self._proving.opinions)
 
         async def problems() -> tuple[Problem, ...]:
-            return (*await culprits.problems(), *(by_fleet(self._served.refused_by_builds(), self._pipeline.makes)))
+            found = (*await culprits.problems(), *by_fleet(self._served.refused_by_builds(), self._pipeline.makes))
+            if culprits.later_s is not None:
+                asyncio.get_running_loop().call_later(culprits.later_s, self._done)
+            return found
 
         return problems
+
+    def shown(self) -> frozenset[ObjectRef]:
+        """The Secrets with certificates that gateways and rules name now."""
+        found: tuple[Used, ...] = self._pipeline.graph.get(USED)
+        return frozenset(each.ref for each in found)
 
     def metrics(self) -> Iterable[Metric]:
         """What was judged, what is refused and what is served unproven."""

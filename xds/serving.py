@@ -15,9 +15,11 @@ from xds.app import ControlPlane
 from xds.callers.authenticate import Authenticator, Certificates
 from xds.model.identity import TrustDomains
 from xds.plugged_in import PluggedInFiles
+from xds.proving import kept_at
 from xds.settings import SettingError, Settings
 from xds.sources.changes import Source
 from xds.sources.files import FileSource
+from xds.sources.stored import Stored
 from xds.token_issuer import TokenIssuer
 from xds.trust import NOBODY, Issuer, Trust
 
@@ -64,9 +66,25 @@ def _cluster(settings: Settings) -> Cluster | None:
 
 
 def _sources(settings: Settings, cluster: Cluster | None) -> Sequence[Source]:
-    if cluster is None:
-        return [FileSource(path, size_limit_bytes=settings.manifest_size_limit) for path in settings.manifests]
-    return [cluster.source]
+    if cluster is not None:
+        return [_own(settings, cluster), cluster.remotes]
+    files = [FileSource(path, size_limit_bytes=settings.manifest_size_limit) for path in settings.manifests]
+    if not settings.remote_kubeconfigs:
+        return files
+    from xds.sources.kube_config import NoCluster
+    from xds.sources.remote_clusters import RemoteClusters
+    from xds.sources.remote_kubeconfig import listed
+
+    try:
+        return [*files, RemoteClusters(settings.cluster_id, listed(settings.remote_kubeconfigs))]
+    except NoCluster as error:
+        raise CannotServe(str(error)) from error
+
+
+def _own(settings: Settings, cluster: Cluster) -> Source:
+    """The source of a cluster's objects. Where the CA is not in the cluster, it can be done without for a while."""
+    path = None if settings.ca_dir is None else kept_at(settings, "objects")
+    return cluster.source if path is None else Stored(cluster.source, path, lambda: cluster.source.away)
 
 
 def trust(settings: Settings, environment: Mapping[str, str], cluster: Cluster | None = None) -> Trust:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from xds import __version__
+from xds.model.gateway_api import CONTROLLER, CONTROLLERS
 from xds.model.jwks import BLOCKED
+from xds.model.revision import DEFAULT_REVISION
 
 _PREFIX = "PLAIT_"
 _API_SERVER = "KUBERNETES_SERVICE_HOST"  # in every pod's environment
@@ -43,6 +45,11 @@ class Settings:
     in_cluster: bool = False
     """Watch the cluster that this process runs in, as its pod's service account."""
 
+    remote_kubeconfigs: tuple[str, ...] = ()
+    """Remote clusters whose endpoints belong to the mesh, each as ``CLUSTER=FILE``, a kubeconfig that names no other
+    files and no programs. Beside them count those in Secrets of the watched cluster, as istioctl makes them. None by
+    default."""
+
     namespace: str = "istio-system"
     """The namespace that this control plane is in, in the cluster that it watches: where its Lease, its CA's Secret and
     its mesh configuration are. As Istio's. There is no off."""
@@ -56,6 +63,10 @@ class Settings:
 
     cluster_id: str = "Kubernetes"
     """What the watched cluster is called. As Istio's default."""
+
+    network: str = ""
+    """The network that injected pods are in, unless their own label ``topology.istio.io/network`` says another. Empty:
+    that of the cluster, as the same label of the root namespace says."""
 
     proxy_image: str = "envoyproxy/envoy:v1.40.0"
     """The image of injected sidecars: a stock Envoy with a shell, which only clusters without native sidecars need."""
@@ -139,6 +150,10 @@ class Settings:
     """How long changes of manifests and objects are collected before they are worked in; endpoints do not wait.
     Editors and ``kubectl apply`` write in bursts of milliseconds. 0: each change by itself."""
 
+    on_demand_expiry: timedelta = timedelta(hours=1)
+    """After what time of no use what a sidecar was given on demand is taken from it; it is asked for again when it is
+    needed. Proxies tell six times within it what they use. 0: never."""
+
     manifest_size_limit: int = 16 * 1024 * 1024
     """Bytes of the largest manifest file that is read: 10,000 objects are about 9 MiB. There is no off."""
 
@@ -154,6 +169,15 @@ class Settings:
     domain: str = "cluster.local"
     """The DNS domain of the cluster's services. As in Kubernetes."""
 
+    gateway_controllers: tuple[str, ...] = ()
+    """Which controllers of GatewayClasses this is, of ``plait.dev/gateway-controller`` and
+    ``istio.io/gateway-controller``. None, the default: both in istiod's place, which is the revision ``default``, else
+    the first."""
+
+    gateway_deployments: bool = True
+    """Whether a Deployment, a Service and a ServiceAccount are made for each Gateway of the Gateway API; else its
+    routers are yours to run, by the name and with the labels that they would have."""
+
     def __post_init__(self) -> None:
         """SettingError when sources rule each other out, or an address is none."""
         if len([source for source in (self.manifests, self.kubeconfig, self.in_cluster) if source]) > 1:
@@ -163,6 +187,9 @@ class Settings:
         if bool(self.token_issuer) != bool(self.token_keys):
             raise SettingError("token_issuer and token_keys go together: whose tokens, and the keys that prove them")
         _check_networks("jwks_blocked", self.jwks_blocked)
+        _check_remotes(self.remote_kubeconfigs)
+        if not set(self.gateway_controllers) <= set(CONTROLLERS):
+            raise SettingError(f"gateway_controllers must be of {', '.join(CONTROLLERS)}")
         if self.webhook and not self.watches_cluster:
             raise SettingError("webhook needs a cluster that calls it: kubeconfig or in_cluster")
 
@@ -170,6 +197,12 @@ class Settings:
     def watches_cluster(self) -> bool:
         """Whether the source is a cluster."""
         return self.in_cluster or self.kubeconfig is not None
+
+    @property
+    def served_gateway_controllers(self) -> tuple[str, ...]:
+        """The controllers whose GatewayClasses are served."""
+        alone = self.revision == DEFAULT_REVISION
+        return self.gateway_controllers or (CONTROLLERS if alone else (CONTROLLER,))
 
     @classmethod
     def resolve(cls, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
@@ -218,6 +251,13 @@ def _check_address(name: str, address: str) -> None:
         raise SettingError(f"{name} must be host:port or unix:/path, is {address!r}")
 
 
+def _check_remotes(stated: tuple[str, ...]) -> None:
+    for each in stated:
+        cluster, equals, file = each.partition("=")
+        if not (cluster and equals and file):
+            raise SettingError(f"remote_kubeconfigs must be CLUSTER=FILE, has {each!r}")
+
+
 def _check_networks(name: str, text: str) -> None:
     for each in text.split():
         try:
@@ -240,6 +280,8 @@ def _read(variable: str, text: str, hint: object) -> object:
         raise SettingError(f"{variable} must be {wanted}, is {text!r}") from None
     if hint == Path | None:
         return Path(text) if text else None
+    if hint == tuple[str, ...]:
+        return tuple(part for part in text.split(":") if part)
     if hint == tuple[Path, ...]:
         return tuple(Path(part) for part in text.split(":") if part)
     return text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Final
 
 from xds.decoders.build import Builder
 from xds.model.refs import ObjectRef
@@ -12,22 +13,35 @@ from xds.model.snapshot import Table
 from xds.pending import Pending
 from xds.publication import Publication
 from xds.slices import in_slices
+from xds.sources.gateway_names import GatewayNames
 from xds.sources.issuer_keys import IssuerKeys
 from xds.sources.store import ObjectStore
 from xds.view.wanted_keys import wanted_keys
+from xds.view.wanted_names import gateway_names
+
+_OF_GATEWAYS: Final = frozenset({Table.NETWORK_GATEWAY, Table.EXTERNAL_ADDRESSES})
+
+_SECRET: Final = ("", "Secret")
 
 
 class Succession:
     """Makes generations of the objects of ``store`` that are ``pending``, and has them published."""
 
     def __init__(
-        self, store: ObjectStore, builder: Builder, publication: Publication, pending: Pending, keys: IssuerKeys
+        self,
+        store: ObjectStore,
+        builder: Builder,
+        publication: Publication,
+        pending: Pending,
+        keys: IssuerKeys,
+        names: GatewayNames,
     ) -> None:
         self._store = store
         self._builder = builder
         self._publication = publication
         self._pending = pending
         self._keys = keys
+        self._names = names
 
     async def endpoints_first(self, debounce: timedelta) -> None:
         """Publish endpoints as they come, for so long as other changes are gathered."""
@@ -66,7 +80,20 @@ class Succession:
         upserts = [(ref, each.struct) for ref, each in known if each is not None]
         deletes = [ref for ref, each in known if each is None]
         self._publication.drained.changed(ref for ref, _ in known)
-        change = await in_slices(self._builder.apply(upserts, deletes))
+        keeping = self._shown(ref for ref in deletes if (ref.group, ref.kind) == _SECRET)
+        change = await in_slices(self._builder.apply(upserts, deletes, keeping))
         if any(each.table is Table.POLICY for each in change.inputs):
             self._keys.want(wanted_keys(change.snapshot))
-        return await self._publication.advance(change, min(refs.values(), default=None))
+        if any(each.table in _OF_GATEWAYS for each in change.inputs):
+            self._names.want(gateway_names(change.snapshot))
+        published = await self._publication.advance(change, min(refs.values(), default=None))
+        forgotten = self._builder.kept - self._shown(self._builder.kept)
+        if forgotten:  # nobody names them any more
+            change = await in_slices(self._builder.apply((), forgotten))
+            published = await self._publication.advance(change)
+        return published
+
+    def _shown(self, secrets: Iterable[ObjectRef]) -> frozenset[ObjectRef]:
+        """Those of the Secrets that a gateway or a rule names."""
+        wanted = frozenset(secrets)
+        return wanted & self._publication.shown() if wanted else wanted

@@ -43,7 +43,7 @@ XDS_SOCKET = "xds"
 HTTP_SOCKET = "http"
 JOIN_SOCKET = "join"
 # How long a pod that is to end goes on serving for proxies that have not acknowledged that it will.
-_PATIENCE = timedelta(seconds=2)
+_PATIENCE = timedelta(seconds=10)
 # Objects that only the local runner reads: the cluster's controllers would turn them into Pods.
 _TEMPLATES = frozenset({"Deployment", "StatefulSet", "Job"})
 
@@ -55,6 +55,7 @@ class LocalCluster:
         self._manifests = manifests
         self._mesh = mesh
         self._settings = settings
+        self._service_networks = tuple(services for _, services in settings.networks)
         self._store = ObjectStore([manifests.name])
         self._problems: ProblemsByPlace = {}
         self._specs: dict[tuple[str, str], PodSpec] = {}
@@ -168,7 +169,7 @@ class LocalCluster:
 
     def _objects(self) -> dict[ObjectRef, Object[Authored]]:
         authored = {each.ref: each for each in self._store if each.ref.kind not in _TEMPLATES | {"Pod"}}
-        for ref, struct in addressed(authored.values(), self._settings.service_network).items():
+        for ref, struct in addressed(authored.values(), *self._service_networks).items():
             known = authored[ref]
             authored[ref] = Object(ref, struct, known.origin, known.generation)
         services = {ref: each.struct for ref, each in authored.items() if isinstance(each.struct, Service)}
@@ -258,6 +259,7 @@ async def up(manifests: Path, settings: LocalSettings, sink: Sink) -> AsyncItera
             anonymous=False,
             certificate_lifetime=settings.certificate_lifetime,
             jwks_refresh=settings.jwks_refresh,
+            on_demand_expiry=settings.on_demand_expiry,
             http=f"unix:{mesh.socket_path(HTTP_SOCKET)}",
         )
         async with ControlPlane(listening, (cluster,), trust) as control_plane, _machines(mesh, control_plane, joining):

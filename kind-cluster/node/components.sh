@@ -36,7 +36,7 @@ start_api_server() {
     --client-ca-file="$keys/ca.crt" --token-auth-file="$keys/tokens.csv" --authorization-mode=Node,RBAC \
     --service-account-issuer=https://kubernetes.default.svc.cluster.local \
     --service-account-key-file="$keys/service-accounts.pub" \
-    --service-account-signing-key-file="$keys/service-accounts.key" --service-cluster-ip-range="$services" \
+    --service-account-signing-key-file="$keys/service-accounts.key" --service-cluster-ip-range="$services${services_v6:+,$services_v6}" \
     --kubelet-client-certificate="$keys/kubelet-client.crt" --kubelet-client-key="$keys/kubelet-client.key" \
     --kubelet-preferred-address-types=InternalIP --allow-privileged=true --enable-admission-plugins=NodeRestriction
 }
@@ -57,7 +57,7 @@ start_controllers() {
 
 start_kubelet() {
   component kubelet "$programs/kubelet" --config="$state/configuration/kubelet.yaml" \
-    --kubeconfig="$state/credentials/kubelet.kubeconfig" --hostname-override="$node" --node-ip="$node_address" \
+    --kubeconfig="$state/credentials/kubelet.kubeconfig" --hostname-override="$node" --node-ip="$node_address${node_address_v6:+,$node_address_v6}" \
     --root-dir="$state/kubelet" --cert-dir="$state/kubelet/pki" --v=2
   component kube-proxy "$programs/kube-proxy" --config="$state/configuration/proxy.yaml" --hostname-override="$node"
 }

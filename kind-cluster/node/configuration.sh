@@ -40,10 +40,15 @@ TOML
 }
 
 network_configuration() {
+  local ranges="[{\"subnet\": \"$pods\"}]" routes='{"dst": "0.0.0.0/0"}'
+  if [ -n "${pods_v6-}" ]; then
+    ranges+=", [{\"subnet\": \"$pods_v6\"}]"
+    routes+=', {"dst": "::/0"}'
+  fi
   cat <<JSON
 {"cniVersion": "1.0.0", "name": "pods", "plugins": [
   {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true, "promiscMode": false,
-   "ipam": {"type": "host-local", "dataDir": "/run/cni", "ranges": [[{"subnet": "$pods"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+   "ipam": {"type": "host-local", "dataDir": "/run/cni", "ranges": [$ranges], "routes": [$routes]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 JSON
 }
@@ -89,7 +94,7 @@ apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 clientConnection: {kubeconfig: $state/credentials/proxy.kubeconfig}
 mode: iptables
-clusterCIDR: $pods
+clusterCIDR: $pods${pods_v6:+,$pods_v6}
 conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s} # not writable in a namespace
 healthzBindAddress: 127.0.0.1:10256
 metricsBindAddress: 127.0.0.1:10249

@@ -15,6 +15,11 @@ api_port=7443
 etcd_port=33790
 pods=10.244.0.0/24
 services=10.96.0.0/16
+if [ -n "${DUAL_STACK-}" ]; then # pods, Services and the node have IPv6 addresses, too
+  node_address_v6=fd00:172::2
+  pods_v6=fd00:244::/64
+  services_v6=fd00:96::/112
+fi
 dns_address=10.96.0.10
 kubeconfig=$state/credentials/admin.kubeconfig      # for commands inside of the node
 containerd=/run/containerd/containerd.sock

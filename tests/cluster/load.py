@@ -72,10 +72,6 @@ class Outcome:
         """All of them."""
         return self.seen.total()
 
-    def share(self, version: str) -> float:
-        """Of the requests, those that this version answered."""
-        return self.seen[version] / max(1, self.requests)
-
 
 class Load:
     """Requests to ``http://host/path`` from a pod: a context manager, whose ``outcome`` is there when it is left."""

@@ -23,6 +23,8 @@ ROOT: Final = "istio-system"
 OURS: Final = "kiosk"
 CLIENT: Final = "deployment/client"
 CONTROL_PLANE: Final = "deployment/plait"
+HTTP_MANAGER: Final = "envoy.filters.network.http_connection_manager"
+FILTERS: Final = "type.googleapis.com/envoy.extensions.filters.http."
 VALIDATOR: Final = "plait-validator-istio-system"
 
 
@@ -128,6 +130,70 @@ def test_what_is_wrong_in_meaning_leaves_the_last_that_was_right(mesh: Cluster) 
         mesh.until("an Event says so", lambda: "accepted again" in events(mesh).get("Normal", ""))
         mesh.until("it is in force", lambda: seen(mesh) == "third")
     assert not served.outcome.bad, served.outcome
+
+
+def http_filter(kind: str, **fields: Any) -> Json:
+    """A patch that puts an HTTP filter of that kind before what serves the pods of ``kiosk``."""
+    at = {"context": "SIDECAR_INBOUND", "listener": {"filterChain": {"filter": {"name": HTTP_MANAGER}}}}
+    value = {"name": "ours", "typed_config": {"@type": f"{FILTERS}{kind}", **fields}}
+    return {"applyTo": "HTTP_FILTER", "match": at, "patch": {"operation": "INSERT_FIRST", "value": value}}
+
+
+def envoy_filter(name: str, patch: Json) -> Json:
+    spec = {"workloadSelector": {"labels": {"app": "kiosk"}}, "configPatches": [patch]}
+    return named("networking.istio.io/v1alpha3", "EnvoyFilter", name, spec)
+
+
+def template(path: str) -> Json:
+    """A filter with a template of paths; one that is none ends an Envoy 1.40."""
+    matcher = {"@type": "type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig"}
+    name = "envoy.path.match.uri_template.uri_template_matcher"
+    config = {"name": name, "typed_config": {**matcher, "path_template": path}}
+    policy = {"permissions": [{"uri_template": config}], "principals": [{"any": True}]}
+    return http_filter("rbac.v3.RBAC", rules={"action": "DENY", "policies": {"p": policy}})
+
+
+def told_of(mesh: Cluster, name: str) -> str:
+    """What the condition of the EnvoyFilter says where it is not accepted."""
+    found = mesh.get("envoyfilter", name, OURS).get("status", {}).get("conditions", [])
+    return next((each["message"] for each in found if each["type"] == "Accepted" and each["status"] == "False"), "")
+
+
+def test_what_an_envoy_refuses_or_ends_at_reaches_nobody(mesh: Cluster) -> None:
+    before, lines = restarts(mesh), len(log_lines(mesh))
+    with load(mesh) as served:
+        script = http_filter("lua.v3.Lua", default_source_code={"inline_string": "("})
+        apply(mesh, OURS, envoy_filter("refused", script), envoy_filter("deadly", template("/{")))
+        mesh.until("one is refused", lambda: "script load error" in told_of(mesh, "refused"), within_s=45)
+        mesh.until("so is the other", lambda: "Envoy crashes" in told_of(mesh, "deadly"), within_s=45)
+        mesh.kubectl("-n", OURS, "delete", "envoyfilter", "refused", "deadly")
+        if mesh.node:
+            _while_the_prover_is_away(mesh)
+    assert not served.outcome.bad, served.outcome
+    said = {each["event"] for each in log_lines(mesh)[lines:]}
+    assert "resource quarantined" in said
+    assert "resources rejected" not in said, "no proxy was sent any of it"
+    assert restarts(mesh) == before
+
+
+def _while_the_prover_is_away(mesh: Cluster) -> None:
+    _to_the_prover(mesh, "STOP")
+    try:
+        apply(mesh, OURS, route({"x-seen": "unproven"}))
+        mesh.until("a change goes out unproven", lambda: seen(mesh) == "unproven", within_s=45)
+    finally:
+        _to_the_prover(mesh, "KILL")
+    apply(mesh, OURS, envoy_filter("again", template("/{{")))
+    mesh.until("another judges again", lambda: "Envoy crashes" in told_of(mesh, "again"), within_s=60)
+    mesh.kubectl("-n", OURS, "delete", "envoyfilter", "again")
+    apply(mesh, OURS, route({"x-seen": "third"}))
+    mesh.until("it is in force", lambda: seen(mesh) == "third")
+
+
+def _to_the_prover(mesh: Cluster, signal: str) -> None:
+    """Send a signal to the Envoy in the container, which may have ended a moment ago."""
+    pattern = "^envoy --config-path /prover/envoy.json"
+    mesh.on_node("sh", "-c", f"until pkill -{signal} -f '{pattern}'; do sleep 0.1; done")
 
 
 _CALLS: Final = """

@@ -19,7 +19,13 @@ from tools.conformance.images import IMAGES
 from tools.conformance.report import outcomes
 from tools.conformance.suite import Choice, Claim, arguments, run
 
-_MESH: Final = ("MeshBasic", "MeshFrontend", "MeshGRPCRouteWeight", "MeshHTTPRouteSimpleSameNamespace")
+_MESH: Final = (
+    "MeshBasic",
+    "MeshFrontend",
+    "MeshFrontendHostname",
+    "MeshGRPCRouteWeight",
+    "MeshHTTPRouteSimpleSameNamespace",
+)
 _GATEWAY: Final = (
     "GatewayModifyListeners",
     "GRPCExactMethodMatching",

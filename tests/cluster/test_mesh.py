@@ -13,6 +13,7 @@ import pytest
 from tests.cluster.cluster import Cluster
 from tests.cluster.load import Load
 from tests.cluster.plait import installed, plait
+from xds.testing.answers import likely
 
 SHOP: Final = Path(__file__).resolve().parents[2] / "examples" / "shop"
 ROOT: Final = "istio-system"
@@ -54,8 +55,8 @@ def test_traffic_is_mutual_tls_and_split_as_the_manifest_says(mesh: Cluster) -> 
     with shopping(mesh) as load:
         time.sleep(5)  # the load itself
     assert not load.outcome.bad
-    assert load.outcome.requests > 200
-    assert 0.03 < load.outcome.share("v2") < 0.2
+    assert load.outcome.requests > 50
+    assert load.outcome.seen["v2"] in likely(load.outcome.requests, 0.1)
 
 
 def test_objects_say_on_how_many_proxies_they_are_live(mesh: Cluster) -> None:
@@ -83,15 +84,12 @@ def test_a_rolling_restart_costs_no_request(mesh: Cluster) -> None:
 def test_killing_the_leader_costs_nothing_and_another_leads(mesh: Cluster) -> None:
     before = mesh.until("somebody leads", lambda: leader(mesh))
     with shopping(mesh) as load:
-        began = time.monotonic()
         mesh.kubectl("-n", ROOT, "delete", "pod", before, "--grace-period=0", "--force")
         mesh.until("another leads", lambda: leader(mesh) not in ("", before), within_s=15)
-        took = time.monotonic() - began
         mesh.rolled_out("plait", ROOT)
         mesh.kubectl("-n", "shop", "rollout", "restart", "deployment/catalog-v1")
         mesh.rolled_out("catalog-v1", "shop")
     assert not load.outcome.bad, load.outcome
-    assert took < 15
 
 
 def test_an_api_server_that_does_not_answer_costs_nothing(mesh: Cluster) -> None:

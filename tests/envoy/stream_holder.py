@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import json
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
 
 import grpc
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Request, TextMessage
 
 Send = Callable[[str], Awaitable[str]]
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 async def websocket(host: str, port: int) -> Send:
@@ -84,46 +88,65 @@ async def tcp(host: str, port: int) -> Send:
 kept: list[Any] = []
 
 
+KINDS: Final = (("websocket", websocket, 80), ("grpc", rpc, 7070), ("tcp", tcp, 9000))
+
+
+@dataclass(slots=True)
+class Stream:
+    """One of them, and how to open another."""
+
+    kind: str
+    again: Callable[[], Awaitable[Send]]
+    send: Send
+
+
 class Streams:
-    """All streams, by kind."""
+    """All streams."""
 
     def __init__(self) -> None:
-        self._open: list[tuple[str, Send]] = []
+        self._open: list[Stream] = []
         self._round = 0
 
-    async def open(self, count: int, host: str) -> None:
-        """Open ``count`` of each kind."""
-        kinds = (("websocket", websocket, 80), ("grpc", rpc, 7070), ("tcp", tcp, 9000))
-        for kind, opened, port in kinds:
-            self._open += [(kind, await opened(host, port)) for _ in range(count)]
+    async def open(self, count: int, hosts: Sequence[str]) -> None:
+        """Open ``count`` of each kind to each host."""
+        for host, (kind, opened, port) in itertools.product(hosts, KINDS):
+            again = partial(opened, host, port)
+            self._open += [Stream(kind, again, await again()) for _ in range(count)]
 
     async def round(self) -> dict[str, Any]:
-        """Send over each; how many of a kind answered, and what went wrong."""
+        """Send over each; how many of a kind answered, and what went wrong. What is broken is opened again."""
         self._round += 1
         text = f"round {self._round}"
-        done = await asyncio.gather(*(self._one(kind, send, text) for kind, send in self._open))
-        alive = Counter(kind for kind, problem in done if not problem)
-        return {"alive": dict(alive), "problems": sorted({f"{kind}: {problem}" for kind, problem in done if problem})}
+        problems = await asyncio.gather(*(self._one(each, text) for each in self._open))
+        alive = Counter(each.kind for each, problem in zip(self._open, problems, strict=True) if not problem)
+        told = {f"{each.kind}: {problem}" for each, problem in zip(self._open, problems, strict=True) if problem}
+        return {"alive": dict(alive), "problems": sorted(told)}
 
     @staticmethod
-    async def _one(kind: str, send: Send, text: str) -> tuple[str, str]:
+    async def _one(stream: Stream, text: str) -> str:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                answer = await send(text)
+                answer = await stream.send(text)
         except Exception as error:
-            return kind, repr(error)
-        return kind, "" if answer == text else f"answered {answer[:80]!r}"
+            problem = repr(error)
+        else:
+            problem = "" if answer == text else f"answered {answer[:80]!r}"
+        if problem:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(PATIENCE_S):
+                    stream.send = await stream.again()
+        return problem
 
 
-async def main(count: int, host: str) -> None:
-    """Open the streams when first asked, and answer until stopped."""
+async def main(count: int, hosts: Sequence[str]) -> None:
+    """Open so many streams to each host when first asked, and answer until stopped."""
     streams = Streams()
     opening: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         if not opening:
-            opening.append(asyncio.create_task(streams.open(count, host)))
+            opening.append(asyncio.create_task(streams.open(count, hosts)))
         await opening[0]
         body = json.dumps(await streams.round()).encode()
         writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
@@ -134,4 +157,4 @@ async def main(count: int, host: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
+    asyncio.run(main(int(sys.argv[1]), sys.argv[2:]))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import jwt
 import pytest
@@ -102,20 +102,26 @@ def seen(before: Guard, made: Call, here: World) -> Request:
     return replace(request, http=replace(request.http, token=judged(before.authentication, request.http, Verifier())))
 
 
-async def outcome(mesh: Mesh, made: Call) -> str:
-    """What the client gets: ``200``, ``401``, ``403``; ``closed`` (which a client's sidecar tells as 503)."""
+class Got(NamedTuple):
+    """What the client gets: ``200``, ``401``, ``403``; ``closed`` (which a client's sidecar tells as 503), and why."""
+
+    outcome: str
+    why: str = ""
+
+
+async def outcome(mesh: Mesh, made: Call) -> Got:
     host = f"{made.server}.shop.{DOMAIN}"
     if made.connection:
         (reply,) = await mesh.tcp(made.client.pod, host, made.port, ["ping"])
-        return "200" if len(reply.messages) == 2 else "closed"
+        return Got("200" if len(reply.messages) == 2 else "closed", reply.error)
     if made.kind == "grpc":
         target = f"{host}:{made.port}"
         (reply,) = await mesh.grpc(made.client.pod, target, method=made.path, headers=made.headers, data="x")
-        return CODES.get(reply.code, reply.code)
+        return Got(CODES.get(reply.code, reply.code), reply.details)
     headers = {**made.headers, "host": made.host}
     url = f"http://{host}:{made.port}{made.path}"
     answer = await mesh.get(made.client.pod, url, method=made.method, headers=headers)
-    return {0: "closed", 503: "closed"}.get(answer.status, str(answer.status))
+    return Got({0: "closed", 503: "closed"}.get(answer.status, str(answer.status)), answer.error or answer.body)
 
 
 CODES: Final = {"OK": "200", "UNAUTHENTICATED": "401", "PERMISSION_DENIED": "403", "UNAVAILABLE": "closed"}
@@ -134,8 +140,8 @@ async def disagreements(mesh: Mesh, made: Sequence[Call], counted: Counter[str])
         request = seen(before[each.server], each, here)
         said = verdict(before[each.server], request)
         counted[f"{each.kind} {expected(said)}"] += 1
-        if expected(said) != answer:
-            wrong.append(f"got {answer}: {each}\n  seen as {request}\n  {said}")
+        if expected(said) != answer.outcome:
+            wrong.append(f"got {answer.outcome} ({answer.why}): {each}\n  seen as {request}\n  {said}")
     return wrong
 
 
@@ -183,7 +189,7 @@ async def test_where_one_port_is_strict_and_another_takes_plaintext_only(mesh: M
 
 
 async def nothing_drains(mesh: Mesh) -> bool:
-    found = [await mesh.stats(f"shop/{name}", "total_filter_chains_draining") for name in SERVERS]
+    found = [await mesh.stats(f"shop/{name}", "total_(filter_chains|listeners)_draining") for name in SERVERS]
     return not any(value for stats in found for value in stats.values())
 
 

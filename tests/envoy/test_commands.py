@@ -133,6 +133,13 @@ class TestCommands:
         [endpoint] = lines("endpoint", "--cluster", clusters[0]["name"]).splitlines()[1:]
         assert endpoint.split()[1:] == ["HEALTHY", "OK", clusters[0]["name"]]
         assert "15006" in lines("listener", "--port", "15006")
+        started_with = json.loads(lines("bootstrap"))
+        assert started_with["node"]["metadata"]["NAMESPACE"] == "shop"
+        assert "PRIVATE KEY" not in json.dumps(started_with)
+        assert {line.split()[1] for line in lines("log", "--level", "warning").splitlines()[1:]} == {"warning"}
+        [http] = [line for line in lines("log", "--level", "http:debug").splitlines() if line.startswith("http ")]
+        assert http.split()[1] == "debug"
+        assert "debug" not in lines("log", "--reset")
 
     def test_problems_of_what_runs(self) -> None:
         result = plait("analyze", "--mesh", MESH, "-o", "json")

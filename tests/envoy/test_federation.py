@@ -26,7 +26,7 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 context.load_cert_chain(sys.argv[3])
 context.set_alpn_protocols(["istio"])
-with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5) as plain, context.wrap_socket(plain) as tls:
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20) as plain, context.wrap_socket(plain) as tls:
     tls.sendall(b"GET / HTTP/1.1\\r\\nhost: web\\r\\nconnection: close\\r\\n\\r\\n")
     print(b"".join(iter(lambda: tls.recv(65536), b"")).decode())
 """
@@ -139,6 +139,16 @@ with socket.create_server(("", 8443)) as server:
 """
 
 
+LOOK = """
+import socket
+socket.create_connection(("127.0.0.1", 8443), 5).close()
+"""
+
+
+async def listens(mesh: Mesh) -> bool:
+    return (await mesh.local.exec(mesh.pod("stranger"), ("python3", "-c", LOOK))).returncode == 0
+
+
 @pytest.mark.parametrize("expected, status", [(OWN, 503), (FOREIGN, 200)])
 async def test_a_server_of_its_is_believed_where_one_of_its_is_expected(
     mesh: Mesh, partner: Issuer, tmp_path: Path, expected: str, status: int
@@ -148,6 +158,7 @@ async def test_a_server_of_its_is_believed_where_one_of_its_is_expected(
     readable(tmp_path)
     serving = asyncio.create_task(mesh.local.exec(mesh.pod("stranger"), ("python3", "-c", SERVE, str(pair))))
     try:
+        await mesh.until(lambda: listens(mesh), "the server listens")
         tls = {"mode": "ISTIO_MUTUAL", "subjectAltNames": [expected]}
         rule = destination_rule("impostor.outside.svc.cluster.local", namespace="outside", trafficPolicy={"tls": tls})
         selected = {"selector": {"app": "stranger"}}

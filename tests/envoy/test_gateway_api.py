@@ -127,3 +127,24 @@ async def test_tcp_routes(mesh: Mesh) -> None:
     await mesh.apply(documents(wanted, route(TO_V2, kind="TCPRoute")))
     answer = await ask(mesh, port=8081)
     assert answer.echo["version"] == "v2"
+
+
+def listener_set(name: str, *listeners: Manifest, namespace: str = "far") -> Manifest:
+    return made("ListenerSet", name, namespace, parentRef={"name": "edge", "namespace": "shop"}, listeners=listeners)
+
+
+async def test_listeners_that_others_add(mesh: Mesh) -> None:
+    own, added = listener(8080, hostname="own.test"), listener(8080, hostname="added.test")
+    taken = listener(8080, "taken", hostname="own.test")
+    everybody = {"allowedRoutes": {"namespaces": {"from": "All"}}}
+    doors = gateway(own)
+    site = route(TO_V1, parentRefs=[{"kind": "ListenerSet", "name": "more", "namespace": "far"}])
+    wanted = (site, listener_set("more", added | everybody, taken | everybody))
+    await mesh.apply(documents(doors, *wanted))
+    assert await version(mesh, host="added.test") == "404"
+    doors["spec"]["allowedListeners"] = {"namespaces": {"from": "All"}}
+    await mesh.apply(documents(doors, *wanted))
+    assert await version(mesh, host="added.test") == "v1"
+    assert await version(mesh, host="own.test") == "404"  # the Gateway has it, and no route
+    await mesh.apply(documents(doors, *wanted, route(TO_V2, name="own")))
+    assert [await version(mesh, host=each) for each in ("own.test", "added.test")] == ["v2", "v1"]

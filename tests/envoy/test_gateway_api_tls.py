@@ -33,6 +33,7 @@ def mesh_manifests(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> 
     served = Authority(issuer, "example.com").issue_server([NAME], DAY, datetime.now(UTC))
     (folder / "cert.pem").write_bytes(served.certificate_chain)
     (folder / "key.pem").write_bytes(served.private_key)
+    (folder / "roots.pem").write_bytes(Authority(issuer, "example.com").roots.pem)
     readable(folder)
     echo = ["plait", "echo", "--https", "8443", "--tls", str(folder / "cert.pem"), str(folder / "key.pem")]
     edge = pod("edge", labels={"gateway.networking.k8s.io/gateway-name": "edge"}, ports="https:8443",
@@ -46,9 +47,17 @@ def mesh_manifests(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> 
         pod("client"),
         pod("web"),
         service("web"),
+        service("bare", {"name": "main", "port": 80, "targetPort": 8080}, selector={"app": "web"}),
         pod("inner", ports="https:8443", command=echo, annotations={"sidecar.istio.io/inject": "false"}),
         service("inner", {"name": "https", "port": 443, "targetPort": 8443}),
         service("plain", {"name": "http", "port": 80, "targetPort": 8443}, selector={"app": "inner"}),
+        pod(
+            "strict",
+            ports="https:8443",
+            command=[*echo, "--tls-ca", str(folder / "roots.pem")],
+            annotations={"sidecar.istio.io/inject": "false"},
+        ),
+        service("strict", {"name": "http", "port": 80, "targetPort": 8443}),
         edge,
         gateway_class(),
     )
@@ -119,15 +128,18 @@ async def test_requests_on_a_connection_for_another_listener_are_misdirected(mes
 async def test_certificates_of_other_namespaces_need_a_grant(mesh: Mesh, issuer: Issuer) -> None:
     site = made("HTTPRoute", "site", parentRefs=PARENTS, rules=[{"backendRefs": [backend("web")]}])
     far = {"certificateRefs": [{"name": "site", "namespace": "far"}]}
-    wanted = documents(
-        gateway(listener(8443, "https", "HTTPS", tls=far)), site, secret(issuer, "site.test", namespace="far")
-    )
-    await mesh.apply(wanted)
+    doors = gateway(listener(8443, "https", "HTTPS", tls=far))
+    objects = (doors, site, secret(issuer, "site.test", namespace="far"))
+    await mesh.apply(documents(*objects))
     assert (await ask(mesh))[0] == 0
     source = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "shop"}
     spec: Any = {"from": [source], "to": [{"group": "", "kind": "Secret", "name": "site"}]}
     await mesh.apply(documents(made("ReferenceGrant", "site", "far", **spec)), "grant.yaml")
     assert (await ask(mesh))[0] == 200
+    await mesh.apply(documents(*objects[:-1]))
+    assert (await ask(mesh))[0] == 200, "the last certificate of a Secret that was deleted goes on being shown"
+    await mesh.delete("grant.yaml")
+    assert (await ask(mesh))[0] == 0, "but not beyond its namespace's grant"
 
 
 async def test_tls_is_passed_on_by_its_server_name(mesh: Mesh) -> None:
@@ -212,3 +224,31 @@ async def test_backends_by_tls_for_sidecars_and_gateways(mesh: Mesh, issuer: Iss
         await mesh.apply(documents(*doors, *wrong))
         assert (await ask(mesh))[0] == 503
         assert (await mesh.get("client", "http://web/")).status == 503
+
+
+async def test_backends_that_ask_the_gateway_for_a_certificate(mesh: Mesh, issuer: Issuer) -> None:
+    site = made("HTTPRoute", "site", parentRefs=PARENTS, rules=[{"backendRefs": [backend("strict")]}])
+    made_of = Authority(issuer, "example.com").issue("spiffe://example.com/ns/x/sa/y", DAY, datetime.now(UTC))
+    texts = {"tls.crt": made_of.certificate_chain.decode(), "tls.key": made_of.private_key.decode()}
+    shown = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shown", "namespace": "shop"}}
+    doors = gateway(https())
+    rest = (site, secret(issuer, "site.test"), policy("strict"), bundle(issuer), shown | {"stringData": texts})
+    await mesh.apply(documents(doors, *rest))
+    assert (await ask(mesh))[0] == 503
+    doors["spec"]["tls"] = {"backend": {"clientCertificateRef": {"name": "shown"}}}
+    await mesh.apply(documents(doors, *rest))
+    assert (await ask(mesh))[0] == 200
+    doors["spec"]["tls"] = {"backend": {"clientCertificateRef": {"name": "gone"}}}
+    await mesh.apply(documents(doors, *rest))
+    assert (await ask(mesh))[0] == 503
+
+
+async def test_http2_clients_of_backends_that_declare_nothing(mesh: Mesh, issuer: Issuer) -> None:
+    """Gateways then speak HTTP/1.1, as a server that says nothing may know no more; gRPC is HTTP/2."""
+    rules = [{"backendRefs": [backend("bare")]}]
+    site = made("HTTPRoute", "site", parentRefs=PARENTS, rules=rules)
+    calls = made("GRPCRoute", "calls", parentRefs=PARENTS, hostnames=["calls.test"], rules=rules)
+    for routes, wanted in (((site,), "1.1"), ((site, calls), "2")):
+        await mesh.apply(documents(gateway(https()), *routes, secret(issuer, "site.test")))
+        status, echo = await ask(mesh, "site.test", "--http2")
+        assert (status, echo["protocol"]) == (200, f"HTTP/{wanted}")

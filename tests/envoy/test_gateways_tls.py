@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -217,6 +217,40 @@ async def test_a_secret_that_comes_later_opens_its_hosts_and_others_never_wait(m
     await mesh.until(said, "the missing Secret is named")
     await mesh.apply(documents(*kept, secret("late", issued(issuer, "late.test"))))
     assert (await call(mesh, "late.test")).status == 200
+
+
+async def found(mesh: Mesh, code: str) -> None:
+    """Return when there is a finding of that code."""
+
+    async def said() -> bool:
+        return any(problem.code == code for problem in mesh.problems)
+
+    await mesh.until(said, f"{code} is found")
+
+
+async def test_a_deleted_secret_is_shown_while_a_gateway_names_it(mesh: Mesh, issuer: Issuer) -> None:
+    doors = gateway("front", https())
+    await mesh.apply(documents(doors, site(), secret("site", issued(issuer, "site.test", "first.test"))))
+    assert (await call(mesh)).status == 200
+    await mesh.apply(documents(doors, site()))
+    assert (await call(mesh)).names == "site.test,first.test"
+    await found(mesh, "gateway.secret-gone")
+    await mesh.apply(documents(doors, site(), secret("site", issued(issuer, "site.test", "second.test"))))
+    assert (await call(mesh)).names == "site.test,second.test"
+    await mesh.apply(documents(doors, site()))
+    await mesh.apply(documents(site()))
+    await mesh.apply(documents(doors, site()))
+    assert (await call(mesh)).failed, "nobody named it for a while, so it was forgotten"
+
+
+async def test_a_key_of_another_certificate_changes_nothing(mesh: Mesh, issuer: Issuer) -> None:
+    doors = gateway("front", https())
+    good, other = issued(issuer, "site.test", "good.test"), issued(issuer, "site.test", "other.test")
+    await mesh.apply(documents(doors, site(), secret("site", good)))
+    mixed = secret("site", replace(other, private_key=good.private_key))
+    await mesh.apply(documents(doors, site(), mixed))
+    assert (await call(mesh)).names == "site.test,good.test"
+    await found(mesh, "secret.unfit")
 
 
 async def test_secrets_of_other_namespaces_are_not_the_routers(mesh: Mesh, issuer: Issuer) -> None:

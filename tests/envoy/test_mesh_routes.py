@@ -192,3 +192,31 @@ async def test_backends_come_through_a_sidecar_object_that_names_their_route_onl
     restricted = {"apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": metadata, "spec": spec}
     await mesh.apply(documents(restricted, mesh_route("web", TO_V2)))
     assert await version(mesh) == "v2"
+
+
+async def test_the_address_that_is_dialled_counts_before_the_host(mesh: Mesh) -> None:
+    """The suite's MeshFrontendHostname, and what stays as it is."""
+    routed = mesh_route("web-v2", {"filters": [set_header("yes")], **TO_V2})
+    await mesh.apply(documents(routed))
+
+    async def asked(dialled: str, host: str, **how: Any) -> tuple[str, bool]:
+        answer = await mesh.get("client", f"http://{dialled}", headers={"host": host, **how})
+        assert answer.echo["headers"]["host"] == host
+        return str(answer.echo["version"]), "x-route" in answer.headers
+
+    assert await asked("web-v2", "web-v2") == ("v2", True)
+    assert await asked("web-v2", "web-v1") == ("v2", True)
+    assert await asked("web-v2", "nobody.test") == ("v2", True)
+    assert await asked("web-v1", "web-v2") == ("v1", False)
+    assert await asked("web-v1", "web-v1") == ("v1", False)
+    assert await asked(mesh.ip("web-v1") + ":8080", "web-v2") == ("v1", False)
+    await mesh.apply("")
+    assert await asked("web-v1", "web-v2") == ("v2", False)
+
+
+async def test_what_no_rule_of_the_dialled_address_matches_is_not_found(mesh: Mesh) -> None:
+    rule = {"matches": [{"path": {"value": "/a"}}], **TO_V2}
+    await mesh.apply(documents(mesh_route("web-v2", rule)))
+    assert await version(mesh, "http://web-v2/a", headers={"host": "web-v1"}) == "v2"
+    assert await version(mesh, "http://web-v2/b", headers={"host": "web-v1"}) == "404"
+    assert await version(mesh, "http://web-v1/b", headers={"host": "web-v2"}) == "v1"

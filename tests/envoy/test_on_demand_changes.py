@@ -83,3 +83,17 @@ async def test_who_asks_for_too_much_has_everything(mesh: Mesh, monkeypatch: pyt
     assert (await mesh.get("many/client", "http://web.shop/", headers={"Host": "web.shop:80"})).status == 200
     await mesh.settled()
     assert await statuses(mesh, "many/client") == FINE
+
+
+async def test_the_label_under_load_costs_no_request(mesh: Mesh) -> None:
+    await mesh.apply(place("switch", lazy=False), "switch.yaml")
+    assert await statuses(mesh, "switch/client") == FINE
+    drained = await mesh.stats("switch/client", "listener_manager.(listener_modified|listener_in_place_updated)")
+    async with mesh.load("switch/client", "http://web.shop/", 100.0, concurrency=4) as load:
+        for lazy in (True, False, True, False, True):
+            await mesh.apply(place("switch", lazy=lazy), "switch.yaml")
+            assert await statuses(mesh, "switch/client") == FINE
+    assert load.failed == []
+    assert (
+        await mesh.stats("switch/client", "listener_manager.(listener_modified|listener_in_place_updated)") == drained
+    )

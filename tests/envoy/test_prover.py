@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from xds.prover import search
 from xds.prover.beside import Apart, Beside
 from xds.prover.candidate import PROVEN, Candidate, Outcome
+from xds.prover.proofs import Remembered
 from xds.prover.prover import Prover
 from xds.wire.codec import encode, from_plain, message_class
 from xds.wire.type_urls import CLUSTER, EXTENSION, LISTENER, ROUTE, VIRTUAL_HOST
@@ -113,6 +115,48 @@ async def test_one_bad_one_in_a_thousand_is_found(prover: Prover) -> None:
     assert prover.counts.responses == asked, "what is known is not asked again"
 
 
+def template(path: str) -> Candidate:
+    """A rule by a template of paths that is none ends an Envoy 1.40."""
+    kind = {"@type": "type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig"}
+    matcher = "envoy.path.match.uri_template.uri_template_matcher"
+    permission = {"uri_template": {"name": matcher, "typed_config": {**kind, "path_template": path}}}
+    policy = {"permissions": [permission], "principals": [{"any": True}]}
+    return filter_config("filters.http.rbac.v3.RBAC", rules={"action": "ALLOW", "policies": {"p": policy}})
+
+
+async def test_what_ends_an_envoy_is_found_among_many_and_remembered(prover: Prover, tmp_path: Path) -> None:
+    good, deadly = [template(f"/{number}/*") for number in range(60)], [template("/{"), template("/**/{x")]
+    async with asyncio.timeout(30):
+        verdicts = await prover.judge([*good[:7], deadly[0], *good[7:20], deadly[1], *good[20:], BAD["missing ]"]])
+    assert [each for each in good if verdicts[each] is not PROVEN] == []
+    assert {verdicts[each].reason for each in deadly} == {"Envoy crashes when it reads it"}
+    assert verdicts[BAD["missing ]"]].refused
+    remembered = Remembered(tmp_path, prover._remembered.version)
+    assert all(each.key in remembered.deadly for each in deadly)
+    asked = prover.counts.responses
+    assert (await prover.judge(deadly))[deadly[0]].refused
+    assert prover.counts.responses == asked
+
+
+def huge_ring() -> Candidate:
+    """A ring that it takes an Envoy a long time to make."""
+    hosts = [
+        {"endpoint": {"address": {"socket_address": {"address": f"10.0.0.{n}", "port_value": 80}}}} for n in range(100)
+    ]
+    places = {"cluster_name": "mine", "endpoints": [{"lb_endpoints": hosts}]}
+    ring = {"minimum_ring_size": 2**23, "maximum_ring_size": 2**23}
+    return cluster(type="STATIC", lb_policy="RING_HASH", ring_hash_lb_config=ring, load_assignment=places)
+
+
+@pytest.mark.timeout(90)
+async def test_what_hangs_an_envoy_is_found_among_many(prover: Prover, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_SURELY_S", 1.5)
+    good, hanging = [eds(connect_timeout=f"{number + 1}s") for number in range(60)], huge_ring()
+    verdicts = await prover.judge([*good[:30], hanging, *good[30:]])
+    assert [each for each in good if verdicts[each] is not PROVEN] == []
+    assert verdicts[hanging].reason == "Envoy hangs when it reads it"
+
+
 async def test_a_file_of_another_machine_is_nobody_s_fault(prover: Prover) -> None:
     each = eds(transport_socket={"name": "tls", "typed_config": FILES})
     assert (await prover.judge([each]))[each].outcome is Outcome.UNPROVEN
@@ -120,20 +164,16 @@ async def test_a_file_of_another_machine_is_nobody_s_fault(prover: Prover) -> No
 
 async def test_an_envoy_that_ends_is_started_again(prover: Prover) -> None:
     await prover.judge([GOOD["host"]])
-    prover._kill()
+    prover._questions._kill()
     each = host("/after")
     assert (await prover.judge([each]))[each] is PROVEN
 
 
 async def test_one_that_somebody_else_runs(envoy_binary: Path, tmp_path: Path) -> None:
     apart = Apart(tmp_path / "xds", tmp_path / "state")
-    opening = asyncio.create_task(apart.open())
-    async with asyncio.timeout(5):
-        while not await asyncio.to_thread((tmp_path / "envoy.json").exists):  # noqa: ASYNC110 (a file tells nobody)
-            await asyncio.sleep(0.01)
+    prover, work = await apart.open()
     command = (str(envoy_binary), "-c", str(tmp_path / "envoy.json"), "--disable-hot-restart", "-l", "critical")
     running = await asyncio.create_subprocess_exec(*command, "--concurrency", "1")
-    prover, work = await opening
     task = asyncio.create_task(work["prover"])
     try:
         assert (await prover.judge([GOOD["host"]]))[GOOD["host"]] is PROVEN

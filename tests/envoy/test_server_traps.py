@@ -165,7 +165,7 @@ class TestVirtualHosts:
             await plane.serve(*base, *rest, listener("l", "rc"))
             start = asyncio.get_running_loop().time()
             await envoy.wait_for("l", "a.x", (200, "one"))
-            assert asyncio.get_running_loop().time() - start < 5
+            assert asyncio.get_running_loop().time() - start < 14, "without its hosts it warms for 15 s"
             assert [what for what in plane.record.take() if what[0] != "lds"] == [("rds", ["rc"]), ("vhds", ["rc/a"])]
 
     async def test_one_bad_host_harms_only_itself_and_the_good_are_counted(
@@ -205,7 +205,7 @@ class TestEndpoints:
                 return stats["cluster_manager.warming_clusters"] == 0 and stats["cluster_manager.cluster_modified"] == 1
 
             await until(warm, "the changed cluster is in use")
-            assert asyncio.get_running_loop().time() - start < 5, "without its endpoints it warms for 15 s"
+            assert asyncio.get_running_loop().time() - start < 14, "without its endpoints it warms for 15 s"
             assert sorted(plane.record.take()) == [("cds", ["c1"]), ("eds", ["c1"])]
             await envoy.wait_for("l", "a.x", (200, "one"))
 
@@ -224,7 +224,7 @@ class TestEndpoints:
     ) -> None:
         start = asyncio.get_running_loop().time()
         envoy = await started(plane, launch_envoy, [cluster("c1")])
-        assert asyncio.get_running_loop().time() - start < 10
+        assert asyncio.get_running_loop().time() - start < 14, "without an answer it warms for 15 s"
         assert (await envoy.stats(r"cluster_manager\.warming"))["cluster_manager.warming_clusters"] == 0
 
     async def test_endpoints_that_go_are_gone(self, plane: ControlPlane, launch_envoy: Launch) -> None:
@@ -279,7 +279,7 @@ class TestOnDemand:
             base += [virtual_host("rc/a", "a.x", "c1")]
             envoy = await started(plane, launch_envoy, base)
             await envoy.wait_for("l", "a.x", (200, "one"))
-            async with asyncio.timeout(5):  # an unanswered one hangs
+            async with asyncio.timeout(20):  # an unanswered one hangs
                 assert await envoy.get("l", "b.x") == (404, "")
             await plane.serve(*base, virtual_host("rc/b", "b.x", "c1"))
             await envoy.wait_for("l", "b.x", (200, "one"))
@@ -293,7 +293,7 @@ class TestOnDemand:
             base += [routes("rc", host("a", "*", "none", routes=[wanted]))]
             envoy = await started(plane, launch_envoy, base)
             for _ in range(2):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(20):
                     assert (await envoy.get("l", "later"))[0] == 503
             await plane.serve(*base, cluster("later"), endpoints("later", one))
             await envoy.wait_for("l", "later", (200, "one"))
@@ -401,6 +401,6 @@ async def test_state_of_the_world(plane: ControlPlane, launch_envoy: Launch) -> 
             return stats["cluster_manager.warming_clusters"] == 0 and stats["cluster_manager.cluster_modified"] > 0
 
         await until(warm, "the changed cluster is in use")
-        assert asyncio.get_running_loop().time() - start < 5
+        assert asyncio.get_running_loop().time() - start < 14, "without its endpoints it warms for 15 s"
         assert plane.record.nacks == []
         assert await envoy.rejections() == 0

@@ -30,7 +30,7 @@ HOSTS = (LocalityGroup(Locality("r", "z"), (Endpoint("b.example", 443),)),)
 CLUSTERS = (
     ClusterSpec(names.BLACK_HOLE, Discovery.STATIC),
     ClusterSpec(names.PASSTHROUGH, Discovery.ORIGINAL_DST, UpstreamProtocol.DOWNSTREAM),
-    ClusterSpec(names.INBOUND_PASSTHROUGH, Discovery.ORIGINAL_DST, source_address="127.0.0.6"),
+    ClusterSpec(names.INBOUND_PASSTHROUGH, Discovery.ORIGINAL_DST, source_addresses=("127.0.0.6",)),
     ClusterSpec(names.inbound_cluster(8080), Discovery.ORIGINAL_DST, UpstreamProtocol.DOWNSTREAM),
     ClusterSpec(SERVICE, Discovery.EDS, UpstreamProtocol.HTTP2),
     ClusterSpec("headless", Discovery.ORIGINAL_DST, port_override=8080),

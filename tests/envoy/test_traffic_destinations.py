@@ -192,12 +192,13 @@ async def test_passthrough_goes_where_the_client_went(mesh: Mesh) -> None:
 async def test_requests_beyond_the_pool_are_refused_at_once(mesh: Mesh) -> None:
     tight = {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}
     await ruled(mesh, connectionPool=tight)
-    answers = await mesh.requests("client", f"{WEB}/?delay=2s", 10, concurrency=10)
+    answers = await mesh.requests("client", f"{WEB}/?delay=4s", 10, concurrency=10, timeout_s=30)
     refused = [answer for answer in answers if answer.status == 503]
     # Each of Envoy's threads may open one connection more; the server has the limits, too.
     assert 6 <= len(refused) <= 9
     assert all(answer.headers.get("x-envoy-overloaded") == "true" for answer in refused)
-    assert all(answer.elapsed < timedelta(seconds=1.5) for answer in refused)
+    served = [answer.elapsed for answer in answers if answer.status == 200]
+    assert all(answer.elapsed < min(served) for answer in refused)
 
 
 async def test_requests_under_way_are_limited(mesh: Mesh) -> None:
@@ -260,9 +261,9 @@ async def test_connect_timeout(mesh: Mesh) -> None:
         "nobody.example.com", name="nobody", trafficPolicy={"connectionPool": {"tcp": {"connectTimeout": "200ms"}}}
     )
     await mesh.apply(documents(nobody, once, rule))
-    answer = await mesh.get("client", "http://nobody.example.com/")
+    answer = await mesh.get("client", "http://nobody.example.com/", timeout_s=60)
     assert answer.status == 503
-    assert answer.elapsed < timedelta(seconds=1.5)
+    assert answer.elapsed < timedelta(seconds=8)  # Envoy waits 10 s where nothing is said
 
 
 # -- outlier detection

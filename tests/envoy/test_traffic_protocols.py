@@ -155,9 +155,9 @@ async def test_grpc_fault(mesh: Mesh) -> None:
 
 async def test_grpc_timeout(mesh: Mesh) -> None:
     await grpc_routed(mesh, timeout="300ms")
-    (reply,) = await mesh.grpc("client", "web:7070", headers={"x-echo-delay": "3s"})
+    (reply,) = await mesh.grpc("client", "web:7070", headers={"x-echo-delay": "60s"}, timeout_s=60)
     assert reply.code in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
-    assert reply.elapsed < timedelta(seconds=2)
+    assert reply.elapsed < timedelta(seconds=10)
 
 
 # -- websockets

@@ -30,6 +30,7 @@ server = socket.create_server(("", 9999))
 while True:
     server.accept()
 """
+SOON = timedelta(seconds=10)  # on a machine that is busy; what is to be cut short would last a minute
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +124,9 @@ async def test_no_attempts_means_no_retries(mesh: Mesh) -> None:
 
 async def test_per_try_timeout(mesh: Mesh) -> None:
     await routed(mesh, retries={"attempts": 2, "perTryTimeout": "250ms", "retryOn": "gateway-error"})
-    answer = await mesh.get("client", f"{WEB}/slow-tries?delay=3s")
+    answer = await mesh.get("client", f"{WEB}/slow-tries?delay=60s", timeout_s=60)
     assert answer.status == 504
-    assert seconds(0.7) <= answer.elapsed < seconds(2.5)
+    assert seconds(0.7) <= answer.elapsed < SOON
     assert (await mesh.get("client", f"{WEB}/?delay=50ms")).status == 200
 
 
@@ -148,24 +149,24 @@ async def test_no_timeout_unless_asked_for(mesh: Mesh) -> None:
 
 async def test_timeout(mesh: Mesh) -> None:
     await routed(mesh, timeout="300ms")
-    answer = await mesh.get("client", f"{WEB}/?delay=5s")
+    answer = await mesh.get("client", f"{WEB}/?delay=60s", timeout_s=60)
     assert (answer.status, answer.body) == (504, "upstream request timeout")
-    assert seconds(0.27) <= answer.elapsed < seconds(2)
+    assert seconds(0.27) <= answer.elapsed < SOON
     assert (await mesh.get("client", WEB)).status == 200
 
 
 async def test_timeout_bounds_all_tries(mesh: Mesh) -> None:
     await routed(mesh, timeout="500ms", retries={"attempts": 10, "perTryTimeout": "200ms", "retryOn": "gateway-error"})
-    answer = await mesh.get("client", f"{WEB}/?delay=5s")
+    answer = await mesh.get("client", f"{WEB}/?delay=60s", timeout_s=60)
     assert answer.status == 504
-    assert seconds(0.35) <= answer.elapsed < seconds(2)
+    assert seconds(0.35) <= answer.elapsed < SOON
 
 
 async def test_timeout_bounds_long_answers_too(mesh: Mesh) -> None:
     await routed(mesh, timeout="600ms")
-    answer = await mesh.get("client", f"{WEB}/?chunks=50&every=100ms")
+    answer = await mesh.get("client", f"{WEB}/?chunks=600&every=100ms", timeout_s=60)
     assert "IncompleteRead" in answer.error
-    assert answer.elapsed < seconds(2)
+    assert answer.elapsed < SOON
 
 
 # -- faults
@@ -175,7 +176,7 @@ async def test_delay(mesh: Mesh) -> None:
     await routed(mesh, fault={"delay": {"fixedDelay": "300ms", "percentage": {"value": 100}}})
     answers = await mesh.requests("client", WEB, 3)
     assert [answer.status for answer in answers] == [200] * 3
-    assert all(seconds(0.27) <= answer.elapsed < seconds(2) for answer in answers)
+    assert all(seconds(0.27) <= answer.elapsed < SOON for answer in answers)
 
 
 async def test_delay_of_a_share(mesh: Mesh) -> None:

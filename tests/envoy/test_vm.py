@@ -20,7 +20,9 @@ import pytest
 
 from tests.envoy.manifests import Manifest, documents, namespace, pod, security, service
 from xds.local import state
+from xds.local.addresses import POD_NETWORK_V6
 from xds.local.commands import User, inside_network, inside_pod, kill
+from xds.local.settings import LocalSettings
 from xds.model.interception import PROXY_ID
 from xds.testing.mesh import Mesh
 from xds.testing.pods import LIMIT
@@ -38,6 +40,11 @@ def group() -> Manifest:
 
 
 @pytest.fixture(scope="module")
+def mesh_settings() -> LocalSettings:
+    return LocalSettings(pod_network_v6=POD_NETWORK_V6)
+
+
+@pytest.fixture(scope="module")
 def mesh_manifests() -> str:
     bare = {"sidecar.istio.io/inject": "false"}
     return documents(
@@ -48,6 +55,7 @@ def mesh_manifests() -> str:
         pod("web"),
         pod("machine", annotations=bare),
         service("web"),
+        service("web6", selector={"app": "web"}, ipFamilies=["IPv6"]),
         service("vms", {"name": "http", "port": 80, "targetPort": 9999}),
         group(),
     )
@@ -65,7 +73,9 @@ class Machine:
 
     async def join(self) -> str:
         """What the command says; its files are on the machine then, and its rules are set."""
-        words = ("vm", "join", "vms", "-n", "shop", "--address", self._mesh.ip("machine"), "--mesh", self._mesh.name)
+        own, other = self._mesh.local.statuses[self._mesh.pod("machine")].ips
+        where = ("--address", own, "--other-address", other, "--mesh", self._mesh.name)
+        words = ("vm", "join", "vms", "-n", "shop", *where)
         told = await asyncio.to_thread(
             subprocess.run, [*PLAIT, *words, "-o", str(self.folder), "--at", str(THERE)],
             capture_output=True, text=True, check=False, timeout=60,
@@ -127,6 +137,13 @@ async def test_a_machine_joins_and_leaves(mesh: Mesh) -> None:
         answer = await mesh.get("machine", "http://web/")
         assert (answer.status, answer.pod) == (200, "web")
         assert f"URI={ID}vm" in answer.seen["x-forwarded-client-cert"], "it is known by its account"
+
+        other = mesh.local.statuses[mesh.pod("machine")].ips[1]
+        assert (await mesh.get("client", f"http://[{other}]:8080/")).status == 0, "STRICT holds by IPv6"
+        machines, either = {"matchLabels": {"app": "vms"}}, {"mode": "PERMISSIVE"}
+        await mesh.apply(documents(security("PeerAuthentication", "vms", selector=machines, mtls=either)))
+        assert (await mesh.get("client", f"http://[{other}]:8080/")).pod == "machine", "and so is it reached"
+        assert (await mesh.get("machine", "http://web6/")).pod == "web"
 
         principal = {"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/client"]}}]}
         of_vm = {"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/vm"]}}]}

@@ -114,7 +114,7 @@ def _outline(spec: Spec, ways: dict[str, TcpChain]) -> tuple[str, Any]:
 def _cluster(spec: ClusterSpec) -> str:
     words = [spec.discovery.value, spec.protocol.value]
     words += [f"port {spec.port_override}"] if spec.port_override else []
-    words += [f"from {spec.source_address}"] if spec.source_address else []
+    words += [f"from {address}" for address in spec.source_addresses]
     words += _localities(spec.endpoints)
     if spec.mesh_tls is not None:
         mode = "mtls" if spec.mesh_tls.by_endpoint else "always-mtls"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import shutil
@@ -150,6 +151,14 @@ class ApiServer:
         (self._folder / "sa.pub").write_bytes(public)
         (self._folder / "tokens.csv").write_text(f'{self._admin},admin,1,"system:masters"\n')
         self.kubeconfig.write_text(self.kubeconfig_text(self._admin))
+
+    def whole_kubeconfig(self, **of_user: Any) -> dict[str, Any]:
+        """A kubeconfig with all that it needs in it, for the administrator, or for who has what is stated."""
+        plain: dict[str, Any] = yaml.safe_load(self.kubeconfig_text(self._admin))
+        authority = Path(plain["clusters"][0]["cluster"].pop("certificate-authority")).read_bytes()
+        plain["clusters"][0]["cluster"]["certificate-authority-data"] = base64.b64encode(authority).decode()
+        plain["users"][0]["user"] = of_user or plain["users"][0]["user"]
+        return plain
 
     def kubeconfig_text(self, token: str) -> str:
         """A kubeconfig for who has that token."""

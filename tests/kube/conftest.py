@@ -32,6 +32,16 @@ def own_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServ
         server.close()
 
 
+@pytest.fixture
+def other_api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """The running API server of another cluster, which nobody else uses."""
+    server = new_api_server(tmp_path_factory)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
 def new_api_server(tmp_path_factory: pytest.TempPathFactory) -> ApiServer:
     assets = binaries()
     if assets is None:

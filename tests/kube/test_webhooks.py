@@ -6,6 +6,7 @@ import json
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,9 +22,16 @@ from tests.objects import applied as built
 from tests.objects import made
 from xds.controllers.webhook_bundle import WebhookBundle
 from xds.decoders.build import Builder
+from xds.last_good import LastGood
+from xds.model.proxy import Proxy
+from xds.pipeline import Pipeline
+from xds.proving import Proving
+from xds.slices import at_once
+from xds.trial import Trial
 from xds.webhooks.inject import InjectionSettings
 from xds.webhooks.mutating import mutating
 from xds.webhooks.review import Answer, Review
+from xds.webhooks.validate import Tried
 
 INJECT = mutating(lambda: InjectionSettings(network="n0"))
 
@@ -45,6 +53,15 @@ def routed(name: str, kind: str = "VirtualService", **spec: Any) -> dict[str, An
     return {"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": metadata, "spec": {"hosts": ["db"], **spec}}
 
 
+def patch(name: str, timeout: str) -> dict[str, Any]:
+    """An EnvoyFilter that gives a cluster of callers a time limit."""
+    match = {"context": "SIDECAR_OUTBOUND", "cluster": {"service": "db.shop.svc.cluster.local"}}
+    change = {"operation": "MERGE", "value": {"connect_timeout": timeout}}
+    spec = {"configPatches": [{"applyTo": "CLUSTER", "match": match, "patch": change}]}
+    metadata = {"name": name, "namespace": "shop"}
+    return {"apiVersion": f"{GROUP}/v1alpha3", "kind": "EnvoyFilter", "metadata": metadata, "spec": spec}
+
+
 def pod(name: str, **labels: str) -> dict[str, Any]:
     metadata = {"name": name, "namespace": "shop", "labels": {"app": "x", **labels}}
     return {
@@ -55,6 +72,12 @@ def pod(name: str, **labels: str) -> dict[str, Any]:
     }
 
 
+DB: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "db", "namespace": "shop"},
+    "spec": {"clusterIP": "10.96.0.2", "ports": [{"name": "http", "port": 80}]},
+}
 BAD: dict[str, Any] = {"http": [{"retries": {"attempts": -1}, "route": [{"destination": {"hots": "x"}}]}]}
 
 
@@ -72,6 +95,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
             crd("VirtualService", "virtualservices"),
             crd("ServiceEntry", "serviceentries"),
             crd("ProxyConfig", "proxyconfigs"),
+            crd("EnvoyFilter", "envoyfilters", "v1alpha3"),
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
         )
         old = routed("old", **BAD)
@@ -87,7 +111,9 @@ def served(api: ApiServer) -> Iterator[Served]:
     with Served(mutate) as served:
         api.apply(
             webhook(
-                "Validating", f"{served.url}/validate", rule("virtualservices", "virtualservices/*", "proxyconfigs")
+                "Validating",
+                f"{served.url}/validate",
+                rule("virtualservices", "virtualservices/*", "proxyconfigs", "envoyfilters"),
             ),
             webhook("Mutating", f"{served.url}/inject/cluster/a--slash--b/X/y", rule("pods", group="")),
         )
@@ -114,6 +140,23 @@ def test_what_is_wrong_with_an_object_is_told_by_kubectl(api: ApiServer) -> None
     assert "VirtualService shop/bad spec.http[0].retries.attempts: must be a whole number of at least 0, is -1" in told
     assert "destination.hots: is no field of Destination; did you mean 'host'? [field.unknown]" in told
     assert "NotFound" in api.kubectl("get", "virtualservice", "-n", "shop", "bad", check=False).stderr
+
+
+def test_what_envoy_would_refuse_is_refused(api: ApiServer, served: Served) -> None:
+    builder = Builder()
+    built(builder, [made(DB)])
+    pipeline = Pipeline(builder.snapshot)
+    at_once(pipeline.connect(Proxy("p", namespace="shop", name="client", vhds=True)))
+    served.trial = partial(Trial(pipeline, Proving(None, LastGood(None))).from_thread, served.loop)
+    try:
+        assert not applied(api, patch("fine", "1s"))
+        told = applied(api, patch("bad", "-1s"))
+    finally:
+        served.trial = lambda ref, rows, before: Tried()
+    assert "EnvoyFilter shop/bad: must be something that Envoy takes" in told
+    assert "connect_timeout" in told
+    assert "[envoy.refused]" in told
+    assert "NotFound" in api.kubectl("get", "envoyfilter", "-n", "shop", "bad", check=False).stderr
 
 
 def test_what_a_decoder_refuses_is_refused(api: ApiServer) -> None:

@@ -16,16 +16,16 @@ from xds.own_certificate import OwnCertificate
 from xds.webhooks import tls
 from xds.webhooks.review import Answer, Review
 from xds.webhooks.server import app
-from xds.webhooks.validate import Surroundings
+from xds.webhooks.validate import Surroundings, Trial, Tried
 from xds.webhooks.validating import validating
 
 GROUP = "networking.istio.io"
 
 
-def crd(kind: str, plural: str) -> dict[str, Any]:
+def crd(kind: str, plural: str, served: str = "v1") -> dict[str, Any]:
     """A definition of an Istio kind that lets everything through."""
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    version = {"name": served, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -68,7 +68,8 @@ class Served:
         self.roots = self.authority.roots
         self.own = OwnCertificate(lambda: self.authority, lambda: ("127.0.0.1",), timedelta(hours=1))
         self.snapshot = Builder().snapshot
-        self._application = app(mutate, validating(lambda: Surroundings(self.snapshot)))
+        self.trial: Trial = lambda ref, rows, before: Tried()
+        self._application = app(mutate, validating(lambda: Surroundings(self.snapshot, trial=self.trial)))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._stop = asyncio.Event()
@@ -94,6 +95,11 @@ class Served:
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run it until the end."""
         self._tasks.append(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that they are served in."""
+        return self._loop
 
     def call(self, function: Callable[[], None]) -> None:
         """Call it in the loop."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from tests.protocol.clients import DeltaClient, cluster, delta, delta_stream, endpoints, layered, plain, route
+from tests.protocol.clients import Delta, DeltaClient, cluster, delta, delta_stream, endpoints, layered, plain, route
 from xds.server.errors import LimitExceeded
 from xds.server.rejections import Rejections
 from xds.server.settings import ServerSettings
@@ -193,6 +193,21 @@ class TestReconnect:
         stream.offer(layered([cluster("a", 1), cluster("b"), endpoints("a"), endpoints("b")]))
         client.reconnect(stream)
         assert names(client.settle()) == [["a"], ["a"]]
+
+    def test_endpoints_that_have_just_gone_follow_their_changed_cluster_too(self) -> None:
+        """It is in use until the routes to it have changed: nobody may find it empty before."""
+        client = delta(layered([cluster("a"), endpoints("a"), route("r")]))
+        for type_url, wanted in ((CLUSTER, []), (ENDPOINT, ["a"]), (ROUTE, ["r"])):
+            client.request(type_url, wanted)
+        client.settle()
+        client.stream.offer(layered([cluster("a", 1), endpoints("a"), route("r")]))
+        client.inbox.append(Delta.FromString(b"".join(client.stream.pull(client.now) or ())))
+        client.stream.offer(layered([route("r", 1)]))
+        responses = client.settle()
+        order = [(response.type_url, list(response.removed_resources)) for response in responses]
+        full = [response for response in responses if response.type_url == ENDPOINT]
+        assert [each.resource.value == endpoints("a").body for each in full[0].resources] == [True]
+        assert order.index((ROUTE, [])) < order.index((CLUSTER, ["a"])) < responses.index(full[-1])
 
     def test_endpoints_asked_for_after_the_cluster_was_sent_are_sent_too(self) -> None:
         before = layered([cluster("a"), endpoints("a")])

@@ -195,3 +195,32 @@ def test_who_no_longer_asks_is_not_answered() -> None:
     client.now = 3.0
     client.settle()
     assert client.stream.deadline() is None
+
+
+def test_what_waits_is_answered_although_the_subscription_ends() -> None:
+    """Envoy gives up all names of a route table that it takes in with another source, but not the waiting requests."""
+    client, served = connected(host("b"))
+    client.request(VIRTUAL_HOST, ["80/a", "80/b", "80/none"])
+    assert said(client.settle()) == [("vhds", ["80/b =80/b"])]
+    client.request(VIRTUAL_HOST, unsubscribe=["80/a", "80/b", "80/none"])
+    client.settle()
+    client.stream.offer(layered([TABLE, host("a"), host("b")], served))
+    assert said(client.settle()) == [("vhds", ["80/a =80/a"])]
+    client.now = 3.0
+    assert said(client.settle()) == [("vhds", ["!80/none =80/none"])]
+
+
+def test_what_expires_is_removed_and_may_be_asked_for_again() -> None:
+    client, served = connected(host("a"), host("b"))
+    client.request(VIRTUAL_HOST, ["80/a", "80/b"])
+    client.settle()
+    fewer = layered([route("80", vhds=True, generation=1), host("b")], served)
+    client.stream.offer(fewer)
+    client.settle()
+    client.request(VIRTUAL_HOST, unsubscribe=["80/a", "80/b"])
+    rest = said(client.settle())
+    assert [name for _, names in rest for name in names if name.startswith("-")] == ["-80/a"]
+    client.request(VIRTUAL_HOST, ["80/a"])
+    assert client.settle() == []
+    client.stream.offer(layered([route("80", vhds=True, generation=1), host("a"), host("b")], fewer))
+    assert said(client.settle()) == [("vhds", ["80/a =80/a"])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from structlog.testing import capture_logs
 
-from tests.histories import API_ROUTERS, PROXIES, Event, World, gated, histories, secured
+from tests.histories import API_ROUTERS, PROXIES, Event, World, gated, histories, secured, spread
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
@@ -66,3 +66,9 @@ def test_so_it_does_where_most_is_about_identity(history: list[Event]) -> None:
 @given(gated)
 def test_so_it_does_where_most_is_about_the_gateway_api(history: list[Event]) -> None:
     live_through(history, (*API_ROUTERS, *PROXIES[:3]))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(spread)
+def test_so_it_does_where_services_are_of_several_clusters(history: list[Event]) -> None:
+    live_through(history)

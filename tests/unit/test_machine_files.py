@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ MACHINE = Machine(
     namespace="shop",
     group="vms",
     name="vms-10.0.0.5",
-    address="10.0.0.5",
+    addresses=("10.0.0.5",),
     service_account="vm",
     token="s3cret",
     xds="mesh.example:15012",
@@ -49,14 +50,24 @@ def test_the_files() -> None:
 
 
 def test_a_local_meshs_socket_needs_no_roots() -> None:
-    made = files(Machine("shop", "vms", "vms-1", "10.0.0.5", "vm", "t", "unix:/run/plait/xds"), Place(THERE))
+    made = files(Machine("shop", "vms", "vms-1", ("10.0.0.5",), "vm", "t", "unix:/run/plait/xds"), Place(THERE))
     assert "root-cert.pem" not in made
     assert "transport_socket" not in made["envoy.json"].text
 
 
 def test_an_address_that_is_none() -> None:
     with pytest.raises(ValueError, match="host:port"):
-        files(Machine("shop", "vms", "vms-1", "10.0.0.5", "vm", "t", "mesh.example"), Place(THERE))
+        files(Machine("shop", "vms", "vms-1", ("10.0.0.5",), "vm", "t", "mesh.example"), Place(THERE))
+
+
+def test_a_machine_of_both_families() -> None:
+    made = files(replace(MACHINE, addresses=("10.0.0.5", "fd00::5")), Place(THERE))
+    config = json.loads(made["envoy.json"].text)
+    assert config["node"]["metadata"]["INSTANCE_IPS"] == "10.0.0.5,fd00::5"
+    bound = {each["address"]["socket_address"]["address"] for each in config["static_resources"]["listeners"]}
+    assert bound == {"::"}
+    assert "::6/128 dev lo" in made["interception.sh"].text
+    assert "::6/128 dev lo" not in files(MACHINE, Place(THERE))["interception.sh"].text
 
 
 def test_the_rules_are_shell(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ OTHERS: dict[str, Any] = {
     "identity": Identity.ADS,
     "http_proxy_port": 15080,
     "group": "vms",
+    "network": "east",
 }
 
 

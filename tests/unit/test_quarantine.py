@@ -13,6 +13,7 @@ import yaml
 from tests.objects import applied, written
 from xds.api.envoy.config.route.v3.route_components_pb2 import VirtualHost
 from xds.api.envoy.config.route.v3.route_pb2 import RouteConfiguration
+from xds.culprits import Culprits
 from xds.decoders.build import Builder
 from xds.last_good import LastGood
 from xds.model.proxy import Proxy
@@ -70,7 +71,7 @@ class Judge(Proving):
     def wanted(self, resource: Resource) -> bool:
         return resource.type_url in PROVABLE
 
-    async def verdicts(self, resources: Iterable[Resource]) -> dict[Resource, Verdict]:
+    async def opinions(self, resources: Iterable[Resource]) -> dict[Resource, Verdict]:
         await self.may.wait()
         found = list(resources)
         self.asked += len(found)
@@ -239,3 +240,14 @@ async def test_who_always_has_something_new_to_be_judged_holds_up_nobody(world: 
     async with asyncio.timeout(20):
         await world.apply(route("web", "new"))
     assert world.says("web") == "new"
+
+
+async def test_who_is_to_blame_is_looked_for_within_a_budget_and_in_turn(world: World) -> None:
+    culprits = Culprits(world.pipeline.quarantine, world.builder, world.judge.opinions)
+    await world.apply("---\n".join(route(name, "bad") for name in ("web", "db")))
+    culprits._budget.spend(60)
+    assert await culprits.problems() == ()
+    assert culprits.later_s is not None
+    culprits._budget.spend(-60)
+    assert {each.at.object.name for each in await culprits.problems()} == {"web", "db"}
+    assert culprits.later_s is None

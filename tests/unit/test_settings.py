@@ -78,3 +78,11 @@ def test_what_a_cluster_names_does_not_reach_our_own_machine_or_the_api_server()
     assert outside.split()[-2:] == ["127.0.0.0/8", "::1/128"]
     assert "127.0.0.0/8" not in Settings.resolve({}, {"manifests": (Path("folder"),)}).jwks_blocked
     assert Settings.resolve({**inside, "PLAIT_JWKS_BLOCKED": "10.0.0.0/8"}, {}).jwks_blocked == "10.0.0.0/8"
+
+
+def test_remote_clusters_are_told_by_name() -> None:
+    told = {"PLAIT_REMOTE_KUBECONFIGS": "west=/a/west:north=/a/north"}
+    assert Settings.resolve(told, {}).remote_kubeconfigs == ("west=/a/west", "north=/a/north")
+    for wrong in ("west", "=file", "west="):
+        with pytest.raises(SettingError, match="remote_kubeconfigs must be CLUSTER=FILE"):
+            Settings.resolve({}, {"remote_kubeconfigs": (wrong,)})

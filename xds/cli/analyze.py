@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -41,6 +42,9 @@ class Files:
         list[Path] | None,
         typer.Option("-f", "--file", help="A file or a directory of manifests; may be repeated. Default: what runs."),
     ] = None
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Of files: ask an Envoy as well, that of PATH or of `plait[envoy]`.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,9 @@ def command(files: Files, where: Where, limits: Limits, output: OutputOption = O
     Exit status 1 when there is an error.
     """
     paths = [*(files.paths or ()), *(files.file or ())]
-    found = _in_files(paths) if paths else _in_force(where)
+    if files.prove and not paths:
+        raise Failure("--prove is for files: what runs has its own prover")
+    found = _in_files(paths, prove=files.prove) if paths else _in_force(where)
     try:
         unwanted = [Suppression.parse(text) for text in limits.suppress or ()]
     except ValueError as error:
@@ -79,8 +85,10 @@ def command(files: Files, where: Where, limits: Limits, output: OutputOption = O
     raise typer.Exit(1 if kept else 0)
 
 
-def _in_files(paths: Sequence[Path]) -> list[Listed]:
+def _in_files(paths: Sequence[Path], *, prove: bool) -> list[Listed]:
+    from xds.cli.judged import judged
     from xds.cli.manifests import findings
+    from xds.proving import found_envoy
     from xds.settings import SettingError, Settings
 
     try:
@@ -90,7 +98,14 @@ def _in_files(paths: Sequence[Path]) -> list[Listed]:
     for path in paths:
         if not path.exists():
             raise Failure(f"{path}: there is no such file or directory")
-    return [listed(problem) for problem in findings(paths, settings)]
+    binary = found_envoy() if prove else None
+    if prove and binary is None:
+        raise Failure("--prove: there is no envoy on the PATH")
+    try:
+        found = findings(paths, settings, partial(judged, binary=binary))
+    except OSError as error:
+        raise Failure(str(error)) from None
+    return [listed(problem) for problem in found]
 
 
 def _in_force(where: Where) -> list[Listed]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from xds.cli.parties import Destination
 from xds.cli.tokens import Verifier
-from xds.explain.arrivals import Arrival, Caller
+from xds.explain.arrivals import Arrival, Caller, forwarded, passed_on
+from xds.explain.path.steps import End
+from xds.explain.path.steps import Way as Path
+from xds.explain.path.way import way
 from xds.explain.request import HttpRequest, Request
 from xds.explain.tokens import judged
 from xds.explain.verdict import OUTSIDE, Guard, Verdict, guard, verdict
 from xds.model.refs import ObjectRef
 from xds.model.service import Protocol
 from xds.translators.authorization.policy import Attribute, Authorization
+from xds.view.gateway.routers import router
 from xds.view.graph import Graph, call
 from xds.view.mutual_tls import mtls
 
@@ -40,13 +45,39 @@ class Answer:
         return self.guard is not None and _asks_for_addresses(self.guard.authorization)
 
 
-def answers(graph: Graph, caller: Caller, destination: Destination, http: HttpRequest) -> tuple[Answer, ...]:
+def way_of(graph: Graph, caller: Caller, destination: Destination, http: HttpRequest) -> Path | None:
+    """The way of a call through its caller's proxy; None where it has none."""
+    if not caller.proven:
+        return None
+    dialled = destination.dialled(http)
+    if caller.router:
+        ports = dict(graph.get(call(router, caller.proxy)).ports)
+        dialled = replace(dialled, port=ports.get(dialled.port, dialled.port))
+    found: Path = graph.get(call(way, caller.proxy, dialled))
+    return found
+
+
+def arriving(graph: Graph, caller: Caller, destination: Destination, path: Path | None) -> tuple[Arrival, ...]:
+    """Where a call that goes this way comes to; of the one pod that is meant, if one is."""
+    if path is None:
+        return destination.arrivals
+    if path.end is End.LEAVES and not path.legs:
+        found: tuple[Arrival, ...] = graph.get(call(passed_on, destination.address, destination.port))
+        found = found or destination.arrivals
+    elif path.end in (End.FORWARDED, End.LEAVES):
+        found = graph.get(call(forwarded, caller, path.legs))
+    else:
+        return ()
+    return tuple(each for each in found if not destination.only or each.address in destination.only)
+
+
+def answers(graph: Graph, caller: Caller, arrivals: Iterable[Arrival], http: HttpRequest) -> tuple[Answer, ...]:
     """One answer for each workload behind the destination that answers otherwise than those before it."""
     found: dict[object, Answer] = {}
-    for arrival in destination.arrivals:
-        answer = _answer(graph, caller, arrival, http)
+    for arrival in arrivals:
+        answer = _answer(graph, caller, arrival, arrival.http or http)
         owner = arrival.pod.owner if arrival.pod is not None else ""
-        same = (owner or answer.pods, answer.verdict.because, answer.verdict.considered, arrival.port)
+        same = (owner or answer.pods, answer.verdict.because, answer.verdict.considered, arrival.port, arrival.cluster)
         known = found.get(same)
         found[same] = answer if known is None else replace(known, pods=known.pods + answer.pods)
     return tuple(found.values())

@@ -146,15 +146,22 @@ class PodPages:
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body. Errors: Unreachable; Failure where the port-forward is refused."""
+        return self._ask("GET", path)
+
+    def post(self, path: str) -> tuple[int, bytes]:
+        """The same of a page that changes something, which may be asked twice."""
+        return self._ask("POST", path)
+
+    def _ask(self, method: str, path: str) -> tuple[int, bytes]:
         kept = self._connection
         if kept is not None:
             try:
-                return _ask(kept, path)
+                return _ask(kept, method, path)
             except (OSError, http.client.HTTPException):
                 self.close()  # the server has hung up meanwhile
         connection = self._connected()
         try:
-            return _ask(connection, path)
+            return _ask(connection, method, path)
         except (OSError, http.client.HTTPException) as error:
             told = self._forward.error(self._port)
             self.close()
@@ -179,8 +186,8 @@ class PodPages:
         return self._connection
 
 
-def _ask(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
-    connection.request("GET", path)
+def _ask(connection: http.client.HTTPConnection, method: str, path: str) -> tuple[int, bytes]:
+    connection.request(method, path)
     answer = connection.getresponse()
     return answer.status, answer.read()
 

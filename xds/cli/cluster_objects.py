@@ -11,13 +11,15 @@ import msgspec
 from xds.cli.cluster import Cluster
 from xds.cli.failure import Failure
 from xds.decoders.shape.api_objects import ApiDecoder, ApiKind, Read
-from xds.kinds.authored import Authored
+from xds.kinds.authored import Authored, ObjectMeta
 from xds.kinds.config_map import ConfigMap
 from xds.kinds.pod import Pod
 from xds.kinds.registry import BY_GROUP_KIND
+from xds.kinds.secret import Secret
 from xds.model.api_path import collection, item
+from xds.model.object import Object
 from xds.model.problem import Problem
-from xds.model.refs import Origin
+from xds.model.refs import ObjectRef, Origin
 from xds.model.revision import DEFAULT_REVISION, of_revision
 from xds.model.well_known import MESH_CONFIG_MAP
 from xds.sources.changes import AuthoredObject
@@ -56,6 +58,16 @@ def mesh_objects(
     return MeshObjects(
         tuple(each for each in found if not _over(each)), tuple(p for each in read for p in each.problems)
     )
+
+
+def secrets_named(known: Iterable[Mapping[str, str]]) -> Iterator[AuthoredObject]:
+    """Something with a certificate in the place of each Secret that a control plane knows; none of them is read."""
+    shown = {"tls.crt": "-----BEGIN CERTIFICATE-----", "tls.key": "-----BEGIN PRIVATE KEY-----"}
+    for each in known:
+        if (each["group"], each["kind"]) == ("", "Secret"):
+            metadata = ObjectMeta(name=each["name"], namespace=each["namespace"])
+            ref = ObjectRef("", "Secret", each["namespace"], each["name"])
+            yield Object(ref, Secret(metadata=metadata, string_data=shown), Origin(""))
 
 
 def addresses_of(objects: Iterable[AuthoredObject]) -> dict[tuple[str, str], tuple[str, ...]]:

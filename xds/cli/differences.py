@@ -82,11 +82,16 @@ def _addresses(before: Known, after: Known) -> Addresses:
 
 def _sets(mesh: Manifests, addresses: Addresses) -> dict[str, ResourceSet]:
     pipeline = Pipeline(mesh.snapshot)
-    with_envoy = [pod for pod in mesh.pods if pod.inject or pod.router or has_sidecar(labels(pod.labels))]
-    return {str(pod.key): at_once(pipeline.connect(_proxy(pod, addresses))) for pod in with_envoy}
+    return {str(pod.key): at_once(pipeline.connect(proxy_of(pod, addresses))) for pod in with_envoy(mesh)}
 
 
-def _proxy(pod: PodSpec, addresses: Addresses) -> Proxy:
+def with_envoy(mesh: Manifests) -> tuple[PodSpec, ...]:
+    """The pods that have an Envoy."""
+    return tuple(pod for pod in mesh.pods if pod.inject or pod.router or has_sidecar(labels(pod.labels)))
+
+
+def proxy_of(pod: PodSpec, addresses: Addresses) -> Proxy:
+    """The Envoy of a pod."""
     own = addresses[pod.namespace, pod.name]
     kind = "router" if pod.router else "sidecar"
     return Proxy(

@@ -1,10 +1,10 @@
-"""``plait explain``: whether one workload may call another, computed from manifests, and what decides it."""
+"""``plait explain``: the whole way of a call, computed from manifests, whether it is allowed, and what decides it."""
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -18,6 +18,8 @@ from xds.cli.where import Where
 
 if TYPE_CHECKING:
     from xds.cli.manifests import Manifests
+    from xds.cli.parties import Destination
+    from xds.explain.request import HttpRequest
 
 app = typer_app()
 
@@ -30,7 +32,11 @@ class Call:
         str, typer.Argument(metavar="SRC", help="Who calls: NS/POD, NS/WORKLOAD, deploy/NAME, sa:NS/ACCOUNT or an IP.")
     ]
     destination: Annotated[
-        str, typer.Argument(metavar="DST[:PORT]", help="What: a service as SRC would name it, NS/POD, or an IP.")
+        str,
+        typer.Argument(
+            metavar="DST[:PORT]|URL",
+            help="What: a host as SRC would name it, NS/POD, an IP, or a URL.",
+        ),
     ]
     method: Annotated[str, typer.Argument(metavar="METHOD", help="The HTTP method; POST for gRPC.")] = "GET"
     path: Annotated[str, typer.Argument(metavar="PATH", help="The path; /package.Service/Method for gRPC.")] = "/"
@@ -59,17 +65,21 @@ class Place(Where):
     ] = None
 
 
-_DENIED: Final = 1
+_FAILED: Final = 1
 _METHOD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 def command(call: Call, details: Details, place: Place, output: OutputOption = Output.TABLE) -> None:
-    """Whether SRC may call DST, and which objects decide it: identity, mutual TLS, tokens, authorization.
+    """What becomes of a call of SRC to DST, and which objects decide it.
 
-    Computed from the manifests, without a proxy. Exit status: 0 allowed, 1 denied, 2 usage.
+    First what SRC's proxy does with it: whether it sees the host, which route holds and where that leads, with which
+    TLS; then what the workload there says: mutual TLS, tokens, authorization. Of a gateway's pod as SRC, requests are
+    those that come in at DST's port. Computed from the manifests, without a proxy. Exit status: 0 allowed, answered by
+    a route, or out of the mesh; 1 denied, or nobody is reached; 2 usage.
     """
-    from xds.cli.answers import answers
-    from xds.cli.explained import document, print_answers
+    from xds.cli.answers import answers, arriving, way_of
+    from xds.cli.explained import Told, document
+    from xds.cli.explained_text import print_answers
     from xds.cli.parties import Parties
     from xds.view.graph import Graph
 
@@ -77,17 +87,39 @@ def command(call: Call, details: Details, place: Place, output: OutputOption = O
     graph = Graph(known.snapshot)
     parties = Parties(known, graph, details.namespace)
     source = parties.source(call.source, plaintext=details.plaintext, address=details.ip)
-    destination = parties.destination(call.destination, source.caller)
-    if not destination.arrivals:
-        raise Failure(f"{call.destination}: nothing answers there, as no pod is behind {destination.service}")
-    request = _request(call, details, f"{destination.host}:{destination.port}".removesuffix(":80"))
-    found = answers(graph, source.caller, destination, request)
-    told = document(source, destination, found, known)
+    host, path, tls = _split_url(call.destination, call.path)
+    destination = parties.destination(host, source.caller, tls=tls)
+    request = _request(replace(call, path=path), details, _authority(destination))
+    way = way_of(graph, source.caller, destination, request)
+    comes_to = arriving(graph, source.caller, destination, way)
+    if way is None and not comes_to:
+        behind = (
+            f"as no pod is behind {destination.service}" if destination.service is not None else "as nobody knows it"
+        )
+        raise Failure(f"{call.destination}: nothing answers there, {behind}")
+    found = answers(graph, source.caller, comes_to, request)
+    told = document(Told(source, destination, found, way), known)
     if output is Output.TABLE:
         print_answers(told)
     else:
         print_document(told, output)
-    raise typer.Exit(0 if told["verdict"] != "denied" else _DENIED)
+    raise typer.Exit(_FAILED if told["verdict"] in ("denied", "unreachable") else 0)
+
+
+def _split_url(text: str, path: str) -> tuple[str, str, bool | None]:
+    """What is called of a URL, its path (else ``path``), and whether it says https; None of what is no URL."""
+    scheme, found, rest = text.partition("://")
+    if not found:
+        return text, path, None
+    if scheme not in ("http", "https"):
+        raise Failure(f"{text}: must be a host, NS/POD, an IP, or a URL of http or https")
+    host, slash, asked = rest.partition("/")
+    return host, slash + asked if slash else path, scheme == "https"
+
+
+def _authority(destination: Destination) -> str:
+    host = f"[{destination.host}]" if ":" in destination.host else destination.host
+    return f"{host}:{destination.port}".removesuffix(":443" if destination.tls else ":80")
 
 
 # -- the request
@@ -136,6 +168,7 @@ def _token(text: str) -> str:
 def _manifests(place: Place) -> Manifests:
     from xds.cli.in_force import in_files, in_force
     from xds.cli.manifests import together
+    from xds.model.credential import unexamined
     from xds.settings import SettingError, Settings
 
     try:
@@ -143,10 +176,10 @@ def _manifests(place: Place) -> Manifests:
     except SettingError as error:
         raise Failure(str(error)) from None
     known = in_files(place.file, settings) if place.file else in_force(place, settings)
-    return together(known.objects, known.problems, settings, known.addresses)
+    if not known.stand_ins:
+        return together(known.objects, known.problems, settings, known.addresses)
+    objects = (*known.objects, *known.stand_ins)
+    return together(objects, known.problems, settings, known.addresses, unexamined)
 
-
-if TYPE_CHECKING:
-    from xds.explain.request import HttpRequest
 
 app.command()(grouped(command))

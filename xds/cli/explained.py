@@ -1,17 +1,19 @@
-"""What ``plait explain`` tells: a document for programs, the same as text for people."""
+"""What ``plait explain`` tells, as a document for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from xds.cli.answers import Answer
 from xds.cli.manifests import Manifests
-from xds.cli.output import stdout
 from xds.cli.parties import Destination, Source
+from xds.explain.path.steps import End, Leg, Way
 from xds.explain.request import HttpRequest, Refused
 from xds.explain.rules import Considered
 from xds.explain.verdict import Verdict
+from xds.model.gateway import API_GROUP, ISTIO_GROUP
 from xds.model.problem import Severity
 from xds.model.refs import FieldRef, ObjectRef, Origin
 from xds.model.service import Protocol
@@ -20,44 +22,99 @@ from xds.sources.files import locate
 Json = dict[str, Any]
 
 _SECURITY: Final = "security.istio.io"
-_STYLES: Final = {"allowed": "bold green", "denied": "bold red", "asks": "bold yellow"}
+_ROUTING: Final = frozenset({ISTIO_GROUP, API_GROUP})
 _WORST: Final = ("allowed", "asks", "denied")
+_ENDS: Final = {End.FAILS: "unreachable", End.ANSWERED: "answered", End.LEAVES: "allowed", End.FORWARDED: "unreachable"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was asked, and what was found: ``way`` is None where the caller has no proxy."""
+
+    source: Source
+    destination: Destination
+    answers: Sequence[Answer]
+    way: Way | None
 
 
 class _Places:
-    """Where objects and their rules stand."""
+    """Where objects, their rules and fields stand."""
 
     def __init__(self, known: Manifests) -> None:
         self._origins: Mapping[ObjectRef, Origin] = {each.ref: each.origin for each in known.objects}
 
     def of(self, ref: ObjectRef | None, rule: int | None = None) -> str:
         """``file:line`` of an object, or of a rule of it; ``""`` where unknown."""
-        origin = self._origins.get(ref) if ref is not None else None
-        if ref is None or origin is None:
+        if ref is None:
             return ""
-        return str(origin if rule is None else locate(FieldRef(ref, ("spec", "rules", rule)), origin))
+        return self.field(FieldRef(ref) if rule is None else FieldRef(ref, ("spec", "rules", rule)))
+
+    def field(self, at: FieldRef) -> str:
+        """``file:line`` of a field; ``""`` where unknown."""
+        origin = self._origins.get(at.object)
+        if origin is None:
+            return ""
+        return str(locate(at, origin) if at.path else origin)
 
 
-def document(source: Source, destination: Destination, found: Sequence[Answer], known: Manifests) -> Json:
-    """All that is known of a call: one ``answers`` item for each workload that answers otherwise than the others."""
+def document(told: Told, known: Manifests) -> Json:
+    """All that is known of a call: its way, and an ``answers`` item for each workload that answers otherwise."""
     places = _Places(known)
-    caller = source.caller
-    told = [_answer(answer, places, known) for answer in found]
+    caller, destination = told.source.caller, told.destination
+    answers = [_answer(answer, places) for answer in told.answers]
     return {
-        "verdict": max((each["verdict"] for each in told), key=_WORST.index),
-        "source": {"name": source.name, "serviceAccount": caller.account, "address": caller.address},
+        "verdict": _verdict(told.way, answers),
+        "source": {"name": told.source.name, "serviceAccount": caller.account, "address": caller.address},
         "destination": {
             "host": destination.host,
             "port": destination.port,
             "service": str(destination.service) if destination.service is not None else "",
             "at": places.of(destination.service),
         },
-        "answers": told,
-        "notes": _notes(found, known),
+        "path": _path(told.way, places) if told.way is not None else None,
+        "answers": answers,
+        "notes": _notes(told, known),
     }
 
 
-def _answer(answer: Answer, places: _Places, known: Manifests) -> Json:
+def _verdict(way: Way | None, answers: Sequence[Json]) -> str:
+    """The worst of the answers; without any, what becomes of the call on its way."""
+    if answers:
+        return str(max((each["verdict"] for each in answers), key=_WORST.index))
+    return _ENDS[way.end] if way is not None else "unreachable"
+
+
+def _path(way: Way, places: _Places) -> Json:
+    def fields(found: Iterable[FieldRef]) -> list[Json]:
+        return [{"object": str(at.object), "field": at.dotted, "at": places.field(at)} for at in found]
+
+    return {
+        "end": way.end.value,
+        "because": way.because,
+        "status": way.status,
+        "http": way.http,
+        "decidedBy": fields(way.guilty),
+        "steps": [{"step": each.what, "says": each.says, "by": fields(each.by)} for each in way.steps],
+        "destinations": [_leg(each) | {"guilty": fields(each.guilty)} for each in way.legs],
+    }
+
+
+def _leg(leg: Leg) -> Json:
+    return {
+        "cluster": leg.cluster,
+        "share": round(leg.share, 2),
+        "service": str(leg.service) if leg.service is not None else "",
+        "subset": leg.subset,
+        "rule": str(leg.rule) if leg.rule is not None else "",
+        "endpoints": len(leg.endpoints),
+        "healthy": leg.healthy,
+        "resolved": leg.resolved,
+        "tls": leg.tls,
+        "fault": leg.fault,
+    }
+
+
+def _answer(answer: Answer, places: _Places) -> Json:
     arrival, verdict, request = answer.arrival, answer.verdict, answer.request
     return {
         "verdict": verdict.outcome.value,
@@ -66,6 +123,7 @@ def _answer(answer: Answer, places: _Places, known: Manifests) -> Json:
         "because": verdict.because,
         "decidedBy": _object(verdict.policy, places, verdict.rule),
         "pods": list(answer.pods),
+        "cluster": arrival.cluster,
         "port": arrival.port,
         "protocol": _protocol(arrival.protocol, request.http),
         "principal": request.principal,
@@ -124,81 +182,24 @@ def _enforced(verdict: Verdict | None, places: _Places) -> Json | None:
     return {"verdict": verdict.outcome.value, "because": verdict.because, "decidedBy": decided}
 
 
-def _notes(found: Iterable[Answer], known: Manifests) -> list[str]:
+def _concerns(ref: ObjectRef, near: set[str]) -> bool:
+    return ref.group == _SECURITY or (ref.group in _ROUTING and ref.namespace in near)
+
+
+def _notes(told: Told, known: Manifests) -> list[str]:
     """What the reader must know to trust the answer."""
+    found = told.answers
+    near = {told.source.caller.namespace, told.destination.service.namespace if told.destination.service else ""}
     notes = [
         f"{problem.at.object} is not in force: {problem.at.dotted} {problem.message}"
         for problem in known.problems
-        if problem.severity is Severity.ERROR and problem.at.object.group == _SECURITY
+        if problem.severity is Severity.ERROR and _concerns(problem.at.object, near)
     ]
+    legs = told.way.legs if told.way is not None and told.way.end is not End.FAILS else ()
+    notes += [f"{leg.share:g}% of requests get {leg.status}: {leg.fault}" for leg in legs if leg.fault and leg.share]
     issuers = dict.fromkeys(issuer for answer in found for issuer in answer.unchecked)
     notes += [f"the token was taken at its word: the keys of {issuer} are fetched by what runs" for issuer in issuers]
     made_up = known.made_up_addresses & {pod for answer in found if answer.by_address for pod in answer.pods}
     if made_up:
         notes.append("policies here ask for addresses, and those of pods that do not run are made up; see --ip")
     return notes
-
-
-# -- for people
-
-
-def print_answers(told: Json) -> None:
-    """The verdict first, then who and what was meant, what decided, and what else was considered."""
-    from rich.text import Text
-
-    console = stdout()
-    for answer in told["answers"]:
-        line = Text(answer["verdict"].upper(), _STYLES[answer["verdict"]])
-        console.print(line.append(f": {_headline(told, answer)}", "default"), soft_wrap=True)
-        for name, text in _lines(told, answer):
-            console.print(Text(f"  {name:<6}", "dim").append(text, "default"), soft_wrap=True)
-        for text in _looked_at(answer):
-            console.print(f"    {text}", soft_wrap=True)
-    for note in told["notes"]:
-        console.print(Text("note: ", "yellow").append(note, "default"), soft_wrap=True)
-
-
-def _headline(told: Json, answer: Json) -> str:
-    status = f" ({answer['status']})" if answer["status"] >= 400 else ""
-    return f"{answer['because']}{status}{_at(answer['decidedBy'])}"
-
-
-def _at(known: Json | None) -> str:
-    return f"  {known['at']}" if known is not None and known["at"] else ""
-
-
-def _lines(told: Json, answer: Json) -> Iterable[tuple[str, str]]:
-    source, destination = told["source"], told["destination"]
-    identity = f", proven as {answer['principal']}" if answer["principal"] else ", identity not proven"
-    yield "from", f"{source['name']} {source['address']}".rstrip() + identity
-    service = f"{destination['service']} port {destination['port']}" if destination["service"] else "no service"
-    where = f"  {destination['at']}" if destination["at"] else ""
-    pods = ", ".join(answer["pods"][:3]) + (" ..." if len(answer["pods"]) > 3 else "")
-    yield "to", f"{service}, {pods} port {answer['port']} ({answer['protocol']}){where}"
-    request = answer["request"]
-    if request is not None:
-        token = "" if request["token"] == "none" else ", with a token"
-        yield "asks", f"{request['method']} {request['path']} of {request['authority']}{token}"
-    if answer["mtls"]["mode"]:
-        yield "mTLS", _mtls(answer["mtls"])
-    if answer["asks"]:
-        yield "asks", f"external authorizer {answer['asks']}"
-    for each in answer["audited"]:
-        yield "audit", f"{each['object']} rules[{each['rule']}]{_at(each)}"
-    dry = answer["withDryRuns"]
-    if dry is not None:
-        yield "dry", f"with dry runs in force: {dry['verdict']}, {dry['because']}{_at(dry['decidedBy'])}"
-
-
-def _mtls(mtls: Json) -> str:
-    spoken = "the caller speaks mutual TLS" if mtls["spoken"] else "the caller speaks plaintext"
-    by = "; ".join(f"{each['object']}{_at(each)}" for each in mtls["decidedBy"])
-    return f"{mtls['mode']}, {spoken}{f'  {by}' if by else ''}"
-
-
-def _looked_at(answer: Json) -> Iterable[str]:
-    for each in answer["considered"]:
-        dry = ", dry run" if each["dryRun"] else ""
-        matched = f"matches by rules[{each['rule']}]" if each["rule"] is not None else "does not match"
-        yield f"{each['action']}{dry}: {each['object']} {matched}{_at(each)}"
-        yield from (f"    {miss}" for miss in each["misses"])

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Objects, what was wrong with those that could not be read, and the addresses of the pods that run."""
+    """Objects, what was wrong with those that could not be read, and the addresses of the pods that run.
+
+    ``stand_ins`` are in the place of Secrets that a control plane has and that nobody reads for an answer.
+    """
 
     objects: tuple[AuthoredObject, ...]
     problems: tuple[Problem, ...] = ()
     addresses: Addresses = field(default_factory=dict)
+    stand_ins: tuple[AuthoredObject, ...] = ()
 
 
 def in_force(where: Where, settings: Settings) -> Known:
@@ -64,11 +68,11 @@ def _running(where: Where, mesh: MeshEntry | None, settings: Settings) -> Known:
 
 
 def _in_cluster(where: Where, cluster: Cluster) -> Known:
-    from xds.cli.cluster_objects import addresses_of, mesh_objects
+    from xds.cli.cluster_objects import addresses_of, mesh_objects, secrets_named
 
     registry = control_plane(where).ask("/debug/registryz") or ()
     read = mesh_objects(cluster, registry, where.root_namespace, where.revision)
-    return Known(read.objects, read.problems, addresses_of(read.objects))
+    return Known(read.objects, read.problems, addresses_of(read.objects), tuple(secrets_named(registry)))
 
 
 def _files(objects: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from xds.certificates import examined
 from xds.decoders.build import Builder
 from xds.decoders.workloads import owner_of
-from xds.explain.analyze import analyze
+from xds.explain.analyze import analyze, ordered
+from xds.explain.analyze.credentials import USED, expiries
 from xds.kinds.pod import Pod
 from xds.kinds.service import Service
 from xds.local.cluster import Made, endpoint_slices, running_pod
 from xds.local.pods import Phase, PodSpec, PodStatus
 from xds.local.workloads import pod_specs
+from xds.model.credential import Examine
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef, Origin
 from xds.model.snapshot import Snapshot
@@ -25,6 +29,7 @@ from xds.slices import at_once
 from xds.sources.changes import AuthoredObject, Replaced
 from xds.sources.files import load, locate
 from xds.sources.store import ObjectStore
+from xds.view.graph import Graph
 
 _FIRST_ADDRESS: Final = ip_address("10.0.0.1")
 
@@ -33,7 +38,8 @@ _FIRST_ADDRESS: Final = ip_address("10.0.0.1")
 class Manifests:
     """What manifests make: the mesh as it would be if all their workloads ran, these pods, where each object stands.
 
-    ``problems`` are those of single objects; ``made_up_addresses`` the pods (``shop/web-1``) whose address is made up.
+    ``problems`` are those of single objects; ``made_up_addresses`` the pods (``shop/web-1``) whose address is made up,
+    of all the ``addresses``; ``builder`` is what has read the objects.
     """
 
     snapshot: Snapshot
@@ -41,6 +47,8 @@ class Manifests:
     objects: tuple[AuthoredObject, ...]
     problems: tuple[Problem, ...]
     made_up_addresses: frozenset[str]
+    addresses: Addresses
+    builder: Builder
 
 
 Addresses = Mapping[tuple[str, str], tuple[str, ...]]
@@ -66,29 +74,43 @@ def together(
     problems: tuple[Problem, ...],
     settings: Settings,
     addresses: Addresses,
+    examine: Examine = examined,
 ) -> Manifests:
-    """The same of objects that were read elsewhere, and of what was wrong with them."""
+    """The same of objects that were read elsewhere, and of what was wrong with them.
+
+    ``examine`` looks at the certificates of Secrets, where there are any to look at.
+    """
     specs = tuple(_owned(pod_specs(objects), objects))
-    builder = Builder(domain=settings.domain)
-    at_once(builder.apply([*((each.ref, each.struct) for each in objects), *_running(objects, specs, addresses)]))
+    builder = Builder(domain=settings.domain, examine=examine)
+    own = {
+        (spec.namespace, spec.name): addresses.get((spec.namespace, spec.name)) or (str(_FIRST_ADDRESS + number),)
+        for number, spec in enumerate(specs)
+    }
+    at_once(builder.apply([*((each.ref, each.struct) for each in objects), *_running(objects, specs, own)]))
     made_up = frozenset(str(spec.key) for spec in specs if not addresses.get((spec.namespace, spec.name)))
-    return Manifests(builder.snapshot, specs, objects, (*problems, *builder.problems), made_up)
+    found = (*problems, *builder.problems)
+    return Manifests(builder.snapshot, specs, objects, found, made_up, own, builder)
 
 
-def findings(paths: Sequence[Path], settings: Settings) -> tuple[Problem, ...]:
+def findings(
+    paths: Sequence[Path], settings: Settings, judged: Callable[[Manifests], Iterable[Problem]] = lambda _: ()
+) -> tuple[Problem, ...]:
     """Everything that is wrong with the manifests under ``paths`` together, worst first, each with its file and line.
 
-    Workloads count as running, so that a subset that selects none of their pods is found.
+    Workloads count as running, so that a subset that selects none of their pods is found. ``judged`` answers what else
+    is wrong.
     """
     known = manifests(paths, settings)
-    return _placed(analyze(known.snapshot, known.problems), known.objects)
+    ends = expiries(Graph(known.snapshot).get(USED), time.time())
+    return _placed(ordered((*analyze(known.snapshot, known.problems), *ends, *judged(known))), known.objects)
 
 
 def _running(objects: Sequence[AuthoredObject], specs: Sequence[PodSpec], addresses: Addresses) -> Iterator[Made]:
     """The Pods and EndpointSlices that there would be if all workloads ran."""
+    late = _not_ready(objects)
     statuses = [
-        _as_ready(spec, addresses.get((spec.namespace, spec.name)) or (str(_FIRST_ADDRESS + number),))
-        for number, spec in enumerate(specs)
+        _status(spec, addresses[spec.namespace, spec.name], ready=(spec.namespace, spec.name) not in late)
+        for spec in specs
     ]
     for spec, status in zip(specs, statuses, strict=True):
         yield running_pod(spec, status, takes_tls=spec.inject and not spec.router)
@@ -105,13 +127,23 @@ def _owned(specs: Iterable[PodSpec], objects: Iterable[AuthoredObject]) -> Itera
         yield replace(spec, workload=name, workload_kind=kind) if name else spec
 
 
-def _as_ready(spec: PodSpec, ips: tuple[str, ...]) -> PodStatus:
+def _not_ready(objects: Iterable[AuthoredObject]) -> frozenset[tuple[str, str]]:
+    """The pods of a cluster that run, and say that they are not ready."""
+    pods = ((each.ref, each.struct.status) for each in objects if isinstance(each.struct, Pod))
+    return frozenset(
+        (ref.namespace, ref.name)
+        for ref, status in pods
+        if any(each.type == "Ready" and each.status != "True" for each in status.conditions)
+    )
+
+
+def _status(spec: PodSpec, ips: tuple[str, ...], *, ready: bool) -> PodStatus:
     return PodStatus(
         namespace=spec.namespace,
         name=spec.name,
         labels=spec.labels,
         ips=ips,
-        ready=True,
+        ready=ready,
         phase=Phase.RUNNING,
         node_name="",
         service_account=spec.service_account,

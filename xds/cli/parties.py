@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -11,7 +11,8 @@ from xds.cli.failure import Failure
 from xds.cli.manifests import Manifests
 from xds.cli.target import Candidate, choose
 from xds.explain.arrivals import Arrival, Caller, Way, arrivals, called, direct, ways
-from xds.explain.request import is_address
+from xds.explain.path.dialled import Dialled
+from xds.explain.request import HttpRequest, is_address
 from xds.local.state import WORKLOAD_KINDS
 from xds.model.refs import ObjectRef
 from xds.model.service import Service
@@ -30,12 +31,24 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """What is called: a service's port, or (``service`` None) a pod's own address; and where calls to it come to."""
+    """What is called: a service's port, or (``service`` None) an address, or a name that no service has.
+
+    ``address`` is what the caller connects to, empty where nobody here knows; ``tls`` is whether it speaks TLS itself.
+    ``only`` are the addresses of the one pod that is meant, if one is; ``arrivals`` is where calls come to whose caller
+    has no proxy.
+    """
 
     host: str
     port: int
     service: ObjectRef | None
-    arrivals: tuple[Arrival, ...]
+    arrivals: tuple[Arrival, ...] = ()
+    address: str = ""
+    tls: bool = False
+    only: tuple[str, ...] = ()
+
+    def dialled(self, http: HttpRequest) -> Dialled:
+        """What the caller's application does."""
+        return Dialled(self.host, self.port, self.address, http, self.host if self.tls else "")
 
 
 class Parties:
@@ -48,6 +61,7 @@ class Parties:
             Candidate(pod.namespace, pod.name, pod.workload, pod.workload_kind): (pod.namespace, pod.name)
             for pod in known.pods
         }
+        self._routers = frozenset((pod.namespace, pod.name) for pod in known.pods if pod.router)
 
     def source(self, text: str, *, plaintext: bool, address: str) -> Source:
         """Who ``shop/web``, ``web -n shop``, ``deploy/web``, ``sa:shop/web`` or an address is."""
@@ -67,26 +81,54 @@ class Parties:
         else:
             pod = self._pod(text, self._namespace)
         here = address or next(iter(pod.addresses), "")
-        proven = pod.proxied and not plaintext
-        return Source(_named(pod), Caller(pod.namespace, pod.service_account, here, pod.labels, proven))
+        router = (pod.namespace, pod.ref.name) in self._routers
+        proven = (router or pod.proxied) and not plaintext
+        caller = Caller(pod.namespace, pod.service_account, here, pod.labels, proven, pod.ref.name, router)
+        return Source(_named(pod), caller)
 
-    def destination(self, text: str, caller: Caller) -> Destination:
-        """What ``web``, ``web.other:8080``, ``shop/web-1:80`` or ``10.0.0.7:80`` means to the caller."""
+    def destination(self, text: str, caller: Caller, *, tls: bool | None = None) -> Destination:
+        """What ``web``, ``web.other:8080``, ``shop/web-1:80`` or ``10.0.0.7:80`` means to the caller.
+
+        ``tls`` is whether a URL says https; None where none was given.
+        """
         host, port = _split(text)
+        if tls is not None:
+            port = port or (443 if tls else 80)
         if is_address(host):
             pod: Workload | None = self._first(Table.ADDRESS, str(ip_address(host)))
             if pod is None:
-                return Destination(host, self._needed(text, port), None, self._direct(host, self._needed(text, port)))
+                number = self._needed(text, port)
+                found = self._direct(host, number)
+                return Destination(host, number, None, found, host, bool(tls))
             return self._of_pod(text, pod, port, caller)
         service: Service | None = None if "/" in host else self._graph.get(call(called, host, caller.namespace))
         if service is None:
+            if "/" not in host and (tls is not None or "." in host or caller.router):
+                return self._unknown(host, port or 80, tls=bool(tls))
             return self._of_pod(text, self._destined_pod(host, caller), port, caller)
+        if caller.router:
+            port = port or (service.ports[0].number if len(service.ports) == 1 else 80)
         number = port or _only_port(text, service)
-        if service.port(number) is None:
+        return self._of_service(text, host, service, number, tls)
+
+    def _of_service(self, text: str, host: str, service: Service, number: int, tls: bool | None) -> Destination:
+        port = service.port(number)
+        if port is None:
             known = ", ".join(str(each.number) for each in service.ports) or "none"
             raise Failure(f"{text}: {service.ref} has no port {number}; it has {known}")
-        found = self._graph.get(call(arrivals, caller, service.key, number))
-        return Destination(host, number, service.ref, found)
+        found: tuple[Arrival, ...] = self._graph.get(call(arrivals, service.key, number))
+        return Destination(
+            host, number, service.ref, found, _address(service, found), port.protocol.is_tls if tls is None else tls
+        )
+
+    def _unknown(self, host: str, port: int, *, tls: bool) -> Destination:
+        """A name that the caller sees no service of; the address of one that others see is its address all the same."""
+        rows: tuple[Service, ...] = self._graph.snapshot.rows(Table.HOST, host)
+        hidden = next(iter(rows), None)
+        found: tuple[Arrival, ...] = ()
+        if hidden is not None and hidden.port(port) is not None:
+            found = self._graph.get(call(arrivals, hidden.key, port))
+        return Destination(host, port, None, found, _address(hidden, found) if hidden is not None else "", tls)
 
     def _destined_pod(self, host: str, caller: Caller) -> Workload:
         try:
@@ -107,11 +149,11 @@ class Parties:
         )
         if way is None:
             number, address = self._needed(text, port), next(iter(pod.addresses), "")
-            return Destination(text, number, None, self._direct(address, number))
+            return Destination(address or text, number, None, self._direct(address, number), address)
         service: Service = self._graph.snapshot.rows(Table.SERVICE, way.service)[0]
-        found = self._graph.get(call(arrivals, caller, way.service, way.port))
-        own = tuple(each for each in found if each.address in pod.addresses)
-        return Destination(service.hostname, way.port, service.ref, own)
+        found = self._of_service(text, service.hostname, service, way.port, None)
+        own = tuple(each for each in found.arrivals if each.address in pod.addresses)
+        return replace(found, arrivals=own, only=pod.addresses)
 
     def _direct(self, address: str, port: int) -> tuple[Arrival, ...]:
         return (self._graph.get(call(direct, address, port)),)
@@ -140,6 +182,12 @@ class Parties:
     def _first(self, table: Table, key: Any) -> Any:
         rows = self._graph.snapshot.rows(table, key)
         return rows[0] if rows else None
+
+
+def _address(service: Service, found: tuple[Arrival, ...]) -> str:
+    """The address that a client connects to: the service's, or else one behind it."""
+    own = next((each for each in service.addresses if "/" not in each), "")
+    return own or next((each.address for each in found if is_address(each.address)), "")
 
 
 def _named(pod: Workload) -> str:

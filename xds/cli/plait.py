@@ -30,6 +30,10 @@ class Plait(LazyGroup):
         "install": Lazy("xds.cli.install", "Put the control plane into a cluster; print its manifests."),
         "uninstall": Lazy("xds.cli.uninstall", "Remove a revision of the control plane from a cluster."),
         "tag": Lazy("xds.cli.tag", "Names for revisions of the control plane: set, list, remove."),
+        "create-remote-secret": Lazy(
+            "xds.cli.create_remote_secret", "Print the Secret by which another cluster's control plane reads this one."
+        ),
+        "remote-clusters": Lazy("xds.cli.remote_clusters", "The remote clusters, and how well each is being read."),
         "explain": Lazy("xds.cli.explain", "Whether one workload may call another, and what decides it."),
         "analyze": Lazy("xds.cli.analyze", "What is wrong with the configuration."),
         "diff": Lazy("xds.cli.diff", "What Envoys would be sent otherwise, and whose connections that would cut."),

@@ -49,6 +49,14 @@ class From:
     cluster_id: Annotated[
         str | None, typer.Option("--cluster-id", metavar="NAME", help="The cluster's name. Default: Kubernetes.")
     ] = None
+    remote_kubeconfigs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--remote-kubeconfig",
+            metavar="CLUSTER=FILE",
+            help="Take endpoints from this cluster, too; may be repeated.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,16 @@ class Injected:
     ] = None
     cni: Annotated[
         bool | None, typer.Option("--cni", help="Node agents set the interception rules.", show_default=False)
+    ] = None
+    gateway_controllers: Annotated[
+        list[str] | None,
+        typer.Option("--gateway-controller", metavar="NAME", help="Whose GatewayClasses are served. Default: in docs."),
+    ] = None
+    gateway_deployments: Annotated[
+        bool | None,
+        typer.Option(
+            "--gateway-deployments/--no-gateway-deployments", help="Run routers for Gateways.", show_default=False
+        ),
     ] = None
 
 
@@ -174,6 +192,7 @@ def command(
 
     flags = {**asdict(read), **asdict(at), **asdict(by), **asdict(injected), **asdict(judged)}
     flags["manifests"] = tuple(read.manifests) if read.manifests else None
+    flags["remote_kubeconfigs"] = tuple(read.remote_kubeconfigs) if read.remote_kubeconfigs else None
     flags["xds_names"] = " ".join(at.xds_names) if at.xds_names else None
     try:
         settings = Settings.resolve(os.environ, flags)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -24,6 +24,13 @@ _STATISTICS: Final = f"/stats?format=prometheus&filter={COUNTERS.replace('|', '%
 _AT_ONCE: Final = 8
 
 
+class Envoy(Pages, Protocol):
+    """The admin pages of an Envoy."""
+
+    def post(self, path: str) -> tuple[int, bytes]:
+        """Status and body of a page that changes something. Errors: Unreachable, Failure."""
+
+
 class LocalEnvoy:
     """The admin pages of the Envoy of a pod of ``plait up``."""
 
@@ -33,15 +40,22 @@ class LocalEnvoy:
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body. Errors: Unreachable."""
+        return self._ask("GET", path)
+
+    def post(self, path: str) -> tuple[int, bytes]:
+        """The same of a page that changes something. Errors: Unreachable."""
+        return self._ask("POST", path)
+
+    def _ask(self, method: str, path: str) -> tuple[int, bytes]:
         from xds.local.sidecar import admin_of
 
         try:
-            return admin_of(self._pod, path)
+            return admin_of(self._pod, path, method=method)
         except OSError as error:
             raise Unreachable(f"{self.name} does not answer: {error}") from None
 
 
-def envoys(of: Mesh, namespace: str = "") -> Mapping[Candidate, Pages]:
+def envoys(of: Mesh, namespace: str = "") -> Mapping[Candidate, Envoy]:
     """The admin page of every sidecar of a mesh, or of those of one namespace.
 
     Errors: Failure where no mesh runs here and no cluster is known.

@@ -42,6 +42,9 @@ class Joins:
     locality: Annotated[
         str, typer.Option("--locality", metavar="REGION/ZONE/SUBZONE", help="Where it is. Default: as the group says.")
     ] = ""
+    other_address: Annotated[
+        str, typer.Option("--other-address", metavar="IP", help="Its address of the other family, if it has both.")
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +213,13 @@ def _server_name(trusts: Trusts, where: Installed) -> str:
 def _machine(joins: Joins, name: str, account: str, token: str, **control_plane: str) -> Machine:
     from xds.machine_files import Machine
     from xds.model.endpoint import Locality
+    from xds.model.families import Families, families
 
+    addresses = (joins.address, *([joins.other_address] if joins.other_address else ()))
+    if len(addresses) > 1 and families(addresses) is not Families.BOTH:
+        raise Failure(f"--other-address {joins.other_address}: must be of another family than {joins.address}")
     place = Locality(*(*joins.locality.split("/", 2), "", "")[:3])
-    return Machine(joins.namespace, joins.group, name, joins.address, account, token, locality=place, **control_plane)
+    return Machine(joins.namespace, joins.group, name, addresses, account, token, locality=place, **control_plane)
 
 
 def _files(machine: Machine, joins: Joins, places: Places) -> Mapping[str, File]:

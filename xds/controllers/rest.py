@@ -36,9 +36,9 @@ class Rest:
         """What is at ``path``."""
         return self._call("GET", path, None, query or {})
 
-    def create(self, path: str, body: Json) -> Json:
-        """The new object, in the collection at ``path``."""
-        return self._call("POST", path, body, {})
+    def create(self, path: str, body: Json, manager: str = "") -> Json:
+        """The new object, in the collection at ``path``; 409 where there is one of that name."""
+        return self._call("POST", path, body, {"fieldManager": manager} if manager else {})
 
     def replace(self, path: str, body: Json) -> Json:
         """The object at ``path``, replaced; 409 where it no longer has the resourceVersion in ``body``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from xds.model.families import plain_network
 from xds.model.problem import Problems
 from xds.model.refs import FieldRef
 
@@ -11,6 +12,7 @@ from xds.model.refs import FieldRef
 def canonical(text: str) -> str | None:
     """The address or subnet (``10.1.2.3/8`` is ``10.0.0.0/8``) as Envoy compares it; None when it is neither.
 
+    An IPv4-mapped one (``::ffff:10.1.2.3``) is IPv4, whichever sockets are used.
     An address that stands for all (``0.0.0.0``, ``::``) is none: nobody can be called there. Nor is one with a zone
     (``fe80::1%eth0``), in which anything might stand.
     """
@@ -18,10 +20,12 @@ def canonical(text: str) -> str | None:
         return None
     try:
         if "/" in text:
-            return str(ipaddress.ip_network(text, strict=False))
+            return str(plain_network(text))
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
     return None if address.is_unspecified else str(address)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from xds.decoders import (
     gateway,
     key_set,
     mesh_config,
+    network_gateways,
     peer_authentication,
     secret,
     service,
@@ -34,7 +36,10 @@ from xds.decoders.gateway_api import (
     reference_grant,
 )
 from xds.decoders.gateway_api import gateway as api_gateway
+from xds.decoders.remote import merged, remote_rows
 from xds.decoders.row import Authored, Decoder, Row
+from xds.model.credential import Examine, unexamined
+from xds.model.gateway_api import CONTROLLERS
 from xds.model.mesh import Mesh
 from xds.model.problem import Problem, Problems
 from xds.model.refs import FieldRef, ObjectRef
@@ -55,11 +60,13 @@ DECODERS: Final[Mapping[tuple[str, str], Decoder]] = MappingProxyType(
         ("gateway.networking.k8s.io", "Gateway"): api_gateway.decode,
         ("gateway.networking.k8s.io", "GatewayClass"): api_gateway.decode_class,
         ("gateway.networking.k8s.io", "HTTPRoute"): http_route.decode,
+        ("gateway.networking.k8s.io", "ListenerSet"): api_gateway.decode_set,
         ("gateway.networking.k8s.io", "ReferenceGrant"): reference_grant.decode,
         ("gateway.networking.k8s.io", "TCPRoute"): connection_route.decode_tcp,
         ("gateway.networking.k8s.io", "TLSRoute"): connection_route.decode_tls,
         ("demand.plait", "Demand"): demand.decode,
         ("keys.plait", "KeySet"): key_set.decode,
+        ("names.plait", "GatewayName"): network_gateways.decode_name,
         ("mesh.istio.io", "MeshConfig"): mesh_config.decode,
         ("networking.istio.io", "DestinationRule"): destination_rule.decode,
         ("networking.istio.io", "EnvoyFilter"): envoy_filter.decode,
@@ -79,7 +86,6 @@ DECODERS: Final[Mapping[tuple[str, str], Decoder]] = MappingProxyType(
 
 _OBJECTS_A_SLICE: Final = 16
 _INPUTS_A_SLICE: Final = 256
-_NOBODY: Final = Row(Input(Table.MESH, ""), mesh_config.DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,37 +99,64 @@ class Change:
 class Builder:
     """The rows of every object, and the snapshot they make.
 
-    An object with errors contributes what its last good version did; its problems say so.
+    An object with errors contributes what its last good version did; its problems say so. ``examine`` looks at the
+    certificates of Secrets.
     """
 
-    def __init__(self, *, domain: str = Mesh().domain) -> None:
+    def __init__(
+        self,
+        *,
+        domain: str = Mesh().domain,
+        cluster: str = Mesh().cluster,
+        gateway_controllers: tuple[str, ...] = CONTROLLERS,
+        examine: Examine = unexamined,
+    ) -> None:
+        self._examine = examine
         self._domain = domain
+        self._cluster = cluster
+        self._gateway_controllers = gateway_controllers
+        self._nobody = Row(Input(Table.MESH, ""), replace(mesh_config.DEFAULT, cluster=cluster))
         self._rows: dict[ObjectRef, tuple[Row, ...]] = {}
         self._under: dict[Input, dict[ObjectRef, list[Any]]] = {}
         self._problems: dict[ObjectRef, tuple[Problem, ...]] = {}
-        self.snapshot = Snapshot({Table.MESH: {"": (mesh_config.DEFAULT,)}})
+        self._kept: set[ObjectRef] = set()
+        self.snapshot = Snapshot({Table.MESH: {"": (self._nobody.value,)}})
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What was found in the objects as they now are, sorted by object."""
         return tuple(problem for ref in sorted(self._problems) for problem in self._problems[ref])
 
+    @property
+    def kept(self) -> frozenset[ObjectRef]:
+        """The Secrets that are there no more, and whose last content is still shown."""
+        return frozenset(self._kept)
+
     def rows(self, ref: ObjectRef) -> tuple[Row, ...]:
         """What an object contributes; nothing where it is not there."""
         return self._rows.get(ref, ())
 
     def apply(
-        self, upserts: Iterable[tuple[ObjectRef, Any]], deletes: Iterable[ObjectRef] = ()
+        self,
+        upserts: Iterable[tuple[ObjectRef, Any]],
+        deletes: Iterable[ObjectRef] = (),
+        keeping: AbstractSet[ObjectRef] = frozenset(),
     ) -> Generator[None, None, Change]:
-        """The snapshot after these objects came or changed and those went, in slices."""
+        """The snapshot after these objects came or changed and those went, in slices.
+
+        Of the deleted Secrets in ``keeping`` the last content stays, marked as gone.
+        """
         touched: set[Input] = set()
         for ref in deletes:
             self._problems.pop(ref, None)
-            touched |= self._replace(ref, ())
+            last = self._rows.get(ref, ()) if ref in keeping else ()
+            touched |= self._replace(ref, tuple(secret.gone(row) for row in last))
+            (self._kept.add if last else self._kept.discard)(ref)
         for count, (ref, struct) in enumerate(upserts):
             rows = self._decode(ref, struct)
             if rows is not None:
                 touched |= self._replace(ref, rows)
+                self._kept.discard(ref)
             if count % _OBJECTS_A_SLICE == 0:
                 yield
         changes: dict[Input, Rows] = {}
@@ -140,7 +173,12 @@ class Builder:
             return ()
         found = Problems()
         try:
-            rows = tuple(decoder(Authored(ref, struct, found, self._domain)))
+            told = decoder(
+                Authored(
+                    ref, struct, found, self._domain, self._cluster, self._gateway_controllers, examine=self._examine
+                )
+            )
+            rows = tuple(remote_rows(ref.cluster, told) if ref.cluster else told)
         except Exception as error:  # a bug of ours costs this object, not the others
             found.add(
                 FieldRef(ref), "internal.decoder", f"cannot be read for a bug in Plait, please report it: {error!r}"
@@ -169,8 +207,8 @@ class Builder:
 
     def _at(self, wanted: Input) -> Rows:
         found = [value for values in self._under.get(wanted, {}).values() for value in values]
-        if wanted == _NOBODY.under:
-            return tuple(found[:1]) or (_NOBODY.value,)
+        if wanted == self._nobody.under:
+            return tuple(found[:1]) or (self._nobody.value,)
         return in_order(wanted.table, found)
 
 
@@ -178,24 +216,32 @@ def in_order(table: Table, found: Sequence[Any]) -> Rows:
     """The rows under one key of a table, each once, in the order in which rivals win."""
     if len(found) < 2:
         return tuple(found)
-    return tuple(sorted(dict.fromkeys(found), key=_ORDER.get(table, _by_age)))
+    ordered = tuple(sorted(dict.fromkeys(found), key=_ORDER.get(table, _by_age)))
+    return merged(ordered) if table in _OF_SERVICES else ordered
 
 
 def _by_age(value: Any) -> tuple[Any, ...]:
     ref = getattr(value, "ref", value)
     if isinstance(ref, ObjectRef):
-        return (getattr(value, "created", ""), ref.name, ref.namespace, str(getattr(value, "hostname", "")))
+        created, hostname = getattr(value, "created", ""), str(getattr(value, "hostname", ""))
+        return (created, ref.name, ref.namespace, hostname, ref.cluster)
     return (value,)
 
 
+def _own_first(value: Any) -> tuple[Any, ...]:
+    return (value.ref.cluster, *_by_age(value))
+
+
 def _kubernetes_first(value: Any) -> tuple[Any, ...]:
-    return (not value.kubernetes, *_by_age(value))
+    return (not value.kubernetes, value.ref.cluster, *_by_age(value))
 
 
+_OF_SERVICES: Final = frozenset({Table.SERVICE, Table.HOST})
 _ORDER: Final[Mapping[Table, Callable[[Any], tuple[Any, ...]]]] = MappingProxyType(
     {
         Table.SERVICE: _kubernetes_first,
         Table.HOST: _kubernetes_first,
+        Table.SLICE: _own_first,
         Table.VIRTUAL_ADDRESS: _kubernetes_first,  # else who writes a ServiceEntry takes the addresses of others
     }
 )

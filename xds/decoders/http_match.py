@@ -41,6 +41,7 @@ def match(struct: HTTPMatchRequest, at: FieldRef, reading: Reading) -> Match:
         ),
         name=struct.name,
         stat_prefix=struct.stat_prefix,
+        stated=at.path,
     )
 
 

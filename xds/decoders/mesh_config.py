@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from xds.decoders.external_authorizers import authorizers
+from xds.decoders.network_gateways import mesh_networks_rows
 from xds.decoders.outbound_traffic import beyond
 from xds.decoders.placed import placed_rows
 from xds.decoders.row import Authored, Row
@@ -76,9 +77,11 @@ _READ: Final = frozenset(
         "proxy_http_port",
         "protocol_detection_timeout",
         "root_namespace",
+        "service_settings",
         "tcp_keepalive",
         "enable_auto_mtls",
         "mesh_mtls",
+        "mesh_networks",
         "path_normalization",
         "tls_defaults",
         "extension_providers",
@@ -106,6 +109,8 @@ def decode(authored: Authored) -> Iterator[Row]:
         tls_defaults=_bounds(spec.tls_defaults, at / "tlsDefaults", reading),
         authorizers=authorizers(spec.extension_providers, at / "extensionProviders", reading),
         domain=authored.domain,
+        cluster=authored.cluster,
+        cluster_local=_cluster_local(spec),
         beyond=beyond(spec.outbound_traffic_policy, "ALLOW_ANY", at / "outboundTrafficPolicy", reading),
         inbound_mode=_inbound_mode(spec),
         http_proxy_port=spec.proxy_http_port,
@@ -124,6 +129,8 @@ def decode(authored: Authored) -> Iterator[Row]:
     )
     yield Row(Input(Table.MESH, ""), mesh)
     yield from placed_rows(mesh.cluster_policies, authored.ref)
+    if spec.mesh_networks is not None:
+        yield from mesh_networks_rows(spec.mesh_networks, at / "meshNetworks", authored)
 
 
 def _report_unread(spec: MeshConfigSpec, authored: Authored) -> None:
@@ -148,6 +155,12 @@ def _topology(spec: MeshConfigSpec) -> Topology:
         client_certificate=words if words not in ("", "UNDEFINED") else DEFAULT.topology.client_certificate,
         proxy_protocol=stated.proxy_protocol is not None,
     )
+
+
+def _cluster_local(spec: MeshConfigSpec) -> tuple[tuple[str, bool], ...]:
+    """Hosts, and whether they are the own cluster's alone; of a host that is named twice, what is said last."""
+    stated = (each for each in spec.service_settings if each.settings is not None)
+    return tuple({host: each.settings.cluster_local for each in stated if each.settings for host in each.hosts}.items())
 
 
 def _inbound_mode(spec: MeshConfigSpec) -> InboundMode:

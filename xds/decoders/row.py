@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from xds.model.credential import Examine, unexamined
+from xds.model.gateway_api import CONTROLLERS
 from xds.model.mesh import Mesh
 from xds.model.problem import Problems
 from xds.model.refs import FieldRef, ObjectRef
@@ -28,6 +30,9 @@ class Authored:
     struct: Any
     found: Problems
     domain: str = Mesh().domain
+    cluster: str = Mesh().cluster
+    gateway_controllers: tuple[str, ...] = CONTROLLERS
+    examine: Examine = unexamined
 
     @property
     def spec(self) -> FieldRef:

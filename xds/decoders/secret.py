@@ -6,11 +6,12 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Final
 
 from xds.decoders.row import Authored, Row
 from xds.kinds.secret import Secret as Struct
-from xds.model.credential import Credential
+from xds.model.credential import UNEXAMINED, Credential
 from xds.model.refs import FieldRef
 from xds.model.snapshot import Input, Table
 
@@ -41,8 +42,19 @@ def decode(authored: Authored) -> Iterator[Row]:
         missing = _KEY[0] if found["certificate"] else _CERTIFICATE[0]
         message = f"must have {missing} too: a certificate and its key go together"
         authored.found.add(FieldRef(authored.ref, ("data",)), "secret.half", message)
-    credential = Credential(authored.ref, **found)
+    examined = UNEXAMINED
+    if found["certificate"] and found["private_key"]:
+        examined = authored.examine(found["certificate"], found["private_key"])
+        if examined.fault:
+            authored.found.add(FieldRef(authored.ref, ("data",)), "secret.unfit", examined.fault)
+    held = Credential(authored.ref, *(found[name] for name in _FIELDS))
+    credential = replace(held, begins=examined.begins, ends=examined.ends)
     yield Row(Input(Table.CREDENTIAL, (authored.ref.namespace, authored.ref.name)), credential)
+
+
+def gone(row: Row) -> Row:
+    """The row of a Secret that was deleted, and of which the last content goes on being shown."""
+    return row._replace(value=replace(row.value, gone=True)) if isinstance(row.value, Credential) else row
 
 
 _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xds.decoders.addresses import checked
+from xds.decoders.network_gateways import gateway_rows
 from xds.decoders.placed import nearness_of, nearness_rows
 from xds.decoders.protocol import select
 from xds.decoders.row import Authored, Row
@@ -58,6 +59,7 @@ def decode(authored: Authored) -> Iterator[Row]:
         keeps_sessions=bool(policies),
     )
     yield from service_rows(service)
+    yield from gateway_rows(authored, service.hostname)
 
 
 def service_rows(service: Service) -> Iterator[Row]:

@@ -139,9 +139,13 @@ def _check_endpoint(
         if resolution is not Resolution.STATIC:
             message = "a socket in the file system needs resolution STATIC"
             reading.error(field / "address", "endpoint.unix", message)
-    elif resolution is Resolution.STATIC and canonical(endpoint.address) is None:
+    elif resolution is Resolution.STATIC and canonical(endpoint.address) is None and not _by_gateway(endpoint):
         message = f"must be an IP address with resolution STATIC, is {endpoint.address!r}"
         reading.error(field / "address", "endpoint.address", message)
+
+
+def _by_gateway(endpoint: WorkloadEntrySpec) -> bool:
+    return bool(endpoint.network) and not endpoint.address
 
 
 def _ports(spec: ServiceEntrySpec, at: FieldRef, reading: Reading) -> tuple[ServicePort, ...]:
@@ -172,12 +176,13 @@ def _endpoints(spec: ServiceEntrySpec, host: str, resolution: Resolution) -> tup
         return (SliceAddress(host),) if itself else ()
     return tuple(
         SliceAddress(
-            address=canonical(endpoint.address) or endpoint.address or host,
+            address=canonical(endpoint.address) or endpoint.address or ("" if _by_gateway(endpoint) else host),
             labels=labels(endpoint.labels),
             weight=endpoint.weight or 1,
             locality=locality(endpoint.locality),
             service_account=endpoint.service_account,
             ports=tuple(sorted(endpoint.ports.items())),
+            network=endpoint.network,
         )
         for endpoint in spec.endpoints
     )

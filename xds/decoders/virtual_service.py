@@ -122,7 +122,7 @@ def _http(route: HTTPRoute, at: FieldRef, reading: Reading) -> HttpRoute:
     alternatives = tuple(match(each, at / "match" / i, reading) for i, each in enumerate(route.match))
     return HttpRoute(
         name=route.name,
-        matches=alternatives or (Match(),),
+        matches=alternatives or (Match(stated=at.path),),
         destinations=_destinations(route.route, at / "route", reading),
         policies=policies,
         delegate=delegate,

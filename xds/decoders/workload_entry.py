@@ -52,7 +52,7 @@ def _labels(stated: Mapping[str, str], of_object: Mapping[str, str]) -> Labels:
 def check_address(spec: WorkloadEntrySpec, at: FieldRef, reading: Reading) -> None:
     """Note what is wrong with an endpoint's address; whether a name is one that can be resolved is the service's.
 
-    Problems: endpoint.address, endpoint.unix, endpoint.network.
+    Problems: endpoint.address, endpoint.unix.
     """
     address = spec.address
     if address.startswith(UNIX):
@@ -65,9 +65,6 @@ def check_address(spec: WorkloadEntrySpec, at: FieldRef, reading: Reading) -> No
     elif any(character.isspace() or character in "/|%" for character in address):
         message = f"must be an IP address, a DNS name, or unix:// and a path, is {address!r}"
         reading.error(at / "address", "endpoint.address", message)
-    if spec.network:
-        message = "is not carried out by this version: all endpoints are called directly"
-        reading.warning(at / "network", "endpoint.network", message)
 
 
 def decode_group(authored: Authored) -> Iterator[Row]:

@@ -10,6 +10,7 @@ from xds.kinds.namespace import Namespace as NamespaceStruct
 from xds.kinds.node import Node as NodeStruct
 from xds.kinds.pod import Pod as PodStruct
 from xds.model.endpoint import Locality
+from xds.model.families import families
 from xds.model.injection import INJECT, PROXY, REVISION, STATUS
 from xds.model.labels import labels
 from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL
@@ -117,7 +118,9 @@ def decode_node(authored: Authored) -> Iterator[Row]:
     struct: NodeStruct = authored.struct
     own = struct.metadata.labels
     place = Locality(own.get(REGION, ""), own.get(ZONE, ""), own.get(SUBZONE, ""))
-    yield Row(Input(Table.NODE, authored.ref.name), Node(authored.ref, place, struct.status.node_info.kubelet_version))
+    own_families = families(each.address for each in struct.status.addresses)
+    node = Node(authored.ref, place, struct.status.node_info.kubelet_version, own_families)
+    yield Row(Input(Table.NODE, authored.ref.name), node)
 
 
 def decode_namespace(authored: Authored) -> Iterator[Row]:

@@ -4,38 +4,58 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from xds.model.endpoint import EndpointKey
+from xds.explain.path.steps import Leg
+from xds.explain.request import HttpRequest
+from xds.model.endpoint import EndpointKey, Health
 from xds.model.identity import Identity, account_path
 from xds.model.labels import NO_LABELS, Labels
-from xds.model.proxy import Proxy
+from xds.model.proxy import SIDECAR, Proxy
 from xds.model.refs import ObjectRef
 from xds.model.service import Protocol, Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
-from xds.view import names
-from xds.view.attach import rule_at
-from xds.view.clusters import service_clusters
 from xds.view.endpoints import endpoints
 from xds.view.graph import Read
 from xds.view.inbound import Offer, inbound_ports
-from xds.view.scope import mesh, resolved_service, scope
+from xds.view.scope import mesh, resolved_service
 
 
 class Caller(NamedTuple):
-    """Who calls. ``proven`` is whether it shows an identity, hence has a sidecar; else only its address is known."""
+    """Who calls. ``proven`` is whether it shows an identity, hence has a proxy; else only its address is known.
+
+    ``router`` is whether that proxy is a gateway, ``name`` the pod's.
+    """
 
     namespace: str
     account: str = ""
     address: str = ""
     labels: Labels = NO_LABELS
     proven: bool = True
+    name: str = ""
+    router: bool = False
+
+    @property
+    def proxy(self) -> Proxy:
+        """Its proxy, as one that is sent all that it may reach, in whole route tables."""
+        return Proxy(
+            "explain",
+            kind="router" if self.router else SIDECAR,
+            namespace=self.namespace,
+            name=self.name,
+            labels=self.labels,
+            addresses=(self.address,) if self.address else (),
+            service_account=self.account or "default",
+            vhds=False,
+            identity=Identity.ADS,
+        )
 
 
 class Arrival(NamedTuple):
     """One address that a call may come to, what the proxy there takes the call for, and how it comes.
 
     ``pod`` is None outside of the mesh; ``port`` is the pod's; ``principal`` and ``sni`` are empty over plaintext;
-    ``rule`` is the DestinationRule that holds for the call.
+    ``rule`` is the DestinationRule that holds for the call, ``cluster`` the one by which it comes, if any,
+    and ``http`` the request as the caller's proxy sends it there, where that is another one.
     """
 
     pod: Workload | None
@@ -45,6 +65,8 @@ class Arrival(NamedTuple):
     principal: str = ""
     sni: str = ""
     rule: ObjectRef | None = None
+    cluster: str = ""
+    http: HttpRequest | None = None
 
 
 class Way(NamedTuple):
@@ -78,21 +100,34 @@ def ways(read: Read, pod: Workload) -> tuple[Way, ...]:
     )
 
 
-def arrivals(read: Read, caller: Caller, key: ServiceKey, port: int) -> tuple[Arrival, ...]:
-    """Every address that a call to a port of the service may come to."""
-    seen = scope(read, Proxy("explain", namespace=caller.namespace, labels=caller.labels, identity=Identity.ADS))
-    at = read.get(rule_at, key, seen)
-    name = names.outbound_cluster(port, "", key.hostname)
-    cluster = next((each for each in read.get(service_clusters, key, at, Identity.ADS) if each.name == name), None)
-    tls = cluster.mesh_tls if cluster is not None and caller.proven else None
+def arrivals(read: Read, key: ServiceKey, port: int) -> tuple[Arrival, ...]:
+    """Every address that a call to a port of the service may come to whose caller has no proxy."""
+    return tuple(read.get(direct, each.address, each.port) for each in read.get(endpoints, EndpointKey(*key, port)))
+
+
+def forwarded(read: Read, caller: Caller, legs: tuple[Leg, ...]) -> tuple[Arrival, ...]:
+    """Every address that a call may come to which its caller's proxy forwards; healthy ones, while there are any."""
     principal = f"{read.get(mesh).trust.own}/{account_path(caller.namespace, caller.account)}"
     found = []
-    for endpoint in read.get(endpoints, EndpointKey(*key, port)):
-        one = direct(read, endpoint.address, endpoint.port)
-        if tls is not None and (endpoint.tls or not tls.by_endpoint):
-            one = one._replace(principal=principal, sni=tls.sni)
-        found.append(one._replace(rule=cluster.authored if cluster is not None and caller.proven else None))
+    for leg in legs:
+        if leg.fault or not leg.share:
+            continue
+        live = [each for each in leg.endpoints if each.health is Health.HEALTHY] or leg.endpoints
+        for endpoint in live:
+            one = read.get(direct, endpoint.address, endpoint.port)
+            if leg.mutual and (leg.to_all or endpoint.tls):
+                one = one._replace(principal=principal, sni=leg.sni)
+            found.append(one._replace(rule=leg.rule if leg.by_rule else None, cluster=leg.cluster, http=leg.http))
     return tuple(found)
+
+
+def passed_on(read: Read, address: str, port: int) -> tuple[Arrival, ...]:
+    """Where a call comes to that a proxy passes on to the address that was dialled."""
+    known: tuple[Service, ...] = read.rows(Table.VIRTUAL_ADDRESS, address)
+    service = next((each for each in known if each.port(port) is not None), None)
+    if service is not None:
+        return arrivals(read, service.key, port)
+    return (read.get(direct, address, port),) if address else ()
 
 
 def direct(read: Read, address: str, port: int) -> Arrival:

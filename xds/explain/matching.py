@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from xds.explain.request import Claims, HttpRequest, Request
+from xds.model.families import plain_network
 from xds.model.identity import SCHEME, TrustDomains
 from xds.model.mesh import Paths
 from xds.translators.authorization.policy import (
@@ -186,7 +186,7 @@ def _namespace(pattern: str, found: str) -> bool:
 
 def _address(pattern: str, found: str) -> bool:
     try:
-        return ip_address(found) in ip_network(pattern, strict=False)
+        return plain_network(found).network_address in plain_network(pattern)
     except ValueError:
         return False
 

@@ -43,7 +43,7 @@ def cluster_role(values: Values) -> Json:
         *(_rule(group, [f"{each}/status" for each in plurals], ["patch"]) for group, plurals in _by_group(authored())),
         # BackendTLSPolicies and Gateways name authorities in them; what is no `ca.crt` is dropped as it comes.
         _rule("", ["configmaps"], _READ),
-        *gateway_api(),
+        *gateway_api(values),
         # Of the machines that join: each entry is made, renewed and removed by who the machine is connected to.
         _rule(WorkloadEntry.KIND.group, [WorkloadEntry.KIND.plural], ["create", "patch", "delete"]),
         _rule("authentication.k8s.io", ["tokenreviews"], ["create"]),
@@ -58,7 +58,7 @@ def cluster_role(values: Values) -> Json:
     return of_cluster(_RBAC, "ClusterRole", values.cluster_name, values, {"rules": rules})
 
 
-def gateway_api() -> Iterator[Json]:
+def gateway_api(values: Values) -> Iterator[Json]:
     """What Gateways need: their status, a class of them, and what is made for each in its own namespace.
 
     Nothing is deleted (it goes by owner references), and what others have set in such an object is not overwritten.
@@ -67,8 +67,9 @@ def gateway_api() -> Iterator[Json]:
     ours = [plural for group, plural in read() if group == API_GROUP and plural != "referencegrants"]
     yield _rule(API_GROUP, [f"{each}/status" for each in ours], ["patch"])
     yield _rule(API_GROUP, ["gatewayclasses"], ["create"])
-    yield _rule("", ["serviceaccounts", "services"], ["get", "create", "patch"])
-    yield _rule("apps", ["deployments"], ["get", "create", "patch"])
+    if values.gateway_deployments:
+        yield _rule("", ["serviceaccounts", "services"], ["get", "create", "patch"])
+        yield _rule("apps", ["deployments"], ["get", "create", "patch"])
 
 
 def cluster_role_binding(values: Values) -> Json:

@@ -6,9 +6,11 @@ from typing import Any, Final
 
 import yaml
 
+from xds.install import prover
 from xds.install.objects import Json, in_namespace, labels, of_cluster, pod_labels
 from xds.install.values import Values
 from xds.model.injection import INJECT, REVISION
+from xds.model.network import NETWORK
 from xds.model.well_known import PLUGGED_IN_SECRET, XDS_PORT
 
 WEBHOOK_PORT: Final = 15017
@@ -16,6 +18,12 @@ HEALTH_PORT: Final = 8080
 MONITORING_PORT: Final = 15014
 _USER: Final = 65532
 _CACERTS: Final = "/etc/cacerts"
+# As Kubernetes itself would mount it, into all containers.
+_ACCOUNT: Final[list[Json]] = [
+    {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+]
 
 
 def namespace(values: Values) -> Json:
@@ -23,6 +31,8 @@ def namespace(values: Values) -> Json:
     made = of_cluster("v1", "Namespace", values.namespace, values, {})
     for mode in ("enforce", "audit", "warn"):
         made["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}"] = "restricted"
+    if values.network:
+        made["metadata"]["labels"][NETWORK] = values.network
     # It outlives a revision, and belongs to none.
     del made["metadata"]["labels"][REVISION]
     return made
@@ -40,7 +50,7 @@ def deployment(values: Values) -> Json:
     pods = {
         "metadata": {
             "labels": {**labels(values), **pod_labels(values), INJECT: "false"},
-            "annotations": _scrape(values),
+            "annotations": {"kubectl.kubernetes.io/default-container": "discovery", **_scrape(values)},
         },
         "spec": _pod(values),
     }
@@ -80,6 +90,7 @@ def _scrape(values: Values) -> dict[str, str]:
 def _pod(values: Values) -> Json:
     return {
         "serviceAccountName": values.name,
+        "automountServiceAccountToken": False,  # it is the control plane's container alone that has the token
         "terminationGracePeriodSeconds": 30,
         "priorityClassName": values.priority_class,
         "nodeSelector": dict(values.node_selector),
@@ -95,12 +106,14 @@ def _pod(values: Values) -> Json:
             "fsGroup": _USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(values)],
+        "containers": [_container(values), *([prover.container(values)] if values.prover else [])],
         "volumes": [
             {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
             # Who has a CA of their own puts it there, as for Istio. The key is read by the group.
             {"name": "cacerts", "secret": {"secretName": PLUGGED_IN_SECRET, "optional": True, "defaultMode": 0o440}},
             {"name": "state", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+            {"name": "token", "projected": {"sources": _ACCOUNT}},
+            *([prover.volume()] if values.prover else []),
         ],
     }
 
@@ -113,7 +126,7 @@ def _container(values: Values) -> Json:
         "name": "discovery",
         "image": values.image,
         "imagePullPolicy": values.image_pull_policy,
-        "args": ["serve", "--in-cluster", *flags, "--log-level", values.log_level],
+        "args": ["serve", "--in-cluster", *flags, *prover.flags(values), "--log-level", values.log_level],
         "env": [*_environment(values), *({"name": key, "value": text} for key, text in values.extra_env.items())],
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports],
         "readinessProbe": _probe("/ready", period_s=3, failures=3),
@@ -129,6 +142,8 @@ def _container(values: Values) -> Json:
             {"name": "tmp", "mountPath": "/tmp"},
             {"name": "state", "mountPath": "/var/lib/plait"},
             {"name": "cacerts", "mountPath": _CACERTS, "readOnly": True},
+            {"name": "token", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": True},
+            *([prover.mount()] if values.prover else []),
         ],
     }
 
@@ -137,10 +152,13 @@ def _environment(values: Values) -> list[Json]:
     said = {
         "PLAIT_REVISION": values.revision,
         "PLAIT_CLUSTER_ID": values.cluster_id,
+        "PLAIT_NETWORK": values.network,
         "PLAIT_PROXY_IMAGE": values.proxy_image,
         "PLAIT_INIT_IMAGE": values.injected_init_image,
         "PLAIT_NODE_AGENT_IMAGE": values.node_agent_image,
         "PLAIT_CNI": str(values.cni).lower(),
+        "PLAIT_GATEWAY_CONTROLLERS": ":".join(values.gateway_controllers),
+        "PLAIT_GATEWAY_DEPLOYMENTS": str(values.gateway_deployments).lower(),
         "PLAIT_PLUGGED_IN_CA": _CACERTS,
         "XDG_STATE_HOME": "/var/lib/plait",
         "HOME": "/tmp",

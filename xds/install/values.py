@@ -17,6 +17,7 @@ from xds.model.well_known import CONTROL_PLANE, LEASE, MESH_CONFIG_MAP
 
 DEFAULT_NAMESPACE: Final = "istio-system"
 _NAME: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_NETWORK: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"  # what may be a label's value
 
 Count = Annotated[int, Meta(ge=0)]
 Toleration = Mapping[str, Any]
@@ -59,6 +60,15 @@ class Values(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
         ),
     ] = DEFAULT_NAMESPACE
     cluster_id: Annotated[str, about("What the cluster is called.")] = "Kubernetes"
+    network: Annotated[
+        str,
+        Meta(
+            pattern=_NETWORK,
+            max_length=63,
+            description="The network of the cluster's pods, where others are reached by gateways: a label of its "
+            "namespace and of injected pods (topology.istio.io/network). Helm: label the release's namespace, too.",
+        ),
+    ] = ""
     mesh_config: Annotated[
         Mapping[str, Any], about("Mesh-wide settings, as in Istio (MeshConfig). rootNamespace is added.")
     ] = field(default_factory=lambda: {"trustDomain": "cluster.local"})
@@ -75,6 +85,21 @@ class Values(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
     resources: Annotated[Mapping[str, Any], about("Requests and limits of the control plane's container.")] = field(
         default_factory=lambda: {"requests": {"cpu": "100m", "memory": "256Mi"}}
     )
+    prover: Annotated[
+        bool,
+        about(
+            "A private Envoy beside each control plane, which must take every configuration before proxies are sent it."
+        ),
+    ] = True
+    prover_image: Annotated[
+        str, about("The image of that Envoy; it needs /bin/sh, and to be of the sidecars' version. Empty: proxyImage.")
+    ] = ""
+    prover_resources: Annotated[Mapping[str, Any], about("Requests and limits of its container.")] = field(
+        default_factory=lambda: {
+            "requests": {"cpu": "50m", "memory": "64Mi"},
+            "limits": {"cpu": "1", "memory": "1Gi"},
+        }
+    )
     priority_class: Annotated[
         str, about("PriorityClass of the pods. system-cluster-critical needs a ResourceQuota on some clouds.")
     ] = ""
@@ -85,6 +110,16 @@ class Values(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
     cni: Annotated[bool, about("A node agent sets the pods' interception rules, so that no pod needs NET_ADMIN.")] = (
         False
     )
+    gateway_controllers: Annotated[
+        tuple[str, ...],
+        about(
+            "Which controllers of GatewayClasses this is; empty: plait.dev/gateway-controller, and in istiod's place "
+            "(revision default) istio.io/gateway-controller."
+        ),
+    ] = ()
+    gateway_deployments: Annotated[
+        bool, about("Deployments, Services and ServiceAccounts are made for Gateways of the Gateway API.")
+    ] = True
     injection_failure_policy: Annotated[
         Literal["Fail", "Ignore"],
         about("What becomes of pods that want a sidecar while no control plane answers: refused, or made without."),

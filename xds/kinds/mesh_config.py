@@ -11,6 +11,7 @@ from xds.kinds.destination import PortSelector
 from xds.kinds.extension_provider import ExtensionProvider
 from xds.kinds.http_policies import HTTPRetry
 from xds.kinds.load_balancer import LocalityLoadBalancerSetting
+from xds.kinds.mesh_networks import MeshNetworks
 from xds.kinds.proxy_config import NOT_READ, ProxyConfig
 from xds.kinds.quantities import Duration, NonEmpty, OptionalPortNumber, PositiveDuration, about
 from xds.kinds.traffic_policy import (
@@ -160,6 +161,9 @@ class MeshConfigSpec(Strict, frozen=True, kw_only=True):
         name="meshMTLS", default=None
     )
     tls_defaults: Annotated[TLSConfig | None, about("Bounds of other TLS.")] = None
+    mesh_networks: Annotated[
+        MeshNetworks | None, about("Networks and their gateways; in a ConfigMap, a key of its own as in Istio.")
+    ] = None
 
 
 class MeshConfig(Authored, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from xds.kinds.gateway_api.gateway import Gateway as ApiGateway
 from xds.kinds.gateway_api.gateway_class import GatewayClass
 from xds.kinds.gateway_api.grpc_route import GRPCRoute
 from xds.kinds.gateway_api.http_route import HTTPRoute
+from xds.kinds.gateway_api.listener_set import ListenerSet
 from xds.kinds.gateway_api.reference_grant import ReferenceGrant
 from xds.kinds.job import Job
 from xds.kinds.mesh_config import MeshConfig
@@ -56,6 +57,7 @@ KINDS: tuple[type[Authored], ...] = (
     GRPCRoute,
     GatewayClass,
     HTTPRoute,
+    ListenerSet,
     ReferenceGrant,
     TCPRoute,
     TLSRoute,

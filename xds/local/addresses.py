@@ -10,6 +10,7 @@ from typing import Final
 POD_NETWORK: Final = "10.77.0.0/16"
 POD_NETWORK_V6: Final = "fd00:77::/112"
 SERVICE_NETWORK: Final = "10.96.0.0/16"
+SERVICE_NETWORK_V6: Final = "fd00:96::/112"
 
 
 def cluster_ip(namespace: str, name: str, network: str = SERVICE_NETWORK) -> str:

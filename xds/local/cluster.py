@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -21,9 +22,10 @@ from xds.kinds.pod import (
 from xds.kinds.pod import (
     PodStatus as Status,
 )
-from xds.kinds.service import Service, ServicePort
+from xds.kinds.service import LoadBalancerIngress, LoadBalancerStatus, Service, ServicePort, ServiceStatus
 from xds.kinds.service_entry import ServiceEntry
 from xds.local.addresses import assign_cluster_ips
+from xds.local.ip_families import FAMILIES, Family, family_of, ip_families, placed, stated_addresses
 from xds.local.pods import Phase, PodSpec, PodStatus
 from xds.model.injection import STATUS
 from xds.model.object import Object
@@ -33,38 +35,66 @@ from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL
 HEADLESS = "None"
 ORIGIN = Origin("plait up")
 SERVICE_NAME = "kubernetes.io/service-name"
-# Istio's range for ServiceEntries that have no address of their own (istio-semantics 1.4).
-ENTRY_NETWORK = "240.240.0.0/16"
+# Istio's ranges for ServiceEntries that have no address of their own (istio-semantics 1.4).
+_ENTRY_NETWORKS: Final[Mapping[Family, str]] = {"IPv4": "240.240.0.0/16", "IPv6": "2001:2::/112"}
 
 Made = tuple[ObjectRef, Authored]
 
 
-def addressed(objects: Iterable[Object[Authored]], network: str) -> dict[ObjectRef, Authored]:
-    """Services and ServiceEntries as a cluster would store them: with an address where they need and lack one."""
+def addressed(objects: Iterable[Object[Authored]], *networks: str) -> dict[ObjectRef, Authored]:
+    """Services and ServiceEntries as a cluster would store them: with an address where they need and lack one.
+
+    ``networks`` are those of ClusterIPs, one a family, the cluster's first family first.
+    """
     known = tuple(objects)
+    available = tuple(family_of(network) for network in networks)
     services = {each.ref: each.struct for each in known if isinstance(each.struct, Service)}
-    lacking = {ref: struct for ref, struct in services.items() if _lacks_address(struct)}
-    taken = [struct.spec.cluster_ip for struct in services.values() if struct.spec.cluster_ip]
-    given = assign_cluster_ips(((ref.namespace, ref.name) for ref in lacking), taken=taken, network=network)
+    services = {ref: struct for ref, struct in services.items() if struct.spec.type != "ExternalName"}
+    wanted = {ref: ip_families(struct.spec, available) for ref, struct in services.items()}
+    taken = [address for struct in services.values() for address in stated_addresses(struct.spec)]
+    given: dict[ObjectRef, list[str]] = {ref: [] for ref in services}
+    for network, family in zip(networks, available, strict=True):
+        lacking = [ref for ref, struct in services.items() if family in wanted[ref] and _lacks(struct, family)]
+        allotted = assign_cluster_ips(((ref.namespace, ref.name) for ref in lacking), taken=taken, network=network)
+        for ref in lacking:
+            given[ref].append(allotted[ref.namespace, ref.name])
     found: dict[ObjectRef, Authored] = {
-        ref: _with_address(struct, given[ref.namespace, ref.name]) for ref, struct in lacking.items()
+        ref: placed(struct, wanted[ref], given[ref])
+        for ref, struct in services.items()
+        if given[ref] or struct.spec.ip_families or len(networks) > 1
     }
+    found |= {ref: _balanced(found.get(ref, struct)) for ref, struct in services.items() if _is_balanced(struct)}
+    return found | _addressed_entries(known, available)
+
+
+def _is_balanced(struct: Service) -> bool:
+    return struct.spec.type == "LoadBalancer" and not struct.status.load_balancer.ingress
+
+
+def _balanced(struct: Authored) -> Authored:
+    """A Service as a load balancer serves it: here, its own addresses lead there from everywhere."""
+    if not isinstance(struct, Service):
+        return struct
+    ingress = tuple(LoadBalancerIngress(ip=address) for address in stated_addresses(struct.spec))
+    return msgspec.structs.replace(struct, status=ServiceStatus(load_balancer=LoadBalancerStatus(ingress=ingress)))
+
+
+def _lacks(struct: Service, family: Family) -> bool:
+    stated = stated_addresses(struct.spec)
+    return struct.spec.cluster_ip != HEADLESS and family not in [family_of(each) for each in stated]
+
+
+def _addressed_entries(known: Iterable[Object[Authored]], available: Sequence[Family]) -> dict[ObjectRef, Authored]:
     entries = {each.ref: each.struct for each in known if isinstance(each.struct, ServiceEntry)}
     bare = {ref: struct for ref, struct in entries.items() if _needs_entry_address(struct)}
-    allotted = assign_cluster_ips(((ref.namespace, ref.name) for ref in bare), network=ENTRY_NETWORK)
+    asked = [(ref.namespace, ref.name) for ref in bare]
+    allotted = [assign_cluster_ips(asked, network=_ENTRY_NETWORKS[family]) for family in available]
+    found: dict[ObjectRef, Authored] = {}
     for ref, entry in bare.items():
-        spec = msgspec.structs.replace(entry.spec, addresses=(allotted[ref.namespace, ref.name],))
+        addresses = tuple(each[ref.namespace, ref.name] for each in allotted)
+        spec = msgspec.structs.replace(entry.spec, addresses=addresses)
         found[ref] = msgspec.structs.replace(entry, spec=spec)
     return found
-
-
-def _lacks_address(struct: Service) -> bool:
-    return struct.spec.type != "ExternalName" and not struct.spec.cluster_ip
-
-
-def _with_address(struct: Service, address: str) -> Service:
-    spec = msgspec.structs.replace(struct.spec, cluster_ip=address, cluster_ips=(address,))
-    return msgspec.structs.replace(struct, spec=spec)
 
 
 def _needs_entry_address(struct: ServiceEntry) -> bool:
@@ -124,32 +154,36 @@ def endpoint_slices(services: Mapping[ObjectRef, Service], pods: Iterable[PodSta
             continue
         wanted = struct.spec.selector.items()
         behind = [pod for pod in known if pod.namespace == ref.namespace and wanted <= dict(pod.labels).items()]
-        for family, colon in (("IPv4", False), ("IPv6", True)):
-            if colon and not any(":" in ip for pod in behind for ip in pod.ips):
-                continue
-            yield from _slices(ref, struct, behind, (family, colon))
+        for family in _families(struct, behind):
+            yield from _slices(ref, struct, behind, family)
 
 
-def _slices(ref: ObjectRef, struct: Service, pods: list[PodStatus], family: tuple[str, bool]) -> Iterator[Made]:
+def _families(struct: Service, behind: Iterable[PodStatus]) -> tuple[Family, ...]:
+    """The families of a Service that its pods have; its first where they have none."""
+    stated = struct.spec.ip_families or FAMILIES
+    known = {family_of(ip) for pod in behind for ip in pod.ips}
+    return tuple(each for each in stated if each in known) or tuple(sorted(known)) or stated[:1]
+
+
+def _slices(ref: ObjectRef, struct: Service, pods: list[PodStatus], family: Family) -> Iterator[Made]:
     # A port by name may be another number in each pod: pods of equal numbers share a slice.
     groups: dict[tuple[tuple[str, int], ...], list[PodStatus]] = {}
     for pod in pods:
         numbers = tuple((port.name, number) for port in struct.spec.ports if (number := _target(port, pod)))
         groups.setdefault(numbers, []).append(pod)
-    word, colon = family
     for index, numbers in enumerate(sorted(groups) or [()]):
         endpoints = tuple(
             _endpoint(pod, address, ref.name)
             for pod in groups.get(numbers, ())
             for address in pod.ips
-            if (":" in address) is colon
+            if family_of(address) == family
         )
-        name = f"{ref.name}-{word.lower()}-{index}"
+        name = f"{ref.name}-{family.lower()}-{index}"
         yield (
             ObjectRef("discovery.k8s.io", "EndpointSlice", ref.namespace, name),
             EndpointSlice(
                 metadata=ObjectMeta(name=name, namespace=ref.namespace, labels={SERVICE_NAME: ref.name}),
-                address_type="IPv6" if colon else "IPv4",
+                address_type=family,
                 endpoints=endpoints,
                 ports=tuple(EndpointPort(name=name, port=number) for name, number in numbers),
             ),

@@ -199,6 +199,7 @@ class LocalMesh:
             self._pods[key].withdraw()
         if keys and self._withdrawn is not None:
             await self._withdrawn()
+            await asyncio.gather(*(self._pods[key].quiet() for key in keys))
         for key in keys:
             self._pods[key].stop()
         await asyncio.gather(*(self._lives[key] for key in keys))

@@ -34,9 +34,12 @@ class NamespaceHost:
 
     @classmethod
     async def start(cls, settings: LocalSettings, addresses: Sequence[str], envoy: Path | None) -> Self:
-        """A host whose node has these addresses, IPv4 first. CommandFailed or OSError when it cannot be."""
+        """A host whose node has these addresses, one for each of the settings' networks.
+
+        Errors: CommandFailed or OSError when it cannot be.
+        """
         node = await Node.start(tuple(addresses), envoy)
-        network = ServiceNetwork(addresses, settings.pod_network, settings.service_network)
+        network = ServiceNetwork(addresses, settings.networks)
         host = cls(node, Resolver(ClusterNames(()), _upstream()), network, addresses[0])
         try:
             await host._open(settings)

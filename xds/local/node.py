@@ -30,16 +30,22 @@ set -e
 trap '' CHLD
 mount -t tmpfs -o mode=755 tmpfs /run/plait
 ip link set lo up
-echo 1 > /proc/sys/net/ipv4/ip_forward
-ip address add "$1/32" dev lo
-if [ -n "$2" ]; then
-    echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
-    ip -6 address add "$2/128" dev lo nodad
-fi
-if [ -n "$3" ]; then
+if [ -n "$1" ]; then
     touch /run/plait/envoy
-    mount --bind "$3" /run/plait/envoy
+    mount --bind "$1" /run/plait/envoy
 fi
+shift
+for address; do
+    case "$address" in
+    *:*)
+        if [ ! -e /proc/sys/net/ipv6 ]; then echo "this kernel has no IPv6" >&2; exit 1; fi
+        echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
+        ip -6 address add "$address/128" dev lo nodad ;;
+    *)
+        echo 1 > /proc/sys/net/ipv4/ip_forward
+        ip address add "$address/32" dev lo ;;
+    esac
+done
 echo ready
 exec cat > /dev/null
 """
@@ -60,15 +66,14 @@ class Node:
 
     @classmethod
     async def start(cls, addresses: tuple[str, ...], envoy: Path | None) -> Node:
-        """A new node with these addresses (IPv4, then perhaps IPv6), where Envoy is ``/run/plait/envoy``.
+        """A new node with these addresses (one a family), where Envoy is ``/run/plait/envoy``.
 
         Errors: CommandFailed with the reason, e.g. when not root.
         """
         RUN_DIR.mkdir(parents=True, exist_ok=True)
-        v6 = next((address for address in addresses if ":" in address), "")
         binary = str(envoy) if envoy else ""
         process = await asyncio.create_subprocess_exec(
-            *(*_UNSHARE, "sh", "-c", _SCRIPT, "sh", addresses[0], v6, binary),
+            *(*_UNSHARE, "sh", "-c", _SCRIPT, "sh", binary, *addresses),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

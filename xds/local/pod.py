@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from xds.local import pod_tokens, probes, sidecar
 from xds.local.commands import CommandFailed, started_at
@@ -25,6 +25,7 @@ from xds.model.problem import Problems
 from xds.model.refs import FieldRef, ObjectRef
 
 NODE_NAME = "local"
+_PATIENCE_S: Final = 5.0
 
 
 class Pod:
@@ -125,6 +126,12 @@ class Pod:
     def withdraw(self) -> None:
         """Say that the pod is about to end, so that nobody sends it new requests."""
         self._report(terminating=True, ready=False)
+
+    async def quiet(self) -> None:
+        """Return when nobody sends the pod new requests, as far as its sidecar knows, or its patience is over."""
+        if self.spec.inject and not self.spec.router and self._proxy_live.is_set():
+            with contextlib.suppress(OSError, RuntimeError, TimeoutError):
+                await asyncio.wait_for(sidecar.quiet(self.admin), _PATIENCE_S)
 
     def stop(self) -> None:
         """Tell the pod to end: its containers get SIGTERM now, all is killed after its grace period."""

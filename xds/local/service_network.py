@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
 
 from xds.local.node import Node
 from xds.local.service_rules import base_rules, service_rules
@@ -11,22 +12,24 @@ from xds.local.services import LocalService
 
 
 class ServiceNetwork:
-    """The services that pods reach by address. ``addresses`` are the node's, one for each family, IPv4 first."""
+    """The services that pods reach by address.
 
-    def __init__(self, addresses: Sequence[str], pod_network: str, service_network: str) -> None:
-        self._addresses = tuple(addresses)
-        self._pod_network = pod_network
-        self._service_network = service_network
+    ``addresses`` are the node's, one for each of ``networks``: pairs of the pods' and that of ClusterIPs.
+    """
+
+    def __init__(self, addresses: Sequence[str], networks: Sequence[tuple[str, str]]) -> None:
+        self._families = tuple(
+            (address, ip_address(address).version, inside) for address, inside in zip(addresses, networks, strict=True)
+        )
         self._wanted: tuple[LocalService, ...] = ()
         self._changed = asyncio.Event()
         self._loaded = asyncio.Event()
 
     async def prepare(self, node: Node, egress_port: int) -> None:
-        """Load what stays the same: the chains, and the way out through the relay (port 0: none)."""
-        first, *others = self._addresses
-        await node.load_rules(base_rules(first, (self._pod_network, self._service_network), egress_port))
-        for address in others:
-            await node.load_rules(base_rules(address, ()), 6)
+        """Load what stays the same: the chains, and the way out through the relay (port 0: none), for one family."""
+        for address, version, inside in self._families:
+            await node.load_rules(base_rules(address, inside, egress_port), version)
+            egress_port = 0
 
     def set(self, services: Iterable[LocalService]) -> None:
         """Want these services, and no others, reachable."""
@@ -40,13 +43,11 @@ class ServiceNetwork:
 
     async def keep(self, node: Node) -> None:
         """Load the rules of the services wanted, for ever."""
-        first, *others = self._addresses
         while True:
             await self._changed.wait()
             self._changed.clear()
             wanted = self._wanted
-            await node.load_rules(service_rules(first, wanted, self._service_network))
-            for address in others:
-                await node.load_rules(service_rules(address, wanted), 6)
+            for address, version, (_, services) in self._families:
+                await node.load_rules(service_rules(address, wanted, services), version)
             if wanted is self._wanted:
                 self._loaded.set()

@@ -23,10 +23,12 @@ from xds.local.pod_host import PodHost
 from xds.local.pods import PodKey, PodSpec
 from xds.local.settings import LocalSettings
 from xds.local.state import PodEntry, files_folder
-from xds.model.interception import MODE, PROXY_ID
+from xds.model.families import ANY_V6, Families, families
+from xds.model.interception import INBOUND_PORT, MODE, PROXY_ID
 
 PROXY: Final = User(PROXY_ID, PROXY_ID)
 _POLL_S: Final = 0.05
+_QUIET_S: Final = 0.25
 
 BootstrapFor = Callable[[PodSpec, tuple[str, ...]], dict[str, Any]]
 
@@ -72,10 +74,14 @@ def bootstrap_for(
             interception_mode="NONE" if loopback else spec.annotations.get(MODE, "REDIRECT"),
             metadata={"HTTP_PROXY_PORT": str(PROXY_PORT)} if loopback else {},
         )
-        ports = OwnPorts(admin_address=addresses[0], address=addresses[0]) if loopback else OwnPorts()
+        ports = OwnPorts(admin_address=addresses[0], address=addresses[0]) if loopback else _ports(addresses)
         return bootstrap(node, control_plane, ports, workload_socket=workload_socket)
 
     return make
+
+
+def _ports(addresses: tuple[str, ...]) -> OwnPorts:
+    return OwnPorts() if families(addresses) is Families.IPV4 else OwnPorts(address=ANY_V6)
 
 
 def envoy_command(host: PodHost, pod: PodKey, bootstrap: dict[str, Any], flags: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,22 +104,41 @@ def admin(where: Admin, path: str, *, method: str = "GET", timeout_s: float = 5.
     return http_request(where.namespace, method, where.address, where.port, path, timeout_s=timeout_s)
 
 
-def admin_of(pod: PodEntry, path: str) -> tuple[int, bytes]:
+def admin_of(pod: PodEntry, path: str, *, method: str = "GET") -> tuple[int, bytes]:
     """The same for a pod of a mesh that another process runs. OSError without answer, or without the right to ask."""
     if not pod.holder:
-        return admin(Admin(-1, pod.addresses[0]), path)
+        return admin(Admin(-1, pod.addresses[0]), path, method=method)
     namespace = os.open(f"/proc/{pod.holder}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return admin(Admin(namespace), path)
+        return admin(Admin(namespace), path, method=method)
     finally:
         os.close(namespace)
 
 
 def requests_under_way(where: Admin) -> int:
     """How many requests and connections of clients an Envoy is busy with. Blocks; OSError when there is no answer."""
-    wanted = "^(http\\.outbound_.*downstream_rq_active|tcp\\..*downstream_cx_active)$"
+    return _sum(where, "^(http\\.outbound_.*downstream_rq_active|tcp\\..*downstream_cx_active)$")
+
+
+def requests_taken(where: Admin) -> int:
+    """How many requests and connections of others a sidecar has taken. Blocks; OSError when there is no answer."""
+    return _sum(where, f"^(http\\.inbound_.*downstream_rq_total|listener\\..*_{INBOUND_PORT}\\.downstream_cx_total)$")
+
+
+def _sum(where: Admin, wanted: str) -> int:
     _, body = admin(where, f"/stats?format=json&filter={quote(wanted)}")
     return sum(each.get("value", 0) for each in json.loads(body)["stats"])
+
+
+async def quiet(where: Admin) -> None:
+    """Return when nobody has sent a sidecar anything new for a moment. OSError when there is no answer.
+
+    Envoy acknowledges that an endpoint is gone before its threads know it.
+    """
+    before = -1
+    while (now := await asyncio.to_thread(requests_taken, where)) != before:
+        before = now
+        await asyncio.sleep(_QUIET_S)
 
 
 async def drained(where: Admin) -> None:

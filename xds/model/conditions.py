@@ -35,10 +35,11 @@ class ListenerStatus:
 
 @dataclass(frozen=True, slots=True)
 class GatewayStatus:
-    """The status of a Gateway, but for its addresses."""
+    """The status of a Gateway, but for its addresses, or of a ListenerSet; ``sets`` is how many of these it has."""
 
     conditions: tuple[Condition, ...]
     listeners: tuple[ListenerStatus, ...]
+    sets: int = 0
 
 
 @dataclass(frozen=True, slots=True)

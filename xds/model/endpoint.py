@@ -43,7 +43,9 @@ class Endpoint:
     """One address behind a service's port; ``weight`` is relative, ``hostname`` a pod's own name if headless.
 
     ``account`` is what follows the trust domain in its identity (``ns/shop/sa/web``), ``""`` where unknown; ``tls`` is
-    whether it takes the mesh's mutual TLS.
+    whether it takes the mesh's mutual TLS. ``twin`` is its pod's address of the other family, if it has one;
+    ``network`` the network that it is in, ``""`` while none differ. Without an ``address`` only gateways of its network
+    lead to it.
     """
 
     address: str
@@ -57,6 +59,8 @@ class Endpoint:
     hostname: str = ""
     tls: bool = False
     node: str = ""
+    twin: str = ""
+    network: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class SliceAddress:
     service_account: str = ""
     node: str = ""
     ports: tuple[tuple[str, int], ...] = ()  # a ServiceEntry endpoint's own, by the service port's name
+    network: str = ""  # as a ServiceEntry says
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from xds.model.route import Destination, HttpRoute
 
 CONTROLLER: Final = "plait.dev/gateway-controller"
 CONTROLLERS: Final = (CONTROLLER, "istio.io/gateway-controller")
-"""Whose classes are ours: our own, and Istio's, so that manifests for the class ``istio`` go on working."""
+"""Whose classes are ours in istiod's place: our own, and Istio's, so that manifests for its class go on working."""
 MESH_CONTROLLER: Final = "plait.dev/mesh-controller"
 """Who answers for routes whose parent is a Service."""
 GATEWAY_NAME: Final = "gateway.networking.k8s.io/gateway-name"
@@ -45,12 +45,14 @@ def shortened(name: str) -> str:
 class Fault(NamedTuple):
     """Why a part of an object cannot be carried out: the reason in conditions, where it stands, what is wrong.
 
-    Shape: ``path`` is below the object's root, in dots (``spec.rules.0.filters.1``).
+    Shape: ``path`` is below the object's root, in dots (``spec.rules.0.filters.1``). ``kept`` is whether what was there
+    before goes on to be used.
     """
 
     reason: str
     path: str
     message: str
+    kept: bool = False
 
 
 class GroupKind(NamedTuple):
@@ -62,11 +64,15 @@ class GroupKind(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GatewayClass:
-    """A class of gateways; ``parameters`` is whether it names an object with settings, of which none is read."""
+    """A class of gateways; ``parameters`` is whether it names an object with settings, of which none is read.
+
+    ``ours`` is whether its controller is this control plane.
+    """
 
     ref: ObjectRef
     controller: str
     parameters: bool = False
+    ours: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,7 @@ class Listener:
 
     ``clients`` are the ConfigMaps with authorities for clients, None where nobody must prove anything; ``optional`` is
     whether those that prove nothing are let in. ``option`` is Istio's word for what clients must prove, if given.
+    ``owner`` is the ListenerSet that adds it, None for a Gateway's own.
     """
 
     name: str
@@ -130,6 +137,34 @@ class Listener:
     clients: tuple[Reference, ...] | None = None
     optional: bool = False
     option: str = ""
+    owner: ObjectRef | None = None
+
+    @property
+    def section(self) -> str:
+        """What tells it from all listeners of its Gateway: its name, which for a ListenerSet's holds the set's, too."""
+        return self.name if self.owner is None else f"{self.owner.namespace}/{self.owner.name}/{self.name}"
+
+
+class Clients(NamedTuple):
+    """What clients of HTTPS listeners must prove, by which authorities; ``optional``: nobody must."""
+
+    authorities: tuple[Reference, ...]
+    optional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSet:
+    """Listeners that are added to a Gateway, if it lets them be."""
+
+    ref: ObjectRef
+    gateway: ObjectRef
+    listeners: tuple[Listener, ...]
+    created: str = ""
+
+    @property
+    def age(self) -> tuple[str, str, str]:
+        """What orders the sets of a Gateway: the oldest first, then by namespace and name."""
+        return (self.created, self.ref.namespace, self.ref.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +172,8 @@ class ApiGateway:
     """A Gateway of the Gateway API; ``addresses`` are (type, value) as wished for.
 
     ``misdirected`` are the policies that answer 421, to requests on a connection that another listener should have.
+    ``allowed_sets`` are the ListenerSets that may add listeners; ``clients`` is what clients must prove by port, of
+    all other ports under 0.
     """
 
     ref: ObjectRef
@@ -147,6 +184,8 @@ class ApiGateway:
     client_certificate: Reference | None = None
     created: str = ""
     misdirected: Policies = NO_POLICIES
+    allowed_sets: Admission = Admission("None")
+    clients: tuple[tuple[int, Clients | None], ...] = ()
 
 
 class ParentRef(NamedTuple):
@@ -168,6 +207,11 @@ class ParentRef(NamedTuple):
     def is_gateway(self) -> bool:
         """Whether it means a Gateway."""
         return (self.group, self.kind) == (API_GROUP, "Gateway")
+
+    @property
+    def is_listener_set(self) -> bool:
+        """Whether it means a ListenerSet."""
+        return (self.group, self.kind) == (API_GROUP, "ListenerSet")
 
     @property
     def is_service(self) -> bool:
@@ -206,7 +250,8 @@ class Rule:
 class ApiRoute:
     """A route of the Gateway API: HTTPRoute, GRPCRoute, TLSRoute or TCPRoute.
 
-    ``failing`` are the policies that answer 500; ``missing`` those that do so for a share that leads nowhere.
+    ``failing`` are the policies that answer 500; ``missing`` those that do so for a share that leads nowhere;
+    ``unmatched`` those that answer 404.
     """
 
     ref: ObjectRef
@@ -216,6 +261,7 @@ class ApiRoute:
     created: str = ""
     failing: Policies = NO_POLICIES
     missing: Policies = NO_POLICIES
+    unmatched: Policies = NO_POLICIES
 
     @property
     def age(self) -> tuple[str, str, str]:

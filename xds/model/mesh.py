@@ -81,6 +81,8 @@ class Mesh:
     authorities: tuple[Authorities, ...] = ()
     authorizers: tuple[ExternalAuthorizer, ...] = ()
     domain: str = "cluster.local"
+    cluster: str = "Kubernetes"  # what the own cluster is called
+    cluster_local: tuple[tuple[str, bool], ...] = ()  # hosts and wildcards, and whether only own endpoints serve them
     beyond: Beyond = ALLOWED
     inbound_mode: InboundMode = InboundMode.PASSTHROUGH
     http_proxy_port: int = 0  # of an HTTP proxy on 127.0.0.1 in every sidecar; 0 is none

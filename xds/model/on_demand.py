@@ -33,11 +33,15 @@ class AskedBy(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a workload has asked for, sorted. ``all`` is whether it is so much that its sidecars hold everything."""
+    """What a workload has asked for, sorted. ``all`` is whether it is so much that its sidecars hold everything.
+
+    ``turns`` is how often hosts have expired, by port: its proxies are to ask for those anew.
+    """
 
     by: AskedBy
     hosts: tuple[Asked, ...] = ()
     all: bool = False
+    turns: tuple[tuple[int, int], ...] = ()
 
 
 def asked_by(proxy: Proxy) -> AskedBy:

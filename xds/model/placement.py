@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from xds.model.endpoint import NOWHERE, Endpoint, Locality
 from xds.model.labels import NO_LABELS, Labels
+from xds.model.network import NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,7 @@ class Place(NamedTuple):
 
     def value(self, key: str) -> str:
         """What the caller has under a label, ``""`` where it has none; topology labels are its locality and node."""
-        return _value(key, self.locality, self.node, self.labels)
+        return _value(key, self)
 
 
 def is_locality(key: str) -> bool:
@@ -48,12 +49,13 @@ def is_locality(key: str) -> bool:
     return key in _TOPOLOGY
 
 
-def _value(key: str, locality: Locality, node: str, labels: Labels) -> str:
+def _value(key: str, where: Place | Endpoint) -> str:
     if key in _TOPOLOGY:
-        return locality[_TOPOLOGY[key]]
+        return where.locality[_TOPOLOGY[key]]
     if key == NODE:
-        return node
-    return next((value for name, value in labels if name == key), "")
+        return where.node
+    stated = next((value for name, value in where.labels if name == key), "")
+    return where.network if key == NETWORK and isinstance(where, Endpoint) and not stated else stated
 
 
 def covers(pattern: str, locality: Locality) -> bool:
@@ -106,7 +108,7 @@ class ByLabel:
     def rank(self, endpoint: Endpoint) -> int:
         """0 for the endpoints that are used first: how many labels there are from the first one that differs."""
         for index, (key, value) in enumerate(self.wanted):
-            if _value(key, endpoint.locality, endpoint.node, endpoint.labels) != value:
+            if _value(key, endpoint) != value:
                 return len(self.wanted) - index
         return 0
 

@@ -160,6 +160,13 @@ class Believing(Protocol):
         """The policy with those authorities (PEM); empty: the system's; None: nobody is believed."""
 
 
+class Showing(Protocol):
+    """A policy of TLS to a host to which the caller may show a certificate of its own (a Gateway's)."""
+
+    def showing(self, secret: str) -> Policy:
+        """The policy with the certificate of that secret, where it names none itself."""
+
+
 class Filtering(Protocol):
     """A policy that is carried out by filters of the workload's own proxy."""
 

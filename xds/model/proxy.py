@@ -36,6 +36,7 @@ class Proxy:
     version: str = ""
     identity: Identity = Identity.NONE
     group: str = ""  # the WorkloadGroup that it joins by itself: its labels are then that one's
+    network: str = ""  # that it is in, as its node says
     http_proxy_port: int = 0  # where nothing is intercepted, and applications are told of a proxy on this port
 
     @property
@@ -80,6 +81,7 @@ class Proxy:
             version=version,
             identity=_identity(metadata, proven=proven),
             group=_text(metadata, AUTO_REGISTER_GROUP, ""),
+            network=_text(metadata, "NETWORK", ""),
             http_proxy_port=_explicit(metadata),
         )
 

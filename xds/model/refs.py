@@ -9,17 +9,20 @@ from dataclasses import dataclass
 class ObjectRef:
     """The name of an API object.
 
-    Shape: ``group`` is the API group without version (``""`` for core), ``namespace`` is ``""`` for cluster scope.
+    Shape: ``group`` is the API group without version (``""`` for core), ``namespace`` is ``""`` for cluster scope,
+    ``cluster`` is the id of the remote cluster that has it, ``""`` for the one that configuration comes from.
     """
 
     group: str
     kind: str
     namespace: str
     name: str
+    cluster: str = ""
 
     def __str__(self) -> str:
         where = f"{self.namespace}/" if self.namespace else ""
-        return f"{self.kind} {where}{self.name}"
+        of = f" of cluster {self.cluster}" if self.cluster else ""
+        return f"{self.kind} {where}{self.name}{of}"
 
 
 @dataclass(frozen=True, slots=True)

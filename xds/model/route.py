@@ -62,12 +62,13 @@ class SourceMatch:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One alternative of an HTTP route's match list."""
+    """One alternative of an HTTP route's match list; ``stated`` is the field that says it, as a path in its object."""
 
     request: RequestMatch = RequestMatch()
     source: SourceMatch = SourceMatch()
     name: str = ""
     stat_prefix: str = ""
+    stated: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -26,6 +26,10 @@ class Table(StrEnum):
     WORKLOAD_GROUP = "workload-group"  # ObjectRef -> WorkloadGroup
     NODE = "node"  # name -> Node
     NAMESPACE = "namespace"  # name -> Namespace
+    REMOTE_SERVICE = "remote-service"  # (cluster, ServiceKey) -> Service as a remote cluster has it
+    REMOTE_ADDRESS = "remote-address"  # (cluster, IP) -> Workload of a remote cluster
+    REMOTE_NODE = "remote-node"  # (cluster, name) -> Node of a remote cluster
+    REMOTE_NAMESPACE = "remote-namespace"  # (cluster, name) -> Namespace of a remote cluster
     VIRTUAL_SERVICE = "virtual-service"  # ObjectRef -> VirtualService
     ROUTED_HOST = "routed-host"  # host or wildcard -> VirtualService of the mesh
     ROUTED_WILDCARD = "routed-wildcard"  # "" -> wildcard hosts of VirtualServices
@@ -35,6 +39,10 @@ class Table(StrEnum):
     SIDECAR = "sidecar"  # ObjectRef -> Sidecar
     HOME = "home"  # namespace -> whoever makes it see the mesh differently from others
     SELECTOR_KEY = "selector-key"  # label key -> whoever asks callers for it
+    NETWORK_GATEWAY = "network-gateway"  # network -> NetworkGateway: what leads into it
+    NETWORK_MEMBER = "network-member"  # "" -> NetworkMember: what MeshNetworks say of who is where
+    EXTERNAL_ADDRESSES = "external-addresses"  # hostname -> ExternalAddresses of Services
+    GATEWAY_NAME = "gateway-name"  # DNS name of a network's gateway -> GatewayName
     PLACED = "placed"  # "locality", "node" -> whoever asks where callers are
     PEER_AUTHENTICATION = "peer-authentication"  # namespace -> Attachment of its PeerAuthentications
     ATTACHMENT = "attachment"  # namespace -> Attachment of its policies for workloads
@@ -47,6 +55,9 @@ class Table(StrEnum):
     PATCHES = "patches"  # ObjectRef -> EnvoyFilter
     GATEWAY_CLASS = "gateway-class"  # name -> GatewayClass
     API_GATEWAY = "api-gateway"  # ObjectRef -> ApiGateway (the Gateway API's)
+    LEADING_ROUTE = "leading-route"  # ObjectRef of a Service -> ObjectRef of routes that lead to it
+    LISTENER_SET = "listener-set"  # ObjectRef -> ListenerSet
+    LISTENER_SETS = "listener-sets"  # ObjectRef of a Gateway -> ListenerSet that adds listeners to it
     API_ROUTE = "api-route"  # ObjectRef -> ApiRoute
     PARENT = "parent"  # ObjectRef of a Gateway or a Service -> ObjectRef of routes that name it as a parent
     REFERENCE_GRANT = "reference-grant"  # namespace -> ReferenceGrant

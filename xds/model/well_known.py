@@ -34,5 +34,11 @@ PRODUCT: Final = "plait"
 OURS: Final[Mapping[str, str]] = MappingProxyType({PART_OF: PRODUCT})
 """The label of all that is Plait's, by which it is found again."""
 
+MULTI_CLUSTER: Final = "istio/multiCluster"
+"""The label of Secrets in the root namespace that hold kubeconfigs of remote clusters by their id, as for Istio."""
+
+REMOTE_READER: Final = "istio-reader-service-account"
+"""The account as which control planes of other clusters read a cluster, as for Istio."""
+
 TEMPLATE_HASH: Final = "pod-template-hash"
 """The label of a Deployment's pods that tells its ReplicaSets apart; the end of their names."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.model.endpoint import NOWHERE, Locality
+from xds.model.families import Families
 from xds.model.labels import NO_LABELS, Labels
 from xds.model.refs import ObjectRef
 from xds.model.security import has_sidecar
@@ -74,11 +75,15 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where a node stands, from its topology labels, and the version of its kubelet (``v1.36.3``), empty if unknown."""
+    """Where a node stands, from its topology labels, and what it has.
+
+    ``kubelet`` is that one's version (``v1.36.3``), empty if unknown; ``families`` are those of its addresses.
+    """
 
     ref: ObjectRef
     locality: Locality
     kubelet: str = ""
+    families: Families = Families.IPV4
 
 
 @dataclass(frozen=True, slots=True)

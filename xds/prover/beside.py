@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import shutil
 import tempfile
@@ -18,7 +17,7 @@ from xds.events import Event
 from xds.prover.bootstrap import bootstrap
 from xds.prover.exchange import Exchange
 from xds.prover.process import Process, version_of
-from xds.prover.proofs import Proofs
+from xds.prover.proofs import Remembered
 from xds.prover.prover import Prover
 
 log = structlog.get_logger()
@@ -26,7 +25,7 @@ log = structlog.get_logger()
 AUTO: Final = "auto"
 OFF: Final = "off"
 APART: Final = "unix:"
-_COMES_S: Final = 10.0
+_FOR_GROUP: Final = 0o660
 _LARGEST_BYTES: Final = 64 * 1024 * 1024
 
 Work = dict[str, Coroutine[Any, Any, None]]
@@ -44,12 +43,12 @@ class Beside:
     async def open(self) -> tuple[Prover, Work]:
         """The prover, and what has to run for it. Errors: OSError where the binary cannot be run."""
         version = await version_of(self._binary)
-        proofs = await asyncio.to_thread(Proofs, self._state, version)
+        remembered = await asyncio.to_thread(Remembered, self._state, version)
         self._folder = Path(tempfile.mkdtemp(prefix="plait-prover-"))
         exchange = Exchange()
-        process = Process(self._binary, self._folder, lambda: exchange.lost("has ended"))
+        process = Process(self._binary, self._folder, lambda: exchange.lost("has ended"), lambda: exchange.arrivals)
         self._server = await _serving(exchange, process.socket)
-        prover = Prover(exchange, proofs, process.kill)
+        prover = Prover(exchange, remembered, process.kill)
         return prover, {"prover's process": process.run(), "prover": prover.run()}
 
     async def close(self) -> None:
@@ -72,15 +71,12 @@ class Apart:
 
     async def open(self) -> tuple[Prover, Work]:
         """The prover, and what has to run for it. Errors: OSError where the folder cannot be written."""
-        exchange = Exchange()
+        remembered = Remembered(self._state)  # of the version of the one that comes
+        exchange = Exchange(remembered.follow)
         self._server = await _serving(exchange, self._socket)
         await asyncio.to_thread(self._tell)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_COMES_S):
-                await exchange.ready.wait()
-        # Proofs are of a version: without one that is known they are not kept.
-        proofs = await asyncio.to_thread(Proofs, self._state if exchange.version else None, exchange.version)
-        prover = Prover(exchange, proofs, lambda: exchange.lost("does not answer"))
+        # One that does not answer is ended by its own watchdog, or begins another stream.
+        prover = Prover(exchange, remembered, lambda: None)
         return prover, {"prover": prover.run()}
 
     async def close(self) -> None:
@@ -89,6 +85,7 @@ class Apart:
             await self._server.stop(None)
 
     def _tell(self) -> None:
+        self._socket.chmod(_FOR_GROUP)  # it runs as another user
         draft = self._socket.with_name(".envoy.json")
         draft.write_text(json.dumps(bootstrap(self._socket)))
         draft.replace(self._socket.with_name("envoy.json"))

@@ -13,6 +13,9 @@ SLOT: Final = "plait-proof-routes"
 _TYPES: Final = "type.googleapis.com/"
 _HTTP2: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MANAGER: Final = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_AT_ONCE: Final[Json] = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
+_WATCHDOG: Final[Json] = {"miss_timeout": "1s", "megamiss_timeout": "2s", "kill_timeout": "4s"}
+"""Longer than what the asking side grants to a candidate: it ends those that nobody else can end."""
 _ADS: Final[Json] = {"ads": {}, "resource_api_version": "V3"}
 
 
@@ -25,7 +28,7 @@ def bootstrap(socket: Path) -> Json:
                 "api_type": "DELTA_GRPC",
                 "transport_api_version": "V3",
                 "set_node_on_first_message_only": True,
-                "grpc_services": [{"envoy_grpc": {"cluster_name": "plait-prover-xds"}}],
+                "grpc_services": [{"envoy_grpc": {"cluster_name": "plait-prover-xds", "retry_policy": _AT_ONCE}}],
             },
             "cds_config": _ADS,
             "lds_config": _ADS,
@@ -34,6 +37,7 @@ def bootstrap(socket: Path) -> Json:
         # What a candidate counts nobody reads, and thousands come and go.
         "stats_config": {"stats_matcher": {"reject_all": True}},
         "stats_flush_interval": "60s",
+        "watchdogs": {"main_thread_watchdog": _WATCHDOG, "worker_watchdog": _WATCHDOG},
     }
 
 

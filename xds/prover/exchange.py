@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import grpc
@@ -30,16 +30,22 @@ class Gone(Exception):
 
 
 class Exchange:
-    """The server's side of a prover's stream; at most one prover is connected."""
+    """The server's side of a prover's stream; at most one prover is connected.
 
-    def __init__(self) -> None:
-        self._responses: asyncio.Queue[discovery_pb2.DeltaDiscoveryResponse] = asyncio.Queue()
+    ``arrived`` is told the version and build of each that comes, before it is ready.
+    """
+
+    def __init__(self, arrived: Callable[[str], None] = lambda _: None) -> None:
+        self._arrived = arrived
+        self._responses: asyncio.Queue[discovery_pb2.DeltaDiscoveryResponse | None] = asyncio.Queue()
         self._answers: dict[str, asyncio.Future[str | None]] = {}
         self._nonces = 0
         self._greeted: set[str] = set()
         self._stream: object = None
         self.version = ""
         """What the prover says of its version and build."""
+        self.arrivals = 0
+        """How often one has become ready."""
         self.ready = asyncio.Event()
         """Set while a prover is connected and has everything that it needs to judge."""
 
@@ -75,6 +81,7 @@ class Exchange:
             if not each.done():
                 each.set_exception(Gone(why))
                 each.exception()  # nobody may be waiting any more
+        self._responses.put_nowait(None)  # its stream ends: one that was only slow begins another
         self._responses = asyncio.Queue()
 
     def _send(
@@ -97,13 +104,17 @@ class Exchange:
         self.lost("was replaced by another")
         self._stream = context
         reader = asyncio.create_task(self._read(context))
-        taking: asyncio.Task[discovery_pb2.DeltaDiscoveryResponse] | None = None
+        responses = self._responses
+        taking: asyncio.Task[discovery_pb2.DeltaDiscoveryResponse | None] | None = None
         try:
             while not reader.done():
-                taking = asyncio.create_task(self._responses.get())
+                taking = asyncio.create_task(responses.get())
                 await asyncio.wait([taking, reader], return_when=asyncio.FIRST_COMPLETED)
-                if taking.done():
-                    await context.write(taking.result().SerializeToString())
+                if not taking.done():
+                    continue
+                if (response := taking.result()) is None:
+                    break
+                await context.write(response.SerializeToString())
         finally:
             reader.cancel()
             if taking is not None:
@@ -137,4 +148,6 @@ class Exchange:
 
     def _greet_done(self, type_url: str) -> None:
         if type_url == ROUTE and self._greeted >= _FIRST.keys():
+            self.arrivals += 1
+            self._arrived(self.version)
             self.ready.set()

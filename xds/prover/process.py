@@ -25,7 +25,6 @@ _ALONE: Final = ("unshare", "--map-root-user", "--net", "--")
 _WITH_US: Final = ("setpriv", "--pdeathsig", "KILL", "--")  # a control plane that is killed leaves nobody behind
 _SECOND_CHANCE_S: Final = 0.2
 _LONGEST_S: Final = 30.0
-_LIVED_S: Final = 10.0
 _END_S: Final = 2.0
 
 
@@ -44,12 +43,16 @@ async def version_of(binary: Path) -> str:
 
 
 class Process:
-    """An Envoy that runs until it is cancelled. ``ended`` is told each time that it has ended by itself."""
+    """An Envoy that runs until it is cancelled. ``ended`` is told each time that it has ended by itself.
 
-    def __init__(self, binary: Path, folder: Path, ended: Callable[[], None]) -> None:
+    ``arrivals`` counts those that were of use: one that was is started anew at once, others after longer and longer.
+    """
+
+    def __init__(self, binary: Path, folder: Path, ended: Callable[[], None], arrivals: Callable[[], int]) -> None:
         self._binary = binary
         self._folder = folder
         self._ended = ended
+        self._arrivals = arrivals
         self._running: asyncio.subprocess.Process | None = None
 
     @property
@@ -70,9 +73,8 @@ class Process:
         around = (*(_ALONE if alone else ()), *(_WITH_US if shutil.which(_WITH_US[0]) else ()))
         command = (*around, str(self._binary), "--config-path", str(config), *_FLAGS)
         pause = 0.0
-        loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            before = self._arrivals()
             try:
                 code = await self._once(command)
             except OSError as error:
@@ -80,8 +82,8 @@ class Process:
             else:
                 log.warning(Event.PROVER_ENDED, code=code)
             self._ended()
-            lived = loop.time() - began > _LIVED_S
-            pause = _SECOND_CHANCE_S if lived or not pause else min(pause * 2, _LONGEST_S)
+            served = self._arrivals() > before
+            pause = _SECOND_CHANCE_S if served or not pause else min(pause * 2, _LONGEST_S)
             await asyncio.sleep(pause)
 
     async def _once(self, command: tuple[str, ...]) -> int:

@@ -1,5 +1,5 @@
-"""What has been proven, by content hash, for one version of Envoy; kept in a file, so that a restart proves nothing
-again.
+"""What has been proven, and what ends an Envoy, by content hash, for one version of Envoy; kept in files, so that a
+restart asks nothing again.
 """
 
 from __future__ import annotations
@@ -21,12 +21,37 @@ _MOST: Final = 100_000
 """So many proofs are kept, the newest: 1.6 MB."""
 
 
-class Proofs:
-    """The proofs of one version of Envoy; in ``folder``, or in memory where there is none or it cannot be written."""
+class Remembered:
+    """What is known of contents, of the Envoy of one version: it is followed once that is known.
 
-    def __init__(self, folder: Path | None, version: str) -> None:
+    In files in ``folder``, or in memory where there is none or it cannot be written.
+    """
+
+    def __init__(self, folder: Path | None, version: str = "") -> None:
+        self._folder = folder
+        self.version = ""
+        self.proofs = Hashes(None)
+        """Those that an Envoy takes."""
+        self.deadly = Hashes(None)
+        """Those that end an Envoy."""
+        self.follow(version)
+
+    def follow(self, version: str) -> None:
+        """Go over to what is known of that version."""
+        if version == self.version:
+            return
+        self.version = version
         digest = hashlib.sha256(version.encode()).hexdigest()[:16]
-        self._path = None if folder is None else folder / f"proofs-{digest}"
+        self.proofs, self.deadly = (
+            Hashes(None if self._folder is None else self._folder / f"{name}-{digest}") for name in ("proofs", "deadly")
+        )
+
+
+class Hashes:
+    """Content hashes; in the file of ``path``, or in memory where there is none or it cannot be written."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
         self._known: dict[bytes, None] = {}
         self._written = 0
         self._load()

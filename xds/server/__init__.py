@@ -11,6 +11,7 @@ from xds.server.auth import Admission, Admit, Released
 from xds.server.batch import Answer
 from xds.server.cache import Observer, Rejected, SnapshotCache
 from xds.server.errors import Denied, Reason
+from xds.server.load_reports import LoadReportSettings
 from xds.server.node import Locality, Node, Peer
 from xds.server.rejections import Rejection
 from xds.server.settings import ServerSettings
@@ -23,6 +24,7 @@ __all__ = [
     "Answer",
     "Denied",
     "Entry",
+    "LoadReportSettings",
     "Locality",
     "Node",
     "Observer",

@@ -64,9 +64,9 @@ class Server:
         """Take access logs of proxies that ``admit`` lets in, on the same addresses. Before ``start``."""
         self.add_handlers(AccessLogs(sink, admit).handlers())
 
-    def add_load_reports(self, usage: Usage[T], admit: AdmitReporter[T], settings: LoadReportSettings | None) -> None:
+    def add_load_reports(self, usage: Usage[T], admit: AdmitReporter[T], settings: LoadReportSettings) -> None:
         """Ask proxies that ``admit`` lets in what they use, on the same addresses. Before ``start``."""
-        self.add_handlers(LoadReports(usage, admit, settings or LoadReportSettings()).handlers())
+        self.add_handlers(LoadReports(usage, admit, settings).handlers())
 
     def add_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Offer other services on the same addresses. Before ``start``."""

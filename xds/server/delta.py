@@ -162,7 +162,7 @@ def _subscribe(sub: Subscription, wanted: Collection[str], target: Layers, max_n
 
 
 def _unsubscribe(sub: Subscription, unwanted: Iterable[str]) -> None:
-    held, gone = sub.held, frozenset(unwanted)
+    held, gone = sub.held, sub.given_up(unwanted)
     if ALL in gone and held.wildcard:
         held.wildcard = False
         sub.drop([name for name in held.deviations if name not in held.names])

@@ -100,7 +100,7 @@ def _shared(sub: Subscription, target: Layers, now: float, *, only_fresh: bool) 
     answers = _answers(sub, target) if held.fresh else ()
     if answers is None or not held.undisturbed(parts) or _refused(sub, (*parts, *answers)):
         return None
-    prior, held.base, held.fresh = held.base, target, NONE
+    prior, held.base, held.fresh, sub.again = held.base, target, NONE, NONE
     removed = tuple([name for part in parts for name in part.removed])
     if removed and sub.type_url in REMOVED_LAST:
         _withhold(sub, removed, prior, now)
@@ -151,10 +151,17 @@ def _individual(sub: Subscription, target: Layers, now: float, *, only_fresh: bo
     if not only_fresh:
         held.base = target
     held.fresh = NONE
+    again, sub.again = sub.again, NONE
     for name in names & sub.doubt.names:  # their turn comes in responses of their own
         held.holds(name, had[name])
     said = _Said()
     for name in sorted(names - sub.doubt.names):
+        before = find(prior, name) if name in again and find(target, name) is None else None
+        if before is not None:  # nobody may find the cluster that has just changed empty while routes still name it
+            held.holds(name, before.version)
+            sub.withheld.setdefault(name, now)
+            said.add(name, before)
+            continue
         answer = _settle(sub, name, target, had[name], asked=name in asked)
         if answer is Instead.WITHHOLD:
             sub.withheld.setdefault(name, now)

@@ -29,7 +29,8 @@ class Subscription:
     ``due`` says that an answer is owed even if there is nothing to say; ``unsettled`` are names to look at again
     although the set does not change at them; ``withheld`` removals that wait for their turn, with the time since when;
     ``claimed`` what the client says it holds, until that was compared, and ``owed`` what must be sent to it none the
-    less; ``refused`` why names were rejected on this stream; ``since`` when it was last sent or answered something.
+    less; ``again`` are names in use that are sent once more, even if they have just gone from the set; ``refused`` why
+    names were rejected on this stream; ``since`` when it was last sent or answered something.
     """
 
     def __init__(self, type_url: str, names: Names, rejections: Rejections, window: int) -> None:
@@ -45,6 +46,7 @@ class Subscription:
         self.withheld: dict[str, float] = {}
         self.claimed: Mapping[str, str] | None = None
         self.owed: frozenset[str] = NONE
+        self.again: frozenset[str] = NONE
         self.ever_sent = False
         self.since = 0.0
         self.refused: dict[str, Rejection] = {}
@@ -68,6 +70,10 @@ class Subscription:
         """Whether the client has answered everything and nothing is to be sent, removals in waiting apart."""
         return not self.unanswered and not self.pending(target)
 
+    def given_up(self, unwanted: Iterable[str]) -> frozenset[str]:
+        """Those of the names that the client subscribes to no more, which need no answer."""
+        return frozenset(unwanted)
+
     def prepare(self, target: Layers, *, held_back: bool) -> tuple[str, ...]:
         """Names to be called removed in the next response besides all else."""
         return ()
@@ -82,10 +88,13 @@ class Subscription:
         if self.claimed is not None:
             self.owed |= names
         self.ask(names)
+        self.again = self.names.same(self.again | names if self.again else names)
 
     def drop(self, names: Collection[str]) -> None:
         """Take no special note of ``names`` any more."""
         self.held.forget(names)
+        if self.again:
+            self.again = self.names.same(self.again.difference(names))
         if self.unsettled:
             self.unsettled.difference_update(names)
         if self.doubt.names:

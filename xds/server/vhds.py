@@ -78,6 +78,12 @@ class VirtualHosts(Subscription):
                 self.waiting.setdefault(name, now + self._patience_s)
             self._expecting = bool(self.waiting)
 
+    def given_up(self, unwanted: Iterable[str]) -> frozenset[str]:
+        """Those of the names that nothing waits for: Envoy gives up all of a route configuration that it takes in with
+        another source (``vhds``), but not the requests that wait for one of them.
+        """
+        return frozenset(unwanted).difference(self.waiting, self.held.fresh)
+
     def returned(self, target: Layers, now: float, most: int) -> None:
         """The client has come from an earlier server: what that sent it unasked, and the set has not, is wanted too."""
         if self._patience_s and not _everything(target):

@@ -1,7 +1,7 @@
 """What workloads ask for on demand, as a source: each workload's demand is an object, which grows as it asks.
 
-A proxy that is there keeps all that it was given: Envoy does not ask again for a name that it has asked for once.
-What is learned is sent up front to proxies that come later, for as long as ``keep`` says, and to no more workloads than
+What none of a workload's proxies has used for ``expiry`` is taken from them, if all of them count what they use. What
+is learned is sent up front to proxies that come later, for as long as ``keep`` says, and to no more workloads than
 ``MOST_WORKLOADS``.
 """
 
@@ -32,17 +32,26 @@ KEEP: Final = timedelta(days=1)
 
 @dataclass(slots=True)
 class _Learned:
-    hosts: dict[Asked, float] = field(default_factory=dict)  # and when it was asked for last, in seconds
+    hosts: dict[Asked, float] = field(default_factory=dict)  # and when it was asked for or used last, in seconds
     proxies: int = 0
+    counting: int = 0  # of the proxies, how many say what they use
+    turns: dict[int, int] = field(default_factory=dict)  # by port, how often something has expired
 
 
 class Demands:
-    """What workloads have asked for, and the source that says so. All in one event loop."""
+    """What workloads have asked for, and the source that says so. All in one event loop. ``expiry`` 0: never."""
 
     name = NAME
 
-    def __init__(self, *, keep: timedelta = KEEP, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        keep: timedelta = KEEP,
+        expiry: timedelta = timedelta(),
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._keep_s = keep.total_seconds()
+        self._expiry_s = expiry.total_seconds()
         self._now = now
         self._learned: OrderedDict[AskedBy, _Learned] = OrderedDict()
         self._changed: set[AskedBy] = set()
@@ -80,6 +89,49 @@ class Demands:
         if learned is not None:
             learned.proxies = max(0, learned.proxies - 1)
 
+    def any_of(self, by: AskedBy) -> bool:
+        """Whether ``by`` has asked for anything."""
+        learned = self._learned.get(by)
+        return learned is not None and bool(learned.hosts)
+
+    def counted(self, by: AskedBy) -> None:
+        """A proxy of ``by`` counts from now on what it uses: what it has used before is not known."""
+        learned = self._learned.get(by)
+        if learned is not None:
+            learned.counting += 1
+            learned.hosts = dict.fromkeys(learned.hosts, self._now())
+
+    def used(self, by: AskedBy, names: Iterable[str]) -> None:
+        """A proxy of ``by`` has used these names lately, ``PORT/HOST`` each. What nobody has used expires."""
+        learned = self._learned.get(by)
+        if learned is None:
+            return
+        for name in names:
+            host = asked(name)
+            if host in learned.hosts:
+                learned.hosts[host] = self._now()
+        self._expire(by, learned)
+
+    def uncounted(self, by: AskedBy) -> None:
+        """A proxy of ``by`` counts no more."""
+        learned = self._learned.get(by)
+        if learned is not None:
+            learned.counting = max(0, learned.counting - 1)
+
+    def _expire(self, by: AskedBy, learned: _Learned) -> None:
+        everything = len(learned.hosts) > MOST_HOSTS  # then the proxies do not hold what was asked for
+        if not self._expiry_s or everything or learned.counting < learned.proxies:
+            return
+        old = [host for host, at in learned.hosts.items() if at < self._now() - self._expiry_s]
+        for host in old:
+            del learned.hosts[host]
+        for port in sorted({host.port for host in old}):
+            learned.turns[port] = learned.turns.pop(port, 0) + 1
+        while len(learned.turns) > MOST_HOSTS:  # another turn than before is all that counts
+            del learned.turns[next(iter(learned.turns))]
+        if old:
+            self._note(by)
+
     def _forget(self) -> None:
         idle = (by for by, learned in self._learned.items() if not learned.proxies)
         while len(self._learned) > MOST_WORKLOADS and (oldest := next(idle, None)) is not None:
@@ -110,7 +162,7 @@ class Demands:
 def _demand(by: AskedBy, learned: _Learned) -> Demand:
     if len(learned.hosts) > MOST_HOSTS:
         return Demand(by, all=True)
-    return Demand(by, tuple(sorted(learned.hosts)))
+    return Demand(by, tuple(sorted(learned.hosts)), turns=tuple(sorted(learned.turns.items())))
 
 
 def _ref(by: AskedBy) -> ObjectRef:

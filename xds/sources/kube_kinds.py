@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from xds.decoders.shape.api_objects import ApiKind, api_kinds
+from xds.decoders.shape.api_objects import ApiKind, api_kinds, kubeconfig_kind
 from xds.model.api_path import collection
 from xds.model.revision import of_revision
-from xds.model.well_known import CA_SECRET, MESH_CONFIG_MAP, PLUGGED_IN_SECRET, ROOTS_CONFIG_MAP
+from xds.model.well_known import CA_SECRET, MESH_CONFIG_MAP, MULTI_CLUSTER, PLUGGED_IN_SECRET, ROOTS_CONFIG_MAP
 
 _SELECTED: Final = MappingProxyType(
     {
@@ -26,15 +26,23 @@ _SELECTED: Final = MappingProxyType(
         ),
     }
 )
+_OF_REMOTES: Final = frozenset(
+    {("", "Namespace"), ("", "Node"), ("", "Pod"), ("", "Service"), ("discovery.k8s.io", "EndpointSlice")}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedKind:
-    """A kind, and which of its objects are read: of one namespace or of all, by a field selector."""
+    """A kind, and which of its objects are read: of one namespace or of all, by selectors.
+
+    ``cluster`` is the remote cluster that has them, ``""`` for the own one.
+    """
 
     kind: ApiKind
     namespace: str = ""
     field_selector: str = ""
+    label_selector: str = ""
+    cluster: str = ""
 
     def path(self, version: str) -> str:
         """The path of its list in the API."""
@@ -43,7 +51,8 @@ class WatchedKind:
     @property
     def parameters(self) -> dict[str, str]:
         """The query that selects its objects."""
-        return {"fieldSelector": self.field_selector} if self.field_selector else {}
+        stated = {"fieldSelector": self.field_selector, "labelSelector": self.label_selector}
+        return {name: selector for name, selector in stated.items() if selector}
 
     @property
     def rule(self) -> str:
@@ -58,6 +67,17 @@ def watched_kinds(root_namespace: str, revision: str) -> tuple[WatchedKind, ...]
     ConfigMaps with authorities are read in all namespaces but the control plane's.
     """
     return tuple(_watched(kind, root_namespace, revision) for kind in api_kinds())
+
+
+def remote_kinds(cluster: str) -> tuple[WatchedKind, ...]:
+    """All that is read of a remote cluster: where its workloads are; what is configured is the own cluster's."""
+    kinds = (kind for kind in api_kinds() if (kind.group, kind.name) in _OF_REMOTES)
+    return tuple(WatchedKind(each, "", _SELECTED.get((each.group, each.name), ""), cluster=cluster) for each in kinds)
+
+
+def kubeconfigs(root_namespace: str) -> WatchedKind:
+    """The Secrets that tell of remote clusters, as istioctl create-remote-secret makes them."""
+    return WatchedKind(kubeconfig_kind(), root_namespace, label_selector=f"{MULTI_CLUSTER}=true")
 
 
 def _watched(kind: ApiKind, root_namespace: str, revision: str) -> WatchedKind:

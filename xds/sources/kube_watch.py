@@ -71,7 +71,7 @@ class KindWatch:
         self._gathered = gathered
         self._reach = reach
         self._source = source
-        self._decoder = ApiDecoder(watched.kind, source)
+        self._decoder = ApiDecoder(watched.kind, source, watched.cluster)
         self._held = Held()
         self._served = ""
         self._since = ""
@@ -266,7 +266,8 @@ class KindWatch:
 
     def _note(self, code: str = "", message: str = "") -> None:
         """Say what is wrong with the kind as a whole; nothing, when nothing is."""
-        every = ObjectRef(self._watched.kind.group, self._watched.kind.name, self._watched.namespace, "*")
+        watched = self._watched
+        every = ObjectRef(watched.kind.group, watched.kind.name, watched.namespace, "*", watched.cluster)
         found = (Problem(FieldRef(every), code, message, Severity.WARNING),) if code else ()
         self._gathered.note(f"{self._source} {self.name}", found)
 

@@ -14,7 +14,7 @@ from xds.sources.changes import Transaction
 from xds.sources.kube_client import KubeClient
 from xds.sources.kube_gathered import Gathered
 from xds.sources.kube_health import KubeHealth
-from xds.sources.kube_kinds import watched_kinds
+from xds.sources.kube_kinds import remote_kinds, watched_kinds
 from xds.sources.kube_retries import Reach
 from xds.sources.kube_watch import KindWatch
 
@@ -25,6 +25,7 @@ class KubernetesSource:
     """What a cluster's API server serves. ``api_client`` is a ``kubernetes.client.ApiClient``, as ``connect`` makes.
 
     ``root_namespace`` and ``revision`` tell the ConfigMap of the mesh's settings: ``istio``, or ``istio-<revision>``.
+    Of a remote ``cluster`` only what tells where its workloads are is read, and its objects' names say so.
     Errors: NoCluster where the files of its credentials cannot be read, or the API server would not be verified.
     """
 
@@ -35,10 +36,11 @@ class KubernetesSource:
         name: str = "kubernetes",
         root_namespace: str = "istio-system",
         revision: str = "default",
+        cluster: str = "",
     ) -> None:
         self._name = name
         self._client = KubeClient(api_client.configuration)
-        self._watched = watched_kinds(root_namespace, revision)
+        self._watched = remote_kinds(cluster) if cluster else watched_kinds(root_namespace, revision)
         self._watches: tuple[KindWatch, ...] = ()
 
     @property
@@ -50,6 +52,12 @@ class KubernetesSource:
     def synced(self) -> bool:
         """Whether all kinds have been listed once."""
         return bool(self._watches) and all(watch.synced for watch in self._watches)
+
+    @property
+    def away(self) -> bool:
+        """Whether the API server has not answered at all yet."""
+        found = tuple(watch.health() for watch in self._watches)
+        return bool(found) and all(each.problem and each.last_contact_s is None for each in found)
 
     def health(self) -> KubeHealth:
         """How well each kind is being read, now; of no kind before ``changes`` is read."""

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 if TYPE_CHECKING:
+    from xds.local.settings import LocalSettings
     from xds.testing.mesh import Mesh
 
 
@@ -19,12 +20,20 @@ def mesh_manifests() -> str | Path:
     pytest.fail("define a fixture mesh_manifests (scope module) that returns YAML text or a path")
 
 
+@pytest.fixture(scope="module")
+def mesh_settings() -> LocalSettings | None:
+    """How the module's mesh is run; a module may define its own (``xds.local.settings.LocalSettings``)."""
+    return None
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def module_mesh(mesh_manifests: str | Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
+async def module_mesh(
+    mesh_manifests: str | Path, mesh_settings: LocalSettings | None, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Mesh]:
     """The running mesh of the module. Fails where pods cannot run, for example without root."""
     from xds.testing.mesh import running_mesh
 
-    async with running_mesh(mesh_manifests, tmp_path_factory.mktemp("mesh")) as running:
+    async with running_mesh(mesh_manifests, tmp_path_factory.mktemp("mesh"), settings=mesh_settings) as running:
         yield running
 
 

@@ -10,10 +10,11 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from xds.api.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from xds.api.envoy.config.core.v3.base_pb2 import TransportSocket
 from xds.api.envoy.config.core.v3.protocol_pb2 import Http2ProtocolOptions
-from xds.api.envoy.extensions.clusters.common.dns.v3.dns_pb2 import ALL, V4_PREFERRED
+from xds.api.envoy.extensions.clusters.common.dns.v3.dns_pb2 import ALL, V4_PREFERRED, V6_ONLY
 from xds.api.envoy.extensions.clusters.dns.v3.dns_cluster_pb2 import DnsCluster
 from xds.api.envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer_pb2 import RawBuffer
 from xds.api.envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from xds.model.families import Families
 from xds.model.policy import Policies, Policy
 from xds.translators import dynamic_forward_proxy
 from xds.translators.config_source import over_ads
@@ -41,9 +42,13 @@ def cluster(spec: ClusterSpec) -> Cluster:
     if not message.common_lb_config.HasField("healthy_panic_threshold"):
         message.common_lb_config.healthy_panic_threshold.value = 0
     _DISCOVERIES[spec.discovery](spec, message)
-    if spec.source_address:
-        message.upstream_bind_config.source_address.address = spec.source_address
+    if spec.source_addresses:
+        first, *others = spec.source_addresses
+        message.upstream_bind_config.source_address.address = first
         message.upstream_bind_config.source_address.port_value = 0
+        for other in others:
+            extra = message.upstream_bind_config.extra_source_addresses.add().address
+            extra.address, extra.port_value = other, 0
     if spec.mesh_tls is not None:
         spell_cluster(spec.mesh_tls, message)
     _wrap_transport(stated, message)
@@ -96,6 +101,10 @@ def _logical_dns(spec: ClusterSpec, message: Cluster) -> None:
 
 
 def _dns(spec: ClusterSpec, message: Cluster, *, one_address: bool) -> None:
+    # Many addresses in one endpoint are tried in turn; as endpoints of their own, each must be reachable.
+    family = ALL if one_address else V4_PREFERRED
+    if spec.families is Families.IPV6:
+        family = V6_ONLY
     # Cluster.type STRICT_DNS and its neighbours are deprecated: this is the same, as an extension.
     message.cluster_type.name = "envoy.clusters.dns"
     message.cluster_type.typed_config.CopyFrom(
@@ -103,8 +112,7 @@ def _dns(spec: ClusterSpec, message: Cluster, *, one_address: bool) -> None:
             DnsCluster(
                 dns_refresh_rate=duration(spec.dns_refresh_rate),
                 respect_dns_ttl=True,
-                # Many addresses in one endpoint are tried in turn; as endpoints of their own, each must be reachable.
-                dns_lookup_family=ALL if one_address else V4_PREFERRED,
+                dns_lookup_family=family,
                 all_addresses_in_single_endpoint=one_address,
             )
         )

@@ -21,7 +21,7 @@ from xds.api.envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2 
 from xds.api.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from xds.api.envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from xds.model.mesh import Paths
-from xds.translators import access_logs, connections, dynamic_forward_proxy, edges, slots
+from xds.translators import access_logs, connections, dynamic_forward_proxy, edges, frontends, slots
 from xds.translators.config_source import over_ads
 from xds.translators.edge_tls import edge_socket
 from xds.translators.mesh_tls import server_socket
@@ -175,6 +175,8 @@ def _http_connection_manager(chain: HttpChain, guard: Guard | None) -> HttpConne
         message.access_log.extend(access_logs.http_loggers(guard))
     if chain.on_demand:  # before all that look at the route
         message.http_filters.append(HttpFilter(name=_ON_DEMAND, typed_config=pack(OnDemand())))
+    if chain.frontends:
+        message.http_filters.append(frontends.http_filter())
     message.http_filters.extend(_http_filters())
     if chain.outbound:
         message.http_filters.append(dynamic_forward_proxy.http_filter())

@@ -21,6 +21,7 @@ from xds.api.envoy.type.v3.percent_pb2 import FractionalPercent
 from xds.model.policy import Policies, Policy, Repeating
 from xds.model.refs import ObjectRef
 from xds.model.route import Comparison, NamedMatch, RequestMatch
+from xds.translators import frontends
 from xds.translators.config_source import over_ads
 from xds.translators.direct_responses.policy import LONGEST_BODY
 from xds.translators.merge import merge
@@ -33,6 +34,7 @@ from xds.wire.codec import boolean, duration, u32
 VHDS_TIMEOUT: Final = timedelta(seconds=15)
 """How long a listener waits for its first virtual hosts before it opens without them."""
 
+_TURNS: Final = 1000
 _NOWHERE: Final = 503
 _MILLION: Final = 1_000_000
 _ALTERNATIVE_S: Final = 86_400  # how long clients may keep to HTTP/3
@@ -50,6 +52,8 @@ def route_configuration(spec: RouteTable) -> RouteConfiguration:
         ignore_port_in_host_matching=not spec.by_port,
         max_direct_response_body_size_bytes=u32(LONGEST_BODY),
     )
+    if spec.by_address:
+        message.typed_per_filter_config[frontends.FILTER].CopyFrom(frontends.by_address())
     if spec.http3_port:
         message.response_headers_to_add.add().header.CopyFrom(
             HeaderValue(key="alt-svc", value=f'h3=":{spec.http3_port}"; ma={_ALTERNATIVE_S}')
@@ -57,7 +61,10 @@ def route_configuration(spec: RouteTable) -> RouteConfiguration:
     if spec.vhds:
         source = message.vhds.config_source
         over_ads(source)
-        source.initial_fetch_timeout.CopyFrom(duration(VHDS_TIMEOUT))
+        # Envoy asks for a name once in the life of a VHDS subscription, and makes a new one where its source differs:
+        # the table is in force when the first virtual hosts of that are. The first turn is for who has everything.
+        different = timedelta(milliseconds=spec.turn % _TURNS)
+        source.initial_fetch_timeout.CopyFrom(duration(VHDS_TIMEOUT + different))
     return message
 
 
@@ -124,6 +131,8 @@ def route(spec: RouteSpec) -> Route:
         message.decorator.operation = spec.operation
     if spec.authored is not None and spec.authored.kind == "VirtualService":
         message.metadata.filter_metadata["istio"].update({"config": _path(spec.authored)})
+    if spec.frontend:
+        message.metadata.filter_metadata[frontends.FILTER].update({frontends.KEY: spec.frontend})
     return message
 
 

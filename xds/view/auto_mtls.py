@@ -67,7 +67,7 @@ def mesh_tls(read: Read, towards: Towards, policies: Policies, identity: Identit
     """The mutual TLS of a cluster; None where none of the mesh's is spoken to it."""
     settings = read.get(mesh)
     stated = next(iter(policies.that(Encrypting)), None)
-    if not (_automatic(read, towards, identity) if stated is None else stated.mesh_identity):
+    if not speaks(read, towards.service, policies, proven=identity is not Identity.NONE):
         return None
     known = read.aside(behind, EndpointKey(*towards.service.key, towards.port.number))
     if stated is None and towards.discovery is Discovery.ORIGINAL_DST and not known.every:
@@ -87,8 +87,15 @@ def mesh_tls(read: Read, towards: Towards, policies: Policies, identity: Identit
     )
 
 
-def _automatic(read: Read, towards: Towards, identity: Identity) -> bool:
-    return identity is not Identity.NONE and not towards.service.external and read.get(mesh).auto_mtls
+def speaks(read: Read, service: Service, policies: Policies, *, proven: bool) -> bool:
+    """Whether callers speak the mesh's mutual TLS to endpoints of a service that take it.
+
+    ``proven``: whether they can show who they are.
+    """
+    stated = next(iter(policies.that(Encrypting)), None)
+    if stated is not None:
+        return stated.mesh_identity
+    return proven and not service.external and read.get(mesh).auto_mtls
 
 
 def _names(read: Read, service: Service, known: Behind) -> Iterator[str]:

@@ -56,7 +56,9 @@ def bound_listener(read: Read, entry: Egress, scope: Scope) -> tuple[ListenerSpe
     sidecar(read, scope.sidecar)  # which is the author
     name = names.bound(entry.bind, entry.port)
     content = HttpChain(f"outbound_{name}", name, paths=read.get(mesh).paths)
-    return (ListenerSpec(name, entry.bind, entry.port, (), fallback=Chain(name, ALL, content), bind=entry.opened),)
+    first, *others = scope.families.bound(entry.bind)
+    chain, more = Chain(name, ALL, content), tuple(others)
+    return (ListenerSpec(name, first, entry.port, (), fallback=chain, bind=entry.opened, additional_addresses=more),)
 
 
 def bound_connections(read: Read, entry: Egress, routed: ConnectionRoutes, scope: Scope) -> tuple[ListenerSpec, ...]:
@@ -65,10 +67,12 @@ def bound_connections(read: Read, entry: Egress, routed: ConnectionRoutes, scope
     claims = claims_of(read, routed)
     found = told_apart(entry.port, claims, None)
     by_name = any(claim.sni or claim.resolves for claim in claims)
+    first, *others = scope.families.bound(entry.bind)
     return (
         ListenerSpec(
             name=names.bound(entry.bind, entry.port),
-            address=entry.bind,
+            address=first,
+            additional_addresses=tuple(others),
             port=entry.port,
             chains=found.chains,
             fallback=found.rest,

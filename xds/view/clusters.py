@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from xds.model.endpoint import Endpoint, EndpointKey
+from xds.model.families import Families
 from xds.model.identity import Identity
 from xds.model.labels import NO_LABELS, Labels
 from xds.model.placement import Place
 from xds.model.policy import Encrypting, Policies, Speaking, Unbalanced
+from xds.model.refs import ObjectRef
 from xds.model.service import (
     DestinationRule,
     Protocol,
@@ -21,15 +23,21 @@ from xds.model.snapshot import Table
 from xds.view import names
 from xds.view.attach import RuleAt, policies_for, rule
 from xds.view.auto_mtls import Towards, mesh_tls
-from xds.view.endpoints import endpoints, localities
+from xds.view.endpoints import SIDECARS, Callers, localities, shown
 from xds.view.gateway_api.backend_tls import backend_tls
 from xds.view.graph import Read
 from xds.view.own_machine import is_admin
 from xds.view.placement import placed, placement
 from xds.view.scope import mesh
 from xds.view.specs.clusters import ClusterSpec, Discovery, UpstreamProtocol
+from xds.view.viewpoints import towards
 
-LOOPBACK_SOURCE = "127.0.0.6"
+# What the proxy calls its own application from: interception leaves these alone.
+LOOPBACK_SOURCES: Final = {
+    Families.IPV4: ("127.0.0.6",),
+    Families.IPV6: ("::6",),
+    Families.BOTH: ("127.0.0.6", "::6"),
+}
 EVERYWHERE: Final = Place()
 
 _DISCOVERY = {
@@ -98,7 +106,7 @@ def service_clusters(
     at: RuleAt | None,
     identity: Identity,
     place: Place = EVERYWHERE,
-    by_router: bool = False,
+    callers: Callers = SIDECARS,
 ) -> tuple[ClusterSpec, ...]:
     """The clusters of a service under the rule at ``at``, for callers with such an identity, sorted by name.
 
@@ -112,7 +120,7 @@ def service_clusters(
         spec
         for port in service.ports
         for subset in subset_names(found)
-        if (spec := _cluster(read, _Wanted(service, port, subset, identity, place, by_router), found)) is not None
+        if (spec := _cluster(read, _Wanted(service, port, subset, identity, place, callers), found)) is not None
     ]
     return tuple(sorted(specs, key=lambda spec: spec.name))
 
@@ -123,22 +131,25 @@ class _Wanted(NamedTuple):
     subset: str
     identity: Identity
     place: Place
-    by_router: bool
+    callers: Callers
 
 
 def _cluster(read: Read, wanted: _Wanted, found: DestinationRule | None) -> ClusterSpec | None:
-    service, port, subset, identity, place, by_router = wanted
+    service, port, subset, identity, place, callers = wanted
     settings = read.get(mesh)
     policies = cluster_policies(read, found, subset, port.number).over(service.policies)
     if service.kubernetes:
         policies = policies.over(read.get(backend_tls, service.ref, port.name))
+    by_router = callers.routers
     how = discovery(service, policies, by_router=by_router)
     if how is None:
         return None
     by_dns = how in (Discovery.STRICT_DNS, Discovery.LOGICAL_DNS)
-    listed = _resolved(read, service, port) if by_dns else ()
     order = placement(service, policies, place)
     of_subset = subset_labels(found, subset)
+    callers = towards(read, callers, service, port, policies)
+    listed = _resolved(read, service, port, callers, of_subset) if by_dns else ()
+    listed = listed[:1] if callers.seen is not None and how is Discovery.LOGICAL_DNS else listed
     groups = localities(listed, of_subset) if order is None else placed(listed, of_subset, order)
     if by_dns and not groups:
         return None
@@ -146,7 +157,7 @@ def _cluster(read: Read, wanted: _Wanted, found: DestinationRule | None) -> Clus
     return ClusterSpec(
         name=names.outbound_cluster(port.number, subset, service.hostname),
         discovery=how,
-        protocol=protocol,
+        protocol=_of_routers(read, service, policies, protocol) if by_router else protocol,
         connect_timeout=settings.connect_timeout,
         endpoints=groups,
         policies=policies.adding(
@@ -157,13 +168,28 @@ def _cluster(read: Read, wanted: _Wanted, found: DestinationRule | None) -> Clus
         authored=found.ref if found is not None else None,
         service=(service.hostname, service.ref.name, service.namespace),
         mesh_tls=mesh_tls(read, Towards(service, port, subset, how, protocol), policies, identity),
+        families=callers.families if by_dns else Families.IPV4,
     )
 
 
-def _resolved(read: Read, service: Service, port: ServicePort) -> tuple[Endpoint, ...]:
+def _of_routers(read: Read, service: Service, policies: Policies, protocol: UpstreamProtocol) -> UpstreamProtocol:
+    """What routers speak: HTTP/1.1 where nothing is declared, whatever their clients speak, unless they are told to.
+
+    Clients of HTTPS speak HTTP/2, of which a server that does not say so knows nothing. Calls of gRPC are HTTP/2.
+    Source: istio.io, Protocol Selection, HTTP gateway protocol selection.
+    """
+    if protocol is not UpstreamProtocol.DOWNSTREAM or spoken(Protocol.HTTP, policies) is Protocol.AUTO:
+        return protocol
+    routes: tuple[ObjectRef, ...] = read.rows(Table.LEADING_ROUTE, service.ref)
+    return protocol if any(ref.kind == "GRPCRoute" for ref in routes) else UpstreamProtocol.HTTP1
+
+
+def _resolved(
+    read: Read, service: Service, port: ServicePort, callers: Callers, subset: Labels
+) -> tuple[Endpoint, ...]:
     if service.resolution is Resolution.ALIAS:
         return () if is_admin(service.alias_of, port.number) else (Endpoint(service.alias_of, port.number),)
-    return read.get(endpoints, EndpointKey(*service.key, port.number))
+    return shown(read, EndpointKey(*service.key, port.number), callers, subset)
 
 
 def _port_override(service: Service, port: ServicePort) -> int:
@@ -179,7 +205,7 @@ def dynamic_cluster(read: Read) -> tuple[ClusterSpec, ...]:
     return (ClusterSpec(names.DYNAMIC_DNS, Discovery.DYNAMIC_DNS, UpstreamProtocol.DOWNSTREAM, timeout),)
 
 
-def mesh_clusters(read: Read) -> tuple[ClusterSpec, ...]:
+def mesh_clusters(read: Read, families: Families = Families.IPV4) -> tuple[ClusterSpec, ...]:
     """The clusters that every sidecar has: nowhere, anywhere, and anywhere in the pod."""
     timeout = read.get(mesh).connect_timeout
     return (
@@ -189,7 +215,7 @@ def mesh_clusters(read: Read) -> tuple[ClusterSpec, ...]:
             Discovery.ORIGINAL_DST,
             UpstreamProtocol.DOWNSTREAM,
             connect_timeout=timeout,
-            source_address=LOOPBACK_SOURCE,
+            source_addresses=LOOPBACK_SOURCES[families],
         ),
         ClusterSpec(
             names.PASSTHROUGH,

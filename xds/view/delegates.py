@@ -124,7 +124,7 @@ def _both(outer: Match, inner: Match) -> Match | None:
         queries=_united(outer.request.queries, inner.request.queries),
     )
     name = "-".join(filter(None, (outer.name, inner.name)))
-    return Match(request, source, name, inner.stat_prefix or outer.stat_prefix)
+    return Match(request, source, name, inner.stat_prefix or outer.stat_prefix, inner.stated)
 
 
 def _narrower(outer: StringMatch | None, inner: StringMatch | None) -> StringMatch | None:

@@ -106,16 +106,21 @@ class Graph:
     def advance(self, snapshot: Snapshot, changed: Iterable[Input]) -> set[Call]:
         """Go on to ``snapshot``; answers the calls whose value may now be different, directly or through others."""
         self.snapshot = snapshot
-        suspects: set[Call] = set()
+        reached = self.reached(changed)
+        for node in reached.values():
+            node.suspect = True
+        return set(reached)
+
+    def reached(self, changed: Iterable[Input]) -> dict[Call, _Node]:
+        """The calls that looked at these inputs, directly or through others, with their nodes."""
+        found: dict[Call, _Node] = {}
         wave = [node for wanted in changed for node in self.readers.get(wanted, ())]
         while wave:
             node = wave.pop()
-            if node.call in suspects:
-                continue
-            suspects.add(node.call)
-            node.suspect = True
-            wave.extend(node.parents)
-        return suspects
+            if node.call not in found:
+                found[node.call] = node
+                wave.extend(node.parents)
+        return found
 
     def get(self, wanted: Call) -> Any:
         """The value of a call; it is kept until ``release``, whether or not others read it."""
@@ -143,6 +148,11 @@ class Graph:
                 found.update(ref for row in rows if isinstance(ref := getattr(row, "ref", None), ObjectRef))
             wave.extend(child for child in node.children if child not in node.aside)
         return frozenset(found)
+
+    def value(self, wanted: Call) -> Any:
+        """The value of a call where it is made and nothing of it can have changed; else what is no value."""
+        node = self._nodes.get(wanted)
+        return _NOTHING if node is None or node.suspect or node.failed else node.value
 
     def node(self, wanted: Call) -> _Node:
         """The node of a call, as it is."""
@@ -197,3 +207,24 @@ class Graph:
         for child in node.children:
             child.parents.discard(node)
             self._collect(child)
+
+
+class Fork(Graph):
+    """What a graph would make of another snapshot, with everything that stays as it is taken from there.
+
+    The graph itself is not changed; ``suspects`` are its calls whose values may be others.
+    """
+
+    def __init__(self, graph: Graph, snapshot: Snapshot, changed: Iterable[Input]) -> None:
+        super().__init__(snapshot)
+        self._graph = graph
+        self.suspects = frozenset(graph.reached(changed))
+
+    def node(self, wanted: Call) -> _Node:
+        """The node of a call, as it is."""
+        known = self._nodes.get(wanted)
+        node = super().node(wanted)
+        if known is None and wanted not in self.suspects:
+            node.value = self._graph.value(wanted)
+            node.suspect = node.value is _NOTHING
+        return node

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from xds.model.endpoint import NOWHERE, Endpoint
+from xds.model.families import Families
 from xds.model.gateway import EdgeTls
 from xds.model.identity import Identity
 from xds.model.labels import Labels
@@ -18,7 +19,7 @@ from xds.model.workload import Workload
 from xds.model.workload_group import WorkloadGroup, group_ref
 from xds.view import names
 from xds.view.attach import at_server
-from xds.view.clusters import LOOPBACK_SOURCE, upstream_protocol
+from xds.view.clusters import LOOPBACK_SOURCES, upstream_protocol
 from xds.view.graph import Read
 from xds.view.scope import mesh
 from xds.view.sidecar_at import sidecar, sidecar_at
@@ -55,6 +56,7 @@ class Offer(NamedTuple):
     pod: str = ""
     identity: Identity = Identity.NONE
     group: str = ""
+    families: Families = Families.IPV4
 
 
 def inbound_ports(read: Read, offer: Offer) -> tuple[InboundPort, ...]:
@@ -118,7 +120,7 @@ def _machine_port(port: ServicePort, own: Mapping[str, int]) -> int:
     return own.get(port.name) or port.target
 
 
-def inbound_cluster(read: Read, port: InboundPort) -> tuple[ClusterSpec, ...]:
+def inbound_cluster(read: Read, port: InboundPort, families: Families = Families.IPV4) -> tuple[ClusterSpec, ...]:
     """The cluster of a port: the address that the caller chose, from an address that interception leaves alone.
 
     Or where a Sidecar says that the application is, or the mesh says that all are. None of a port that is passed on.
@@ -127,7 +129,7 @@ def inbound_cluster(read: Read, port: InboundPort) -> tuple[ClusterSpec, ...]:
         return ()
     spoken = upstream_protocol(port.protocol)
     service: Service | None = read.first(Table.SERVICE, port.service) if port.service is not None else None
-    hosts = _hosts(port, read.get(mesh).inbound_mode)
+    hosts = _hosts(port, read.get(mesh).inbound_mode, families)
     policies = read.get(at_server, port.service, port.called) if port.service is not None else NO_POLICIES
     cluster = ClusterSpec(
         name=names.inbound_cluster(port.number),
@@ -137,15 +139,16 @@ def inbound_cluster(read: Read, port: InboundPort) -> tuple[ClusterSpec, ...]:
         # The application is spoken to as the caller spoke, which may be HTTP/2 on a port declared as http.
         protocol=UpstreamProtocol.DOWNSTREAM if spoken is UpstreamProtocol.HTTP1 else spoken,
         connect_timeout=read.get(mesh).connect_timeout,
-        source_address="" if hosts else LOOPBACK_SOURCE,
+        source_addresses=() if hosts else LOOPBACK_SOURCES[families],
         policies=port.policies.over(policies),
         service=("", service.ref.name, service.namespace) if service is not None else ("", "", ""),
     )
     return (cluster,)
 
 
-def _hosts(port: InboundPort, mode: InboundMode) -> tuple[LocalityGroup, ...]:
-    address = port.endpoint or ("127.0.0.1" if mode is InboundMode.LOCALHOST else "")
+def _hosts(port: InboundPort, mode: InboundMode, families: Families) -> tuple[LocalityGroup, ...]:
+    loopback = "::1" if families is Families.IPV6 else "127.0.0.1"
+    address = port.endpoint or (loopback if mode is InboundMode.LOCALHOST else "")
     if not address:
         return ()
     return (LocalityGroup(NOWHERE, (Endpoint(address, port.target or port.number),)),)

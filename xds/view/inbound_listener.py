@@ -18,7 +18,7 @@ from xds.view import names
 from xds.view.connection_chains import PLAIN_HTTP
 from xds.view.graph import Read
 from xds.view.inbound import InboundPort, Offer
-from xds.view.listeners import ANY, tcp_chain
+from xds.view.listeners import tcp_chain
 from xds.view.mutual_tls import mtls, server_tls
 from xds.view.names import INBOUND_PORT, OUTBOUND_PORT
 from xds.view.route_tables import inbound_table
@@ -63,10 +63,12 @@ def virtual_inbound(read: Read, offer: Offer, ports: tuple[InboundPort, ...]) ->
             chains.append(_passthrough(f"virtualInbound-{number}", ChainMatch(number), mode, tls))
     sniffed = tuple(port.number for port in ports if _is_sniffed(port, takes))
     for_http = tuple(port.number for port in ports if port.protocol is Protocol.AUTO)
+    first, *others = offer.families.anywhere
     return (
         ListenerSpec(
             name=names.VIRTUAL_INBOUND,
-            address=ANY,
+            address=first,
+            additional_addresses=tuple(others),
             port=INBOUND_PORT,
             chains=tuple(chains),
             fallback=_passthrough("virtualInbound-catchall", ChainMatch(), takes.mode, tls),
@@ -86,10 +88,12 @@ def bound_inbound(read: Read, offer: Offer, port: InboundPort) -> tuple[Listener
     takes = _taken(read, offer)
     _authored(read, offer, port)
     for_tls = (port.number,) if _is_sniffed(port, takes) else ()
+    first, *others = offer.families.bound(port.bind)
     return (
         ListenerSpec(
             name=names.address_listener(port.bind, port.number),
-            address=port.bind,
+            address=first,
+            additional_addresses=tuple(others),
             port=port.number,
             chains=tuple(_Port(read, port, takes.at(port.number), server_tls(read, offer.identity)).chains()),
             outbound=False,

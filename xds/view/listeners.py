@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from xds.model.endpoint import UNIX, Endpoint, EndpointKey
+from xds.model.families import ANY, Families
 from xds.model.policy import NO_POLICIES, Policies
 from xds.model.service import Protocol, Resolution, Service, ServiceKey, ServicePort
 from xds.model.snapshot import Table
@@ -23,8 +24,6 @@ from xds.view.scope import mesh
 from xds.view.specs.listeners import Chain, ChainMatch, HttpChain, ListenerSpec, Sniff, TcpChain
 from xds.view.specs.routes import WeightedCluster
 
-ANY = "0.0.0.0"
-
 ALL = ChainMatch()
 
 
@@ -33,12 +32,14 @@ def tcp_chain(name: str, cluster: str, match: ChainMatch = ALL, policies: Polici
     return Chain(name, match, TcpChain(cluster, (WeightedCluster(cluster),), policies))
 
 
-def virtual_outbound(_: Read) -> tuple[ListenerSpec, ...]:
+def virtual_outbound(_: Read, families: Families = Families.IPV4) -> tuple[ListenerSpec, ...]:
     """The listener that takes all outbound connections and passes on those that no other listener claims."""
+    first, *others = families.anywhere
     return (
         ListenerSpec(
             name=names.VIRTUAL_OUTBOUND,
-            address=ANY,
+            address=first,
+            additional_addresses=tuple(others),
             port=OUTBOUND_PORT,
             # A connection really meant for this port would be taken again and again.
             chains=(
@@ -62,6 +63,7 @@ class PortClaims(NamedTuple):
     http: bool
     connections: tuple[Claim, ...] = ()
     on_demand: bool = False
+    families: Families = Families.IPV4
 
 
 def wildcard_listener(read: Read, claims: PortClaims) -> tuple[ListenerSpec, ...]:
@@ -71,12 +73,20 @@ def wildcard_listener(read: Read, claims: PortClaims) -> tuple[ListenerSpec, ...
         if claim.service is not None:
             read.first(Table.SERVICE, claim.service)  # it is known already; who has it belongs to the provenance
     paths = read.get(mesh).paths
-    http = HttpChain(f"outbound_{ANY}_{port}", names.port_routes(port), paths=paths, on_demand=claims.on_demand)
+    http = HttpChain(
+        f"outbound_{ANY}_{port}",
+        names.port_routes(port),
+        paths=paths,
+        on_demand=claims.on_demand,
+        frontends=True,
+    )
     found = told_apart(port, claims.connections, http if claims.http else None)
+    first, *others = claims.families.anywhere
     return (
         ListenerSpec(
             name=names.wildcard_listener(port),
-            address=ANY,
+            address=first,
+            additional_addresses=tuple(others),
             port=port,
             chains=found.chains,
             fallback=found.rest,

@@ -57,15 +57,16 @@ def tells_apart(read: Read, pod: Workload, port: int) -> bool:
     """
     if not pod.captures(port):
         return False
-    targets = read.get(_targets, pod.namespace, pod.labels)
+    targets = read.get(_targets, pod.namespace, pod.labels, pod.ref.cluster)
     if any((pod.port(target) if isinstance(target, str) else target) == port for target in targets):
         return True
     return read.get(mtls, pod.namespace, pod.labels).at(port) is MtlsMode.STRICT
 
 
-def _targets(read: Read, namespace: str, labels: Labels) -> tuple[int | str, ...]:
+def _targets(read: Read, namespace: str, labels: Labels, cluster: str) -> tuple[int | str, ...]:
     leading: tuple[Leading, ...] = read.rows(Table.LEADING, namespace)
-    return tuple(dict.fromkeys(target for each in leading if each.selector <= labels for target in each.targets))
+    known = (each for each in leading if each.of.cluster == cluster and each.selector <= labels)
+    return tuple(dict.fromkeys(target for each in known for target in each.targets))
 
 
 def server_tls(read: Read, source: Identity) -> ServerTls:

@@ -24,7 +24,7 @@ from xds.view.graph import Call, Read, call
 from xds.view.hosts_reached import foreign_hosts, host_routes
 from xds.view.outbound import cluster_leaves
 from xds.view.ports_reached import reached_ports
-from xds.view.route_tables import unknown_hosts
+from xds.view.route_tables import asked_table, unknown_hosts
 from xds.view.routes import FOREIGN_PORT, HostRoutes, virtual_host
 from xds.view.scope import Scope, best_service, mesh, resolved_service, seen_by
 from xds.view.sidecar_at import sidecar
@@ -58,8 +58,15 @@ def demanded_groups(read: Read, scope: Scope, by: AskedBy, labels: Labels) -> tu
     """The groups of what a workload has asked for, one a host; and of what its own policies and the skeleton need."""
     found: Demand | None = read.first(Table.DEMAND, by)
     hosts = found.hosts if found is not None else ()
-    needed = call(needed_leaves, scope, by.namespace, labels)
-    return (needed, call(bound_leaves, scope), *(call(asked_leaves, scope, each) for each in hosts))
+    needed = [call(needed_leaves, scope, by.namespace, labels), call(bound_leaves, scope)]
+    if found is not None and found.turns:
+        needed.append(call(expired_leaves, found.turns))
+    return (*needed, *(call(asked_leaves, scope, each) for each in hosts))
+
+
+def expired_leaves(read: Read, turns: tuple[tuple[int, int], ...]) -> tuple[Call, ...]:
+    """The route tables of ports whose hosts are to be asked for anew, in place of those that all proxies have."""
+    return tuple(call(asked_table, port, turn) for port, turn in turns)
 
 
 def needed_leaves(read: Read, scope: Scope, namespace: str, labels: Labels) -> tuple[Call, ...]:

@@ -30,7 +30,8 @@ from xds.view.clusters import (
 )
 from xds.view.connections import connections, unknown_connections
 from xds.view.connections_reached import calling, connection_routes, foreign_connections, own_addresses
-from xds.view.endpoints import endpoint_group, placed_group
+from xds.view.endpoints import SIDECARS, Callers, endpoint_group, placed_group
+from xds.view.frontends import asked_by_address
 from xds.view.graph import Call, Read, call
 from xds.view.hosts_reached import foreign_hosts, host_routes, hosts_on_port
 from xds.view.listeners import (
@@ -46,6 +47,7 @@ from xds.view.scope import Scope, anywhere
 from xds.view.secrets import named, secret
 from xds.view.sidecars import beyond, captured_on, reached_services
 from xds.view.specs.clusters import Discovery
+from xds.view.viewpoints import callers_of, towards, towards_any
 
 # Their endpoints stand in the cluster, which so differs by where callers are.
 _RESOLVED: Final = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
@@ -90,13 +92,14 @@ def _whole_table(read: Read, scope: Scope, port: int) -> Call:
 def common(read: Read, scope: Scope) -> tuple[Call, ...]:
     """The leaves that belong to no service: the skeleton, the listeners of ports, hosts of VirtualServices alone."""
     unknown = read.get(beyond, scope.sidecar)
-    leaves = [call(mesh_clusters), *((call(virtual_outbound),) if scope.intercepted else ())]
+    leaves = [call(mesh_clusters, scope.families)]
+    leaves += [call(virtual_outbound, scope.families)] if scope.intercepted else []
     leaves.append(call(unknown_connections, unknown))
     leaves += [call(dynamic_cluster)] if unknown.mode is OutboundMode.ALLOW_ANY_DYNAMIC_DNS else []
     foreign = read.get(foreign_hosts, scope)
     leaves += [call(connections, each) for each in read.get(foreign_connections, calling(scope))]
     for claims in read.get(port_claims, calling(scope), bool(foreign)):
-        leaves.append(call(wildcard_listener, claims._replace(on_demand=scope.on_demand)))
+        leaves.append(call(wildcard_listener, claims._replace(on_demand=scope.vhds, families=scope.families)))
         if not claims.http:
             continue
         if scope.on_demand:
@@ -104,7 +107,9 @@ def common(read: Read, scope: Scope) -> tuple[Call, ...]:
         elif scope.vhds:
             hosts = foreign if claims.port == FOREIGN_PORT else ()
             table = names.port_routes(claims.port)
-            leaves += [call(port_table, claims.port, unknown), *(call(virtual_host, table, host) for host in hosts)]
+            by_address = read.get(asked_by_address, calling(scope), claims.port)
+            leaves.append(call(port_table, claims.port, unknown, by_address))
+            leaves += [call(virtual_host, table, host) for host in hosts]
         else:
             leaves.append(_whole_table(read, scope, claims.port))
     return tuple(leaves)
@@ -147,11 +152,13 @@ def cluster_leaves(read: Read, key: ServiceKey, scope: Scope) -> tuple[Call, ...
         return ()
     at = read.get(rule_at, key, anywhere(scope))
     place = Place(scope.locality, scope.labels)
-    if service.resolution in _RESOLVED and place != EVERYWHERE:
-        leaves = [call(service_clusters, key, at, scope.identity, place)]
+    callers = callers_of(read, scope)
+    any_port = towards_any(read, callers, service)
+    if service.resolution in (*_RESOLVED, Resolution.ALIAS) and (place, any_port) != (EVERYWHERE, SIDECARS):
+        leaves = [call(service_clusters, key, at, scope.identity, place, any_port)]
     else:
         leaves = [call(service_clusters, key, at, scope.identity)]
-    leaves += endpoint_leaves(read, service, at, place, by_node=False)
+    leaves += endpoint_leaves(read, service, at, place, by_node=False, callers=callers)
     if at is not None and at.labels and scope.identity is Identity.ADS and scope.vouched:
         # One leaf a Secret: several rules may name it, and it stays while one of them does.
         leaves += [call(secret, at.namespace, name) for name in read.get(named, at)]
@@ -171,7 +178,9 @@ def _connection_leaves(read: Read, service: Service, port: ServicePort, scope: S
     return leaves
 
 
-def endpoint_leaves(read: Read, service: Service, at: RuleAt | None, place: Place, *, by_node: bool) -> list[Call]:
+def endpoint_leaves(
+    read: Read, service: Service, at: RuleAt | None, place: Place, *, by_node: bool, callers: Callers = SIDECARS
+) -> list[Call]:
     """The load assignments of a service for callers at ``place``: those that differ by node, or all others.
 
     Callers that are given the same share them.
@@ -188,10 +197,11 @@ def endpoint_leaves(read: Read, service: Service, at: RuleAt | None, place: Plac
             cluster = names.outbound_cluster(port.number, subset, service.hostname)
             key = EndpointKey(service.hostname, service.namespace, port.number)
             labels, wanted = subset_labels(found, subset), placement(service, policies, place)
+            led = towards(read, callers, service, port, policies)
             if wanted is None:
-                leaves.append(call(endpoint_group, cluster, key, labels))
+                leaves.append(call(endpoint_group, cluster, key, labels, led))
             else:
-                leaves.append(call(placed_group, cluster, key, labels, wanted))
+                leaves.append(call(placed_group, cluster, key, labels, wanted, led))
     return leaves
 
 
@@ -219,5 +229,6 @@ def node_leaves(read: Read, scope: Scope, node: str, workload: WorkloadName | No
         service: Service | None = read.first(Table.SERVICE, key)
         if service is not None:
             place = Place(scope.locality, scope.labels, node, callers)
-            leaves += endpoint_leaves(read, service, read.get(rule_at, key, scope), place, by_node=True)
+            at, led = read.get(rule_at, key, scope), callers_of(read, scope)
+            leaves += endpoint_leaves(read, service, at, place, by_node=True, callers=led)
     return tuple(leaves)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
 
 from xds.model.endpoint import UNIX
 from xds.view.names import ADMIN_PORT
+
+# Metadata services of clouds at addresses that are not the link's own: Azure's, Alibaba's, Amazon's and Google's.
+_METADATA: Final = frozenset({"168.63.129.16", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"})
 
 
 def is_admin(address: str, port: int) -> bool:
@@ -19,7 +23,7 @@ def is_admin(address: str, port: int) -> bool:
 def is_of_machine(address: str) -> bool:
     """Whether what answers there depends on the machine of who calls: a socket file, a cloud's metadata service."""
     found = _address(address)
-    return address.startswith(UNIX) if found is None else found.is_link_local
+    return address.startswith(UNIX) if found is None else found.is_link_local or str(found) in _METADATA
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

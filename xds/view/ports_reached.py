@@ -88,7 +88,10 @@ def reached_ports(read: Read, key: ServiceKey, scope: Scope) -> tuple[PortShape,
 
 
 def port_shapes(read: Read, key: ServiceKey) -> tuple[PortShape, ...]:
-    """A service's ports as listeners see them."""
+    """A service's ports as listeners see them.
+
+    One that only a remote cluster has has no address here: on what is not HTTP it would take all addresses.
+    """
     service: Service | None = read.first(Table.SERVICE, key)
     if service is None:
         return ()
@@ -96,7 +99,9 @@ def port_shapes(read: Read, key: ServiceKey) -> tuple[PortShape, ...]:
     own = has_own_listener(service) or service.resolution is Resolution.ALIAS
     subnets = tuple(address for address in service.addresses if "/" in address)
     return tuple(
-        PortShape(port.number, port.protocol, own, subnets, resolved_on(service, port.number)) for port in service.ports
+        PortShape(port.number, port.protocol, own, subnets, resolved_on(service, port.number))
+        for port in service.ports
+        if own or port.protocol.is_http or not service.ref.cluster
     )
 
 

@@ -52,7 +52,7 @@ def _unpatched(read: Read, proxy: Proxy) -> ProxyView:
         near,
         call(
             own_groups,
-            Offer(proxy.namespace, proxy.labels, proxy.name, proxy.identity, proxy.group),
+            Offer(proxy.namespace, proxy.labels, proxy.name, proxy.identity, proxy.group, seen.families),
             _explicit(proxy, seen),
             read.get(node_of, proxy, anybody(seen)),
         ),
@@ -99,7 +99,7 @@ def inbound_leaves(read: Read, offer: Offer) -> tuple[Call, ...]:
     """The leaves of what a workload offers: its clusters, its listener, and what stands in the slots of that."""
     ports = read.get(inbound_ports, offer)
     return (
-        *(call(inbound_cluster, port) for port in ports),
+        *(call(inbound_cluster, port, offer.families) for port in ports),
         call(virtual_inbound, offer, ports),
         *(call(bound_inbound, offer, port) for port in ports if port.bind),
         call(filters, offer.namespace, offer.labels),

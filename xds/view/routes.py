@@ -27,10 +27,10 @@ from xds.view import names
 from xds.view.attach import RuleAt, at_caller, of_service, rule_at, staying
 from xds.view.delegates import http_routes
 from xds.view.endpoints import endpoints
-from xds.view.gateway_api.mesh_routes import mesh_alternatives
+from xds.view.gateway_api.mesh_routes import mesh_alternatives, unmatched
 from xds.view.graph import Read
 from xds.view.scope import Scope, mesh, resolved_service
-from xds.view.specs.routes import RouteSpec, VirtualHostSpec, WeightedCluster
+from xds.view.specs.routes import ROUTED, RouteSpec, VirtualHostSpec, WeightedCluster
 
 EVERYTHING = RequestMatch()
 FOREIGN_PORT = 80  # hosts that only a VirtualService knows are served on this port (istio-semantics 1.1)
@@ -169,9 +169,11 @@ def routes(read: Read, wanted: HostRoutes) -> tuple[RouteSpec, ...]:
 def _attached(read: Read, wanted: HostRoutes, settings: Mesh) -> Iterator[RouteSpec]:
     """The routes that objects of the Gateway API say; what none of them matches is answered with 404."""
     for bound in mesh_alternatives(read, wanted.attached, wanted.port):
-        yield _route(read, wanted, settings, (bound.authored, bound.route, bound.match))
+        yield replace(_route(read, wanted, settings, (bound.authored, bound.route, bound.match)), frontend=ROUTED)
         if bound.match.request == EVERYTHING:
             return
+    # Envoy's own answer has no route, which could say that the host is that of a frontend.
+    yield RouteSpec("not_found", EVERYTHING, (), unmatched(read, wanted.attached), frontend=ROUTED)
 
 
 def _may_match(source: SourceMatch, gateways: tuple[str, ...], wanted: HostRoutes) -> bool:
@@ -221,6 +223,7 @@ def _route(
         stat_prefix=match.stat_prefix,
         authored=authored,
         operation=f"{wanted.host}:{wanted.port}/*",
+        stated=match.stated,
     )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from xds.model.endpoint import NOWHERE, Locality
+from xds.model.families import Families, families
 from xds.model.identity import Identity
-from xds.model.labels import NO_LABELS, Labels, only
+from xds.model.labels import NO_LABELS, Labels, labels, only
 from xds.model.mesh import Mesh
+from xds.model.network import NETWORK
 from xds.model.placement import BY_NODE, LOCALITY, Place
 from xds.model.proxy import SIDECAR, Proxy
 from xds.model.refs import ObjectRef
@@ -16,6 +18,7 @@ from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view.callers import stated_locality
 from xds.view.graph import Read
+from xds.view.networks import proxy_network
 from xds.view.sidecar_at import names_own, outbound_sidecar
 
 
@@ -26,7 +29,8 @@ class Scope(NamedTuple):
     ``labels`` are only those that some rule asks callers for, and ``vouched`` whether they are its pod's and not only
     what it says: what is secret is given to no other. ``locality`` is where it runs, where some rule prefers near
     endpoints; ``sidecar`` the Sidecar object that holds for it; ``router`` is whether it is a gateway;
-    ``on_demand`` whether it holds only what it asks for.
+    ``on_demand`` whether it holds only what it asks for; ``families`` are those of its addresses;
+    ``network`` is where it is, where gateways lead from one to another.
     """
 
     namespace: str
@@ -40,6 +44,8 @@ class Scope(NamedTuple):
     sidecar: ObjectRef | None = None
     router: bool = False
     on_demand: bool = False
+    families: Families = Families.IPV4
+    network: str = ""
 
 
 def mesh(read: Read) -> Mesh:
@@ -54,17 +60,21 @@ def scope(read: Read, proxy: Proxy) -> Scope:
     apart = read.rows(Table.HOME, proxy.namespace) or _private_by_default(read.get(mesh))
     apart = apart or (sidecar is not None and read.get(names_own, sidecar))
     home = proxy.namespace if apart else ""
-    stated = only(proxy.labels, frozenset(read.keys(Table.SELECTOR_KEY)))
+    asked = frozenset(read.keys(Table.SELECTOR_KEY))
+    stated = only(proxy.labels, asked)
+    network = proxy_network(read, proxy)
     return Scope(
         proxy.namespace,
         home,
-        stated,
+        stated | only(labels({NETWORK: network} if network else {}), asked),
         proxy.vhds,
         not proxy.http_proxy_port,
         proxy.identity,
         vouched=bool(stated) and _vouched(read, proxy, stated),
         locality=read.get(place, proxy).locality,
         sidecar=sidecar,
+        families=families(proxy.addresses),
+        network=network,
     )
 
 
@@ -88,7 +98,7 @@ def anybody(scope: Scope) -> Scope:
 
 def anywhere(scope: Scope) -> Scope:
     """What callers of a scope share with those of other places: all but endpoints."""
-    return scope if scope.locality == NOWHERE else scope._replace(locality=NOWHERE)
+    return scope._replace(locality=NOWHERE, network="")
 
 
 def seeing(scope: Scope) -> Scope:

@@ -8,14 +8,16 @@ from ipaddress import ip_address
 from typing import Final
 
 from xds.model.endpoint import NOWHERE, UNIX, Endpoint, Health, Locality
+from xds.model.families import version_of
 from xds.model.identity import account_path
 from xds.model.labels import Labels
 from xds.model.service import Resolution, Service, ServicePort
-from xds.model.snapshot import Table
+from xds.model.snapshot import Input, Table
 from xds.model.workload import Node, Workload
 from xds.model.workload_entry import WorkloadEntry
 from xds.view.graph import Read
 from xds.view.mutual_tls import takes_tls, tells_apart
+from xds.view.networks import Somewhere, network_at
 
 _BY_DNS: Final = (Resolution.DNS, Resolution.DNS_ROUND_ROBIN)
 
@@ -27,26 +29,35 @@ def selected(read: Read, service: Service, port: ServicePort) -> Iterator[Endpoi
     """
     entries: tuple[WorkloadEntry, ...] = read.rows(Table.WORKLOAD_ENTRY, service.namespace)
     for entry in entries:
-        if service.selector <= entry.labels and _fits(entry.address, service):
+        if service.selector <= entry.labels and _fits(entry, service):
             number = _port_of(entry, port)
             if number:
-                yield _of_entry(read, entry, number)
+                yield _of_entry(read, entry, number, service)
     if service.kubernetes:
         return
     for pod in read.get(_pods, service.namespace, service.selector):
         if isinstance(port.target, int):
-            yield _of_pod(read, pod, port.target)
+            for address in pod.addresses:
+                yield _of_pod(read, pod, address, port.target)
 
 
 def pod_locality(read: Read, pod: Workload) -> Locality:
     """Where a pod runs: as it says itself, else as its node says."""
     if any(pod.locality):
         return pod.locality
-    node: Node | None = read.first(Table.NODE, pod.node) if pod.node else None
+    node: Node | None = read.first(*_node_of(pod)) if pod.node else None
     return node.locality if node is not None else NOWHERE
 
 
-def _fits(address: str, service: Service) -> bool:
+def _node_of(pod: Workload) -> Input:
+    cluster = pod.ref.cluster
+    return Input(Table.REMOTE_NODE, (cluster, pod.node)) if cluster else Input(Table.NODE, pod.node)
+
+
+def _fits(entry: WorkloadEntry, service: Service) -> bool:
+    address = entry.address
+    if not address and entry.network:
+        return True  # nobody calls it but by its network's gateway
     # Envoy takes a name only where it resolves names, and refuses all endpoints for one.
     if service.resolution in _BY_DNS:
         return bool(address) and not address.startswith(UNIX)
@@ -68,7 +79,7 @@ def _port_of(entry: WorkloadEntry, port: ServicePort) -> int:
     return entry.port(port.name) or port.target
 
 
-def _of_entry(read: Read, entry: WorkloadEntry, port: int) -> Endpoint:
+def _of_entry(read: Read, entry: WorkloadEntry, port: int, service: Service) -> Endpoint:
     namespace, account = entry.ref.namespace, entry.service_account
     return Endpoint(
         address=entry.address,
@@ -80,13 +91,22 @@ def _of_entry(read: Read, entry: WorkloadEntry, port: int) -> Endpoint:
         account=account_path(namespace, account) if account else "",
         workload=f"{entry.ref.name};{namespace}",
         tls=takes_tls(read, namespace, entry.labels, port),
+        network=network_at(read, Somewhere(entry.address, entry.labels, "", entry.network, service.external)),
     )
 
 
-def _of_pod(read: Read, pod: Workload, port: int) -> Endpoint:
+def twin_of(pod: Workload, address: str) -> str:
+    """The pod's address of the other family than ``address``; ``""`` where it has none."""
+    if len(pod.addresses) < 2:
+        return ""
+    own = version_of(address)
+    return next((each for each in pod.addresses if version_of(each) not in (own, 0)), "")
+
+
+def _of_pod(read: Read, pod: Workload, address: str, port: int) -> Endpoint:
     account = pod.service_account
     return Endpoint(
-        address=pod.addresses[0],
+        address=address,
         port=port,
         labels=pod.labels,
         health=Health.HEALTHY if pod.ready else Health.UNHEALTHY,
@@ -94,7 +114,9 @@ def _of_pod(read: Read, pod: Workload, port: int) -> Endpoint:
         account=account_path(pod.namespace, account) if account else "",
         workload=f"{pod.owner or pod.ref.name};{pod.namespace}",
         node=pod.node,
+        twin=twin_of(pod, address),
         tls=takes_tls(read, pod.namespace, pod.labels, port) and tells_apart(read, pod, port),
+        network=network_at(read, Somewhere(address, pod.labels, pod.ref.cluster)),
     )
 
 

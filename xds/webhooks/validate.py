@@ -6,7 +6,7 @@ in any order, and the one that is missing now may come next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,8 +15,9 @@ from xds.decoders.build import DECODERS
 from xds.decoders.row import Authored, Row
 from xds.decoders.shape.decode import Decoded, Place, decode_object
 from xds.decoders.shape.kind_lookup import struct_for, unknown_kind
-from xds.decoders.shape.manifests import MESH_CONFIG_MAP, mesh_config
+from xds.decoders.shape.manifests import MESH_CONFIG_MAP, in_config_map, mesh_config, states_mesh
 from xds.explain.analyze import found_about, ordered
+from xds.explain.refused import untried
 from xds.kinds.config_map import ConfigMap
 from xds.model.problem import Problem, Problems, Severity
 from xds.model.refs import FieldRef, ObjectRef, Origin
@@ -29,12 +30,32 @@ _ASIDE: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """What Envoy would refuse of what an object makes; ``whole`` says whether all was looked at in time."""
+
+    problems: tuple[Problem, ...] = ()
+    whole: bool = True
+
+
+Trial = Callable[[ObjectRef, Sequence[Row], Sequence[Row]], Tried]
+"""Tries an object with these rows in the place of others. Blocks for a bounded time."""
+
+
+def _untried(_: ObjectRef, __: Sequence[Row], ___: Sequence[Row]) -> Tried:
+    return Tried()
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an object is judged in: the mesh as it is, the DNS domain, and which ConfigMap has the mesh's settings."""
+    """What an object is judged in: the mesh as it is, the DNS domain, and which ConfigMap has the mesh's settings.
+
+    ``trial`` knows what Envoy would say of what is made of it, where anybody does.
+    """
 
     snapshot: Snapshot
     domain: str = "cluster.local"
     mesh_config_map: ObjectRef = MESH_CONFIG_MAP
+    trial: Trial = _untried
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +99,9 @@ def _judged(plain: dict[str, Any], request: AdmissionRequest, surroundings: Surr
     before = _read(_completed(request.old_object, request), surroundings) if request.old_object else _NOTHING
     snapshot = as_if(surroundings.snapshot, read.ref, read.rows, before.rows)
     between = found_about(snapshot, read.ref, [row.under for row in read.rows])
-    return _verdict((*read.found, *(_as_remark(each) for each in between)))
+    tried = surroundings.trial(read.ref, read.rows, before.rows)
+    late = () if tried.whole else (untried(read.ref),)
+    return _verdict((*read.found, *tried.problems, *late, *(_as_remark(each) for each in between)))
 
 
 def _verdict(found: tuple[Problem, ...]) -> Verdict:
@@ -110,7 +133,7 @@ def _read(plain: dict[str, Any], surroundings: Surroundings) -> _Reading:
     if not decoded.objects:
         return replace(_NOTHING, found=decoded.problems)
     ref, struct = decoded.objects[0].ref, decoded.objects[0].struct
-    if isinstance(struct, ConfigMap) and ref == surroundings.mesh_config_map and "mesh" in struct.data:
+    if isinstance(struct, ConfigMap) and ref == surroundings.mesh_config_map and states_mesh(struct):
         return _read_mesh(struct, ref, surroundings)
     return _meaning(decoded, surroundings)
 
@@ -130,7 +153,7 @@ def _read_mesh(struct: ConfigMap, ref: ObjectRef, surroundings: Surroundings) ->
     if not decoded.objects:
         return _Reading(ref, found=shape)
     read = _meaning(replace(decoded, problems=()), surroundings)
-    meant = (replace(each, at=FieldRef(ref, ("data", "mesh", *each.at.path[1:]))) for each in read.found)
+    meant = (replace(each, at=FieldRef(ref, in_config_map(each.at.path))) for each in read.found)
     return _Reading(read.ref, read.rows, (*shape, *meant))
 
 

@@ -133,3 +133,35 @@ def test_whatever_a_file_holds_there_is_no_traceback(folder: Path, content: byte
     assert result.exit_code == (1 if b"found 1 error" in result.stdout.encode() else 0), result.output
     assert "Traceback" not in result.output
     assert not result.stderr
+
+
+PATCHED = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio-injection: enabled}}
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: slow, namespace: shop}
+spec:
+  configPatches:
+  - applyTo: CLUSTER
+    match: {context: SIDECAR_OUTBOUND, cluster: {service: reviews.shop.svc.cluster.local}}
+    patch: {operation: MERGE, value: {connect_timeout: -1s}}
+"""
+
+
+def test_what_envoy_s_rules_refuse_is_found(folder: Path) -> None:
+    (folder / "patched.yaml").write_text(PATCHED)
+    found = analyze(str(folder), "-o", "json")
+    assert found.exit_code == 1
+    (error,) = (each for each in json.loads(found.stdout) if each["level"] == "error")
+    assert (error["code"], error["object"]) == ("envoy.refused", "EnvoyFilter shop/slow")
+    assert error["origin"].endswith("patched.yaml:5")
+    assert "connect_timeout" in error["message"]
+
+
+def test_only_files_can_be_proven() -> None:
+    found = analyze("--prove")
+    assert found.exit_code != 0
+    assert "--prove" in found.output + found.stderr

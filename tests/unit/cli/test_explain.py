@@ -238,7 +238,6 @@ def test_policies_with_faults_are_told(folder: Path) -> None:
         (("shop/client", "web"), "say which port, as in web:80"),
         (("shop/client", "web:81"), "has no port 81; it has 80, 9000"),
         (("shop/client", "web:x"), "'x' is no port"),
-        (("shop/client", "empty:80"), "no pod is behind"),
         (("shop/client", "shop/lone"), "say which port"),
         (("shop/client", "shop/web"), "say which port"),
         (("shop/client", "web:80", "GET", "read"), "a path begins with /"),

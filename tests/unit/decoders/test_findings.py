@@ -33,6 +33,27 @@ CASES = [
         "spec.targetRef.namespace policy.target-namespace",
     ),
     (MESH, "{accessLogFile: /dev/stdout}", "spec.accessLogFile mesh.not-read"),
+    (MESH, "{meshNetworks: {networks: {n: {}}}}", "spec.meshNetworks.networks.n.endpoints network.member"),
+    (
+        MESH,
+        "{meshNetworks: {networks: {n: {endpoints: [{}]}}}}",
+        "spec.meshNetworks.networks.n.endpoints[0] network.member",
+    ),
+    (
+        MESH,
+        "{meshNetworks: {networks: {n: {endpoints: [{fromCidr: all}]}}}}",
+        "spec.meshNetworks.networks.n.endpoints[0].fromCidr network.member",
+    ),
+    (
+        MESH,
+        "{meshNetworks: {networks: {n: {gateways: [{port: 1}]}}}}",
+        "spec.meshNetworks.networks.n.gateways[0] network.gateway",
+    ),
+    (
+        MESH,
+        "{meshNetworks: {networks: {n: {gateways: [{address: a.b}]}}}}",
+        "spec.meshNetworks.networks.n.gateways[0].port network.gateway-port",
+    ),
     (MESH, "{caCertificates: [{spiffeBundleUrl: https://x}]}", "spec.caCertificates[0].spiffeBundleUrl mesh.not-read"),
     (
         MESH,
@@ -90,8 +111,8 @@ CASES = [
     ),
     (
         SE,
-        f"{{hosts: [a.b], ports: [{PORT}], resolution: STATIC, endpoints: [{{address: 10.0.0.1, network: n}}]}}",
-        "spec.endpoints[0].network endpoint.network",
+        f"{{hosts: [a.b], ports: [{PORT}], resolution: STATIC, endpoints: [{{}}]}}",
+        "spec.endpoints[0].address endpoint.address",
     ),
     (SE, f"{{hosts: [a.b], ports: [{PORT}, {PORT}]}}", "spec.ports[1].number port.twice"),
     (SE, "{hosts: [a.b], ports: [{number: 80, name: x, protocol: SPDY}]}", "spec.ports[0].protocol port.protocol"),
@@ -159,7 +180,6 @@ CASES = [
     (WE, "{}", "spec.address endpoint.address"),
     (WE, "{address: a b}", "spec.address endpoint.address"),
     (WE, "{address: 'unix:///a', ports: {a: 1}}", "spec.ports endpoint.unix"),
-    (WE, "{network: n}", "spec.network endpoint.network"),
     (WG, "{template: {address: 10.0.0.1}}", "spec.template.address workload-group.address"),
     (WG, "{probe: {}}", "spec.probe probe.missing"),
     (WG, "{probe: {exec: {}}}", "spec.probe.exec.command probe.command"),

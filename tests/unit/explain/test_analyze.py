@@ -126,6 +126,31 @@ CASES = {
         WEB + edge("edge", 80, "HTTP", "[b.test]") + routed(TO_WEB).replace("hosts:", "gateways: [edge], hosts:"),
         ["spec.gateways[0] virtual-service.gateway-host"],
     ),
+    "a host that no gateway takes, beside one that one does": (
+        WEB
+        + edge("edge", 80, "HTTP", "[b.test]")
+        + routed(TO_WEB, hosts="[b.test, c.test]").replace("hosts:", "gateways: [edge], hosts:", 1),
+        ["spec.hosts[1] virtual-service.host-untaken"],
+    ),
+    "hosts of two gateways, each taken by one": (
+        WEB
+        + edge("a", 80, "HTTP", "[b.test]")
+        + edge("b", 81, "HTTP", "[c.test]")
+        + routed(TO_WEB, hosts="[b.test, c.test]").replace("hosts:", "gateways: [a, b], hosts:", 1),
+        [],
+    ),
+    "a gateway's port that its router's Service lacks": (
+        edge("edge", 81, "HTTP", selector="{istio: edge}")
+        + pod("edge", "{istio: edge}")
+        + service("front", "{selector: {istio: edge}, ports: [{name: http, port: 80, targetPort: 8080}]}"),
+        ["spec.servers[0].port.number gateway.port-unreached"],
+    ),
+    "a gateway's port that is the pod's": (
+        edge("edge", 8080, "HTTP", selector="{istio: edge}")
+        + pod("edge", "{istio: edge}")
+        + service("front", "{selector: {istio: edge}, ports: [{name: http, port: 80, targetPort: 8080}]}"),
+        [],
+    ),
     "a port of two kinds": (
         edge("a", 80, "HTTP") + edge("b", 80, "TCP"),
         ["spec.servers[0].port gateway.port-conflict"],

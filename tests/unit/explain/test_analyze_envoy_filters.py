@@ -36,7 +36,7 @@ def patch(to: str, change: dict[str, Any], **match: Any) -> dict[str, Any]:
     return {"applyTo": to, "match": match, "patch": change}
 
 
-def found(*written: dict[str, Any], namespace: str = "shop", **spec: Any) -> list[tuple[str, str]]:
+def found(*written: dict[str, Any], namespace: str = "shop", more: str = "", **spec: Any) -> list[tuple[str, str]]:
     plain = {
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": "EnvoyFilter",
@@ -44,7 +44,7 @@ def found(*written: dict[str, Any], namespace: str = "shop", **spec: Any) -> lis
         "spec": {"configPatches": list(written), **spec},
     }
     builder = Builder()
-    applied(builder, [*map(made, yaml.safe_load_all(WORLD)), made(plain)])
+    applied(builder, [*map(made, yaml.safe_load_all(more + WORLD)), made(plain)])
     assert not builder.problems
     problems = at_once(found_in(Graph(builder.snapshot)))
     return [(each.code, each.at.dotted) for each in problems if each.at.object.kind == "EnvoyFilter"]
@@ -68,6 +68,35 @@ def test_a_patch_that_matches_nothing() -> None:
     names_nobody = {"filterChain": {"filter": {"name": HCM, "subFilter": {"name": "istio.stats"}}}}
     stats = patch("HTTP_FILTER", {"operation": "INSERT_BEFORE", "value": LUA}, listener=names_nobody)
     assert found(stats) == [(code, field)]
+
+
+EDGE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: edge-1, namespace: shop, labels: {istio: edge}}
+spec: {containers: []}
+status: {podIP: 10.1.0.2, phase: Running}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec: {selector: {istio: edge}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+---
+"""
+
+
+def test_gateways_are_looked_at_by_what_they_are_sent() -> None:
+    code, field = "envoy-filter.no-match", "spec.configPatches[0].match"
+    listener = {**ROUTER, "portNumber": 80}
+    filters = {"operation": "INSERT_BEFORE", "value": LUA}
+    assert not found(patch("HTTP_FILTER", filters, listener=listener, context="GATEWAY"), more=EDGE)
+    elsewhere = {**ROUTER, "portNumber": 81}
+    assert found(patch("HTTP_FILTER", filters, listener=elsewhere, context="GATEWAY"), more=EDGE) == [(code, field)]
+    # What is for sidecars is looked for in sidecars.
+    assert not found(patch("HTTP_FILTER", filters, listener=ROUTER, context="SIDECAR_INBOUND"), more=EDGE)
+    selector = {"labels": {"istio": "edge"}}
+    sidecars = patch("HTTP_FILTER", filters, listener={**ROUTER, "portNumber": 99}, context="SIDECAR_INBOUND")
+    assert not found(sidecars, more=EDGE, workloadSelector=selector), "none of the gateway's are sidecars"
 
 
 def test_a_patch_that_cannot_be_applied() -> None:

@@ -217,7 +217,7 @@ def test_every_object_is_found_again_by_its_labels() -> None:
 
 def test_ports_of_service_probes_and_arguments_meet() -> None:
     (deployment,), (service,) = of_kind("Deployment"), of_kind("Service")
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    container, _ = deployment["spec"]["template"]["spec"]["containers"]
     open_ports = {port["containerPort"] for port in container["ports"]}
     assert {port["targetPort"] for port in service["spec"]["ports"]} == open_ports
     assert {int(word.rpartition(":")[2]) for word in container["args"] if word.startswith("0.0.0.0:")} == open_ports
@@ -228,11 +228,12 @@ def test_ports_of_service_probes_and_arguments_meet() -> None:
 def test_the_control_planes_pod_has_no_privileges() -> None:
     (deployment,) = of_kind("Deployment")
     pod = deployment["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"] is True
-    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    for container in pod["containers"]:
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
-    assert {next(iter(volume.keys() - {"name"})) for volume in pod["volumes"]} == {"emptyDir", "secret"}
+    assert {next(iter(volume.keys() - {"name"})) for volume in pod["volumes"]} == {"emptyDir", "secret", "projected"}
 
 
 def test_an_autoscaler_decides_how_many_pods_there_are() -> None:
@@ -248,7 +249,7 @@ def test_variables_are_settings_of_the_control_plane() -> None:
     from xds.settings import Settings
 
     (deployment,) = of_kind("Deployment", replace(EVERYTHING, extra_env={"PLAIT_DEBOUNCE_S": "0.05"}))
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    container, _ = deployment["spec"]["template"]["spec"]["containers"]
     environment = {each["name"]: each.get("value", "from-the-api") for each in container["env"]}
     found = Settings.resolve(environment, {"in_cluster": True})
     assert (found.revision, found.cluster_id, found.cni) == ("default", "Kubernetes", True)
@@ -272,3 +273,27 @@ def test_names_are_those_that_the_control_plane_goes_by() -> None:
         "plait-leader-canary",
         "istio-canary",
     )
+
+
+def pod_spec(values: Values) -> dict[str, Any]:
+    (found,) = of_kind("Deployment", values)
+    spec: dict[str, Any] = found["spec"]["template"]["spec"]
+    return spec
+
+
+def test_the_prover_has_nothing_of_the_control_planes() -> None:
+    spec = pod_spec(Values())
+    discovery, prover = spec["containers"]
+    assert [(each["mountPath"], each.get("readOnly")) for each in prover["volumeMounts"]] == [("/prover", True)]
+    assert not spec["automountServiceAccountToken"]
+    assert prover["securityContext"]["runAsUser"] not in (0, spec["securityContext"]["runAsUser"])
+    assert "env" not in prover
+    assert prover["image"] == Values().proxy_image
+    assert "unix:/prover/xds" in discovery["args"]
+
+
+def test_without_a_prover() -> None:
+    spec = pod_spec(Values(prover=False))
+    (discovery,) = spec["containers"]
+    assert discovery["args"][discovery["args"].index("--prover") + 1] == "off"
+    assert "prover" not in {each["name"] for each in (*spec["volumes"], *discovery["volumeMounts"])}

@@ -108,6 +108,21 @@ def test_services_that_lack_an_address_get_one() -> None:
     assert entry_hosts(found.values())[0].host == "out.example.com"
 
 
+def test_load_balancers_are_reached_at_the_services_own_address() -> None:
+    found = addressed(
+        written("""
+apiVersion: v1
+kind: Service
+metadata: {name: edge, namespace: shop}
+spec: {type: LoadBalancer, ports: [{port: 443}]}
+"""),
+        SERVICE_NETWORK,
+    )
+    (edge,) = found.values()
+    assert isinstance(edge, Service)
+    assert [each.ip for each in edge.status.load_balancer.ingress] == [edge.spec.cluster_ip]
+
+
 def test_running_pods_become_pods_and_slices() -> None:
     objects = written(MANIFESTS)
     specs = pod_specs(objects)

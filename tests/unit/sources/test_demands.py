@@ -79,3 +79,54 @@ async def test_workloads_that_are_not_there_are_forgotten_first(monkeypatch: pyt
     changed = await said(source)
     assert hosts(changed) == [Demand(WEB, (Asked(80, "a"),))]
     assert [ref.name for ref in changed.deletes] == ["default/other"]
+
+
+def counting(clock: Clock, proxies: int = 1) -> Demands:
+    """A workload of so many proxies that has asked for two hosts, one of which counts what it uses."""
+    source = Demands(expiry=timedelta(seconds=100), now=clock)
+    for _ in range(proxies):
+        source.came(WEB)
+    source.asked(WEB, ["80/a", "81/b"])
+    source.counted(WEB)
+    return source
+
+
+async def test_what_is_not_used_expires() -> None:
+    clock = Clock()
+    source = counting(clock)
+    clock.now = 60
+    source.used(WEB, ["80/a", "80/unheard.of", "nonsense"])
+    clock.now = 101
+    source.used(WEB, [])
+    assert hosts(await said(source)) == [Demand(WEB, (Asked(80, "a"),), turns=((81, 1),))]
+    source.asked(WEB, ["81/b"])
+    assert hosts(await said(source)) == [Demand(WEB, (Asked(80, "a"), Asked(81, "b")), turns=((81, 1),))]
+
+
+async def test_nothing_expires_while_a_proxy_does_not_say_what_it_uses() -> None:
+    clock = Clock()
+    source = counting(clock, proxies=2)
+    clock.now = 101
+    source.used(WEB, [])
+    assert hosts(await said(source)) == [Demand(WEB, (Asked(80, "a"), Asked(81, "b")))]
+    source.counted(WEB)  # nobody knows what it has used before
+    source.used(WEB, [])
+    clock.now = 202
+    source.uncounted(WEB)
+    source.used(WEB, [])
+    assert source.any_of(WEB)
+    source.left(WEB)
+    source.used(WEB, [])
+    assert not source.any_of(WEB)
+
+
+async def test_ports_whose_hosts_have_expired_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demands, "MOST_HOSTS", 3)
+    clock = Clock()
+    source = counting(clock)
+    for port in range(90, 93):
+        source.asked(WEB, [f"{port}/c"])
+        clock.now += 101
+        source.used(WEB, [])
+    (found,) = hosts(await said(source))
+    assert found.turns == ((90, 1), (91, 1), (92, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,7 +114,7 @@ def world() -> tuple[dict[str, Any], ...]:
 def sent(given: Given) -> frozenset[tuple[str, str, str, bytes]]:
     """What each proxy is sent. AssertionError when an object has a fault."""
     builder = Builder()
-    change = applied(builder, [made(plain) for plain in (*world(), *given)])
+    change = applied(builder, [_made(plain) for plain in (*world(), *given)])
     assert not [problem for problem in builder.problems if problem.severity.value == "error"], builder.problems
     if groups := list(change.snapshot.keys(Table.WORKLOAD_GROUP)):
         change = applied(builder, [_joined(change.snapshot, ref) for ref in groups])
@@ -126,6 +127,12 @@ def sent(given: Given) -> frozenset[tuple[str, str, str, bytes]]:
         for leaf in graph.get(group)
         for spec in graph.get(leaf)
     )
+
+
+def _made(plain: dict[str, Any]) -> Object[Any]:
+    """The object of a manifest, which may say of which remote cluster it is."""
+    found = made({key: value for key, value in plain.items() if key != "cluster"})
+    return replace(found, ref=replace(found.ref, cluster=plain.get("cluster", "")))
 
 
 def _joined(snapshot: Snapshot, group: ObjectRef) -> Object[Any]:

@@ -31,6 +31,8 @@ CHOICES: Final[tuple[dict[str, Any], ...]] = (
     {"namespace": "mesh", "meshConfig": {"enableTracing": False, "trustDomain": "a.b"}, "revision": "1-20"},
     {"namespace": "mesh", "tag": "7", "registry": "registry.example:5000/mesh", "imagePullSecrets": [{"name": "pull"}]},
     {"priorityClass": "system-cluster-critical", "resources": {"limits": {"memory": "1Gi"}}, "prometheus": False},
+    {"prover": False},
+    {"proverImage": "own/envoy:1", "proverResources": {"limits": {"cpu": "2"}}, "autoscaleMax": 3},
 )
 
 

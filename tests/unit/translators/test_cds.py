@@ -46,7 +46,9 @@ def test_connect_timeout_of_a_policy_goes_before_the_meshs() -> None:
 
 def test_original_destination_leaves_no_choice() -> None:
     policies = Policies([LoadBalancing(Method.RING_HASH, HashKey(header="x"), 10)])
-    spec = ClusterSpec(NAME, Discovery.ORIGINAL_DST, policies=policies, source_address="127.0.0.6", port_override=8080)
+    spec = ClusterSpec(
+        NAME, Discovery.ORIGINAL_DST, policies=policies, source_addresses=("127.0.0.6",), port_override=8080
+    )
     found = plain(spec)
     assert (found["type"], found["lb_policy"]) == ("ORIGINAL_DST", "CLUSTER_PROVIDED")
     assert "ring_hash_lb_config" not in found

@@ -222,3 +222,30 @@ def test_names_that_clients_ask_for(name: str, wanted: Asked | None) -> None:
 def test_replicas_ask_as_one() -> None:
     other = replace(PROXY, id="q", name="q", labels=labels({"app": "web", "pod-template-hash": "1"}))
     assert asked_by(PROXY) == asked_by(other) == BY
+
+
+def test_hosts_that_have_expired_are_asked_for_anew() -> None:
+    def turns(*of: tuple[int, int], proxy: Proxy = PROXY) -> dict[str, int]:
+        found = Demand(BY, (Asked(80, "reviews"),), turns=of)
+        given_demand = Object(ObjectRef("demand.plait", "Demand", "shop", "default/web"), found, Origin("test"))
+        change = applied(Builder(), [*map(made, given()), given_demand])
+        graph = Graph(change.snapshot)
+        view = graph.get(call(proxy_view, proxy))
+        specs = (
+            (spec.name, spec.turn)
+            for root in (view.outbound, view.near)  # what is near takes the place of what has the same name
+            for group in graph.get(root)
+            for leaf in graph.get(group)
+            for spec in graph.get(leaf)
+            if isinstance(spec, RouteTable)
+        )
+        return dict(specs)
+
+    everything = replace(PROXY, labels=labels({"app": "web"}))
+    before, after = turns(), turns((80, 2))
+    assert set(turns(proxy=everything).values()) == {0}
+    assert 0 not in before.values()
+    assert after["80"] not in (before["80"], turns((80, 1))["80"])
+    assert {name: turn for name, turn in after.items() if name != "80"} == {
+        name: turn for name, turn in before.items() if name != "80"
+    }

@@ -9,7 +9,8 @@ import pytest
 from tests.objects import applied, made
 from xds.decoders.build import Builder
 from xds.model.endpoint import EndpointKey
-from xds.view.endpoints import endpoint_group, endpoints
+from xds.model.families import Families
+from xds.view.endpoints import Callers, endpoint_group, endpoints
 from xds.view.graph import Graph, call
 
 HOST = "evil.example"
@@ -49,11 +50,20 @@ def test_a_name_may_mean_loopback() -> None:
 
 
 def test_gateways_have_no_sockets_and_metadata_services_as_endpoints() -> None:
-    objects = entry("unix:///run/spire/agent.sock", "169.254.169.254", "fe80::1", "10.0.0.1", port=8080)
+    clouds = (
+        "169.254.169.254",
+        "fe80::1",
+        "fd00:ec2::254",
+        "FD20:ce:0::254",
+        "::ffff:169.254.169.254",
+        "100.100.100.200",
+    )
+    objects = entry("unix:///run/spire/agent.sock", *clouds, "10.0.0.1", port=8080)
 
-    def addresses(*by_router: bool) -> list[str]:
-        (group,) = graph(objects).get(call(endpoint_group, "c", KEY, frozenset(), *by_router))
+    def addresses(*callers: Callers) -> list[str]:
+        (group,) = graph(objects).get(call(endpoint_group, "c", KEY, frozenset(), *callers))
         return [each.address for locality in group.localities for each in locality.endpoints]
 
-    assert len(addresses()) == 4
-    assert addresses(True) == ["10.0.0.1"]
+    assert len(addresses(Callers(families=Families.BOTH))) == 7
+    assert len(addresses()) == 4, "without IPv6, no way leads to fe80::1"
+    assert addresses(Callers(routers=True)) == ["10.0.0.1"]

@@ -8,7 +8,7 @@ import typer
 
 from xds.cli.lazy import show_help, typer_app
 from xds.cli.options import grouped
-from xds.cli.proxy_config import clusters, endpoints, everything, extensions, listeners, routes, secrets
+from xds.cli.proxy_config import bootstrap, clusters, endpoints, everything, extensions, listeners, log, routes, secrets
 
 # The name in the help, then the other spellings that istioctl's users type.
 _COMMANDS: Final = (
@@ -18,6 +18,8 @@ _COMMANDS: Final = (
     (endpoints.command, "endpoint", "endpoints", "ep"),
     (secrets.command, "secret", "secrets", "s"),
     (extensions.command, "ecds", "ec"),
+    (bootstrap.command, "bootstrap", "b"),
+    (log.command, "log", "o"),
     (everything.command, "all", "a"),
 )
 

@@ -70,6 +70,11 @@ def port_of(listener: Json) -> int:
     return int(listener.get("address", {}).get("socket_address", {}).get("port_value", 0))
 
 
+def over_quic(listener: Json) -> bool:
+    """Whether a listener takes HTTP/3, over UDP."""
+    return "quic_options" in listener.get("udp_listener_config", {})
+
+
 def kind(listener: Json) -> str:
     """``HTTP``, ``TCP``, ``HTTP+TCP`` or ``UNKNOWN``, by its network filters."""
     filters = [filter_ for chain in _chains(listener) for filter_ in chain.get("filters", ())]
@@ -81,9 +86,11 @@ def kind(listener: Json) -> str:
 def _lines(entry: Entry) -> Iterator[Line]:
     listener = entry.resource
     where = {"addresses": addresses(listener), "port": port_of(listener)}
+    quic = over_quic(listener)
     shown: set[tuple[str, str]] = set()
     for chain in _chains(listener):
         match, destination = _match(chain.get("filter_chain_match", {})), _destination(chain.get("filters", ()))
+        match = match if not quic else "Trans: quic" + (f"; {match}" if match != "ALL" else "")
         if (match, destination) not in shown:
             shown.add((match, destination))
             yield Line({**where, "match": match, "destination": destination}, listener)

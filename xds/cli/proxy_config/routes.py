@@ -22,6 +22,7 @@ _COLUMNS: Final = {
     "VIRTUAL SERVICE": "service",
 }
 _DOMAINS_SHOWN: Final = 2
+_NO_TLS: Final = "NONE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ def _lines(entry: Entry) -> Iterator[Line]:
     for host in entry.resource.get("virtual_hosts", ()):
         cells = {"name": entry.name, "host": host.get("name", ""), "domains": _domains(host.get("domains", ()))}
         shown: set[tuple[str, ...]] = set()
+        if host.get("require_tls", _NO_TLS) != _NO_TLS:
+            redirected = {"match": "plain HTTP", "destination": "redirect https", "service": []}
+            yield Line({**cells, **redirected}, entry.resource)
         for route in host.get("routes", ()):
             services = authored(route, "VirtualService", ()) or authored(host, "VirtualService", ())
             more = {"match": _match(route.get("match", {})), "destination": _destination(route), "service": services}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -17,6 +17,9 @@ from xds.cli.output import Output, OutputOption
 from xds.cli.proxy_config.dump import ProxyConfig, from_control_plane, from_envoy, with_provenance
 from xds.cli.target import Candidate, NamespaceOption, choose
 from xds.cli.where import Where, found
+
+if TYPE_CHECKING:
+    from xds.cli.sidecars import Envoy
 
 _DUMP: Final = "/config_dump?include_eds"
 _HOSTS: Final = "/clusters?format=json"
@@ -51,11 +54,11 @@ def read(where: From) -> ProxyConfig:
         return from_envoy(_json(where.file.read_bytes(), str(where.file)), {})
     if not where.proxy:
         raise Failure("say which proxy: pod, pod.namespace, pod/namespace or deploy/NAME")
-    envoy = None if where.sent else _envoy(where)
-    if envoy is None:
+    own = None if where.sent else _envoy_of(where)
+    if own is None:
         return _sent(where)
     try:
-        config = from_envoy(_admin(envoy, _DUMP), _admin(envoy, _HOSTS))
+        config = from_envoy(asked(own, _DUMP), asked(own, _HOSTS))
     except Unreachable as error:
         typer.echo(f"plait: note: {error}; so this is what it was sent", err=True)
         return _sent(where)
@@ -65,7 +68,17 @@ def read(where: From) -> ProxyConfig:
         return config
 
 
-def _envoy(where: From) -> Pages | None:
+def envoy(where: From) -> Envoy:
+    """The proxy's own Envoy. Errors: Failure when there is no such proxy, or its Envoy cannot be asked."""
+    if not where.proxy:
+        raise Failure("say which proxy: pod, pod.namespace, pod/namespace or deploy/NAME")
+    known = None if where.file is not None or where.sent else _envoy_of(where)
+    if known is None:
+        raise Failure("only a proxy's own Envoy knows that: of a local mesh on this machine, or in a cluster")
+    return known
+
+
+def _envoy_of(where: From) -> Envoy | None:
     """The Envoy of the pod, in a local mesh or a cluster; None where neither is, or another control plane is asked."""
     from xds.cli.sidecars import envoys
 
@@ -75,7 +88,7 @@ def _envoy(where: From) -> Pages | None:
     return known[choose(where.proxy, where.namespace, known)]
 
 
-def _admin(envoy: Pages, path: str) -> dict[str, Any]:
+def asked(envoy: Pages, path: str) -> dict[str, Any]:
     """The JSON that an Envoy answers. Errors: Unreachable; Failure for another answer."""
     status, body = envoy.get(path)
     if status != 200:

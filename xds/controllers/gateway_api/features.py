@@ -8,6 +8,7 @@ CORE: Final = ("GRPCRoute", "Gateway", "HTTPRoute", "Mesh", "ReferenceGrant", "T
 """What the profiles are about."""
 
 MESH: Final = (
+    "MeshClusterIPMatching",
     "MeshConsumerRoute",
     "MeshHTTPRouteBackendRequestHeaderModification",
     "MeshHTTPRouteNamedRouteRule",
@@ -23,11 +24,14 @@ GATEWAY: Final = (
     "BackendTLSPolicy",
     "BackendTLSPolicySANValidation",
     "GatewayAddressEmpty",
+    "GatewayBackendClientCertificate",
     "GatewayFrontendClientCertificateValidation",
     "GatewayFrontendClientCertificateValidationInsecureFallback",
     "GatewayHTTPListenerIsolation",
+    "GatewayHTTPSListenerDetectMisdirectedRequests",
     "GatewayInfrastructure",
     "GatewayPort8080",
+    "ListenerSet",
     "TLSRouteModeMixed",
     "TLSRouteModeTerminate",
 )

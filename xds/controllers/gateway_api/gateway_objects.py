@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from xds.controllers.gateway_api.names import CLASS_LABEL, made_for
-from xds.kinds.gateway_api.gateway import Gateway, Listener
+from xds.kinds.gateway_api.gateway import Gateway
 from xds.kinds.gateway_api.references import GROUP
 from xds.model.gateway_api import GATEWAY_NAME, shortened
+from xds.model.infrastructure import is_plain
 from xds.model.injection import INJECT, PROXY, TEMPLATES
+from xds.model.network import NETWORK
 from xds.model.well_known import OURS
 
 Json = dict[str, Any]
@@ -25,16 +27,17 @@ _SERVICE_TYPES: Final = ("LoadBalancer", "ClusterIP", "NodePort")
 _RESERVED: Final = ("istio.io", "kubernetes.io", "k8s.io", "plait.dev")
 
 
-def objects_for(gateway: Gateway, make_pod: MakePod) -> tuple[Json, ...]:
+def objects_for(gateway: Gateway, make_pod: MakePod, added: Iterable[tuple[int, str]] = ()) -> tuple[Json, ...]:
     """The objects, in the order in which they are applied; none where ``make_pod`` can make no proxy.
 
+    ``added`` are ports and protocols of listeners that others have added to the Gateway (ListenerSets).
     The Gateway's author chooses ports, labels, annotations and the Service's type: never an image or a right.
     """
     pod = _pod(gateway, make_pod)
     if pod is None:
         return ()
     account = {**_head("v1", "ServiceAccount", gateway), "automountServiceAccountToken": False}
-    return account, _deployment(gateway, pod), _service(gateway)
+    return account, _deployment(gateway, pod), _service(gateway, added)
 
 
 def name_of(gateway: Gateway) -> str:
@@ -51,7 +54,7 @@ def service_type(gateway: Gateway) -> str:
 def _head(api_version: str, kind: str, gateway: Gateway) -> Json:
     labels, annotations = _wished(gateway)
     if kind != "Service":  # there clouds read them
-        annotations = _free(annotations)
+        annotations = _plain(annotations)
     metadata: Json = {
         "name": name_of(gateway),
         "namespace": gateway.metadata.namespace,
@@ -78,16 +81,22 @@ def _wished(gateway: Gateway) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _own_labels(gateway: Gateway) -> dict[str, str]:
+    network = gateway.metadata.labels.get(NETWORK, "")
     return {
         **OURS,
         GATEWAY_NAME: shortened(gateway.metadata.name),
         CLASS_LABEL: shortened(gateway.spec.gateway_class_name),
+        **({NETWORK: network} if network else {}),
     }
 
 
 def _free(wished: Mapping[str, str]) -> dict[str, str]:
     """Those whose key is nobody's who decides what a pod may do."""
     return {key: value for key, value in wished.items() if not _reserved(key)}
+
+
+def _plain(wished: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in wished.items() if is_plain(key)}
 
 
 def _reserved(key: str) -> bool:
@@ -97,7 +106,8 @@ def _reserved(key: str) -> bool:
 
 def _pod(gateway: Gateway, make_pod: MakePod) -> Json | None:
     """The template of its pods, made as injection makes a gateway's: the webhook leaves it as it is."""
-    labels, annotations = (_free(each) for each in _wished(gateway))
+    labels, annotations = _wished(gateway)
+    labels, annotations = _free(labels), _plain(annotations)
     pod = {
         "metadata": {
             "labels": {**labels, **_own_labels(gateway)},
@@ -140,11 +150,11 @@ def _deployment(gateway: Gateway, pod: Json) -> Json:
     }
 
 
-def _service(gateway: Gateway) -> Json:
+def _service(gateway: Gateway, added: Iterable[tuple[int, str]]) -> Json:
     spec: Json = {
         "type": service_type(gateway),
         "selector": _selector(gateway),
-        "ports": list(_ports(gateway)),
+        "ports": list(_ports(gateway, added)),
         "ipFamilyPolicy": "PreferDualStack",
     }
     wished = [each.value for each in gateway.spec.addresses if each.type == "IPAddress" and each.value]
@@ -153,11 +163,11 @@ def _service(gateway: Gateway) -> Json:
     return {**_head("v1", "Service", gateway), "spec": spec}
 
 
-def _ports(gateway: Gateway) -> Iterator[Json]:
+def _ports(gateway: Gateway, added: Iterable[tuple[int, str]]) -> Iterator[Json]:
     """One for every port of the listeners; the same number in the pods."""
-    seen: dict[int, Listener] = {}
-    for listener in gateway.spec.listeners:
-        seen.setdefault(listener.port, listener)
-    for port, listener in sorted(seen.items()):
-        protocol = "".join(each for each in listener.protocol.lower() if each.isalnum())[:8] or "tcp"
+    seen: dict[int, str] = {}
+    for port, stated in (*((each.port, each.protocol) for each in gateway.spec.listeners), *added):
+        seen.setdefault(port, stated)
+    for port, stated in sorted(seen.items()):
+        protocol = "".join(each for each in stated.lower() if each.isalnum())[:8] or "tcp"
         yield {"name": f"{protocol}-{port}", "port": port, "targetPort": port, "protocol": "TCP"}

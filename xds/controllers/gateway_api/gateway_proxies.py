@@ -13,7 +13,7 @@ import structlog
 from kubernetes.client.exceptions import ApiException
 
 from xds.controllers.gateway_api.gateway_objects import Json
-from xds.controllers.rest import ABSENT, Rest, is_of_server
+from xds.controllers.rest import ABSENT, CONFLICT, Rest, is_of_server
 from xds.controllers.rounds import Rounds, reason
 from xds.events import Event
 from xds.model.api_path import collection, item
@@ -109,25 +109,55 @@ class GatewayProxies:
 
     def _apply(self, objects: tuple[Json, ...]) -> None:
         # All are looked at before the first is applied: what is applied is deleted with its Gateway.
-        foreign = [str(_name(each)) for each in objects if not self._is_free(each)]
+        there = [self._found(each) for each in objects]
+        pairs = list(zip(objects, there, strict=True))
+        foreign = [str(_name(each)) for each, found in pairs if found is not None and not _is_for(each, found)]
         if foreign:
             message = f"{', '.join(foreign)} is there already and was not made for this Gateway; rename one of the two"
             raise _OfSomebodyElseError(message)
-        for each in objects:
-            self._rest.apply(_path(each), each, PRODUCT)
+        for each, found in pairs:
+            self._bring_one(each, found)
 
-    def _is_free(self, wanted: Json) -> bool:
+    def _found(self, wanted: Json) -> Json | None:
         try:
-            found = self._rest.get(_path(wanted))
+            return self._rest.get(_path(wanted))
         except ApiException as error:
             if error.status == ABSENT:
-                return True
+                return None
             raise
+
+    def _bring_one(self, wanted: Json, found: Json | None) -> None:
+        """Make the object, or change the one that was found: never one that somebody else has made since."""
+        path = _path(wanted)
+        if found is None:
+            try:
+                found = self._rest.create(path.rpartition("/")[0], wanted, PRODUCT)
+            except ApiException as error:
+                if error.status == CONFLICT:
+                    raise _OfSomebodyElseError(f"{_name(wanted)} was made by somebody else just now") from None
+                raise
         metadata = found.get("metadata", {})
-        labels = metadata.get("labels") or {}
-        ours = {**OURS, GATEWAY_NAME: wanted["metadata"]["labels"][GATEWAY_NAME]}
-        # A Gateway that came again has another identity than what was made for it before.
-        return not set(_owners(metadata)).isdisjoint(_owners(wanted["metadata"])) or labels.items() >= ours.items()
+        fields = metadata.get("managedFields") or []
+        if any(_is_made(each) for each in fields):
+            # What was set in making it would stand in the way of what is applied to it later.
+            fields = [{**each, "operation": "Apply"} if _is_made(each) else each for each in fields]
+            version = metadata.get("resourceVersion", "")
+            self._rest.merge(path, {"metadata": {"managedFields": fields, "resourceVersion": version}})
+        same = {"uid": metadata["uid"]} if metadata.get("uid") else {}
+        self._rest.apply(path, {**wanted, "metadata": {**wanted["metadata"], **same}}, PRODUCT)
+
+
+def _is_made(fields: Json) -> bool:
+    return (fields.get("manager"), fields.get("operation")) == (PRODUCT, "Update") and not fields.get("subresource")
+
+
+def _is_for(wanted: Json, found: Json) -> bool:
+    """Whether what was found was made for the same Gateway."""
+    metadata = found.get("metadata", {})
+    labels = metadata.get("labels") or {}
+    ours = {**OURS, GATEWAY_NAME: wanted["metadata"]["labels"][GATEWAY_NAME]}
+    # A Gateway that came again has another identity than what was made for it before.
+    return not set(_owners(metadata)).isdisjoint(_owners(wanted["metadata"])) or labels.items() >= ours.items()
 
 
 def _owners(metadata: Json) -> Iterator[str]:

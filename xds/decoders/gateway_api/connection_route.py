@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from xds.decoders.gateway_api.references import backend
+from xds.decoders.gateway_api.references import backend, unheeded
 from xds.decoders.gateway_api.routes import route_rows
 from xds.decoders.row import Authored, Row
 from xds.kinds.gateway_api.connection_route import TCPRouteSpec, TLSRouteSpec
@@ -23,6 +23,7 @@ def decode_tcp(authored: Authored) -> Iterator[Row]:
 
 
 def _rows(authored: Authored, spec: TCPRouteSpec, hostnames: Sequence[str]) -> Iterator[Row]:
+    unheeded(authored.spec / "rules" / 1, authored.reading, spec.rules[1:], "only the first rule counts")
     rules = (
         Rule(
             tuple(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from xds.decoders.gateway_api.filters import UNSUPPORTED, Filtered, decode_filters
 from xds.decoders.gateway_api.http_route import named, shares
+from xds.decoders.gateway_api.references import unheeded
 from xds.decoders.gateway_api.routes import route_rows
 from xds.decoders.row import Authored, Row
 from xds.kinds.gateway_api import grpc_route as structs
@@ -23,6 +24,8 @@ def decode(authored: Authored) -> Iterator[Row]:
     rules: list[Rule] = []
     for index, rule in enumerate(spec.rules):
         path = f"spec.rules.{index}"
+        at_session = authored.spec / "rules" / index / "sessionPersistence"
+        unheeded(at_session, authored.reading, rule.session_persistence, "sessions are balanced like all else")
         backends, of_shares = shares(rule.backend_refs, f"{path}.backendRefs", authored.reading)
         filtered = Filtered(authored.reading, None)
         decode_filters(rule.filters, f"{path}.filters", filtered)
@@ -30,11 +33,12 @@ def decode(authored: Authored) -> Iterator[Row]:
             faults: list[Fault] = []
             here = f"{path}.matches.{count}"
             headers = tuple(named(each.headers, f"{here}.headers", faults, lower=True))
+            stated = ("spec", "rules", index, *(("matches", count) if rule.matches else ()))
             request = RequestMatch(_path(each.method, f"{here}.method", faults), headers=headers)
             rules.append(
                 Rule(
                     backends=backends,
-                    http=HttpRoute(rule.name or str(index), (Match(request),), (), filtered.policies),
+                    http=HttpRoute(rule.name or str(index), (Match(request, stated=stated),), (), filtered.policies),
                     mirrors=tuple(filtered.mirrors),
                     faults=(*faults, *filtered.faults, *of_shares),
                     dropped=bool(faults),

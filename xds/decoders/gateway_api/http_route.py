@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from xds.decoders.gateway_api.filters import UNSUPPORTED, Filtered, decode_filters
-from xds.decoders.gateway_api.references import backend
+from xds.decoders.gateway_api.references import backend, unheeded
 from xds.decoders.gateway_api.routes import route_rows
 from xds.decoders.row import Authored, Row
 from xds.kinds.gateway_api import http_route as structs
@@ -34,19 +34,23 @@ def decode(authored: Authored) -> Iterator[Row]:
     rules: list[Rule] = []
     for index, rule in enumerate(spec.rules):
         path = f"spec.rules.{index}"
+        at_session = authored.spec / "rules" / index / "sessionPersistence"
+        unheeded(at_session, authored.reading, rule.session_persistence, "sessions are balanced like all else")
         backends = shares(rule.backend_refs, f"{path}.backendRefs", authored.reading)
         for count, each in enumerate(rule.matches or (structs.HTTPRouteMatch(),)):
-            at = _At(path, f"{path}.matches.{count}", rule.name or str(index))
+            stated = ("spec", "rules", index, *(("matches", count) if rule.matches else ()))
+            at = _At(path, f"{path}.matches.{count}", rule.name or str(index), stated)
             rules.append(_rule(rule, at, each, backends, authored.reading))
     yield from route_rows(authored, spec.parent_refs, spec.hostnames, rules)
 
 
 class _At(NamedTuple):
-    """Where a rule and one of its matches stand, and what it is called: its name, or its place."""
+    """Where a rule and one of its matches stand, and what it is called: its name, or its place; its match as a path."""
 
     rule: str
     match: str
     name: str
+    stated: tuple[str | int, ...]
 
 
 def _rule(
@@ -56,7 +60,7 @@ def _rule(
     to: tuple[tuple[Backend, ...], tuple[Fault, ...]],
     reading: Reading,
 ) -> Rule:
-    path, here, name = at
+    path, here, name, stated = at
     faults: list[Fault] = []
     matched = _match(wanted, here, faults)
     prefix = matched.path.value if matched.path is not None and matched.path.comparison is Comparison.SEGMENTS else None
@@ -68,7 +72,7 @@ def _rule(
     backends, of_shares = to
     return Rule(
         backends=backends,
-        http=HttpRoute(name, (Match(matched),), (), policies),
+        http=HttpRoute(name, (Match(matched, stated=stated),), (), policies),
         mirrors=tuple(filtered.mirrors),
         faults=(*faults, *filtered.faults, *of_shares),
         dropped=bool(faults),

@@ -9,6 +9,7 @@ from xds.kinds.gateway_api import references as structs
 from xds.model.gateway import ISTIO_GROUP
 from xds.model.gateway_api import Backend, Fault, GroupKind, ParentRef, Reference
 from xds.model.policy import NO_POLICIES, Policies
+from xds.model.refs import FieldRef
 from xds.model.route import Destination
 from xds.translators.feature import Reading
 
@@ -43,6 +44,12 @@ def backend(
     elif struct.port is None:
         fault = Fault("BackendNotFound", path, "must have a port")
     return Backend(to, Destination(host, "", struct.port or 0), max(weight, 0), policies, path, fault)
+
+
+def unheeded(at: FieldRef, reading: Reading, stated: object, why: str) -> None:
+    """Warn of a field that is taken and not carried out, where it is set."""
+    if stated:
+        reading.warning(at, "gateway-api.not-carried-out", why)
 
 
 def secret(struct: structs.SecretObjectReference, home: str) -> Reference:

@@ -15,13 +15,14 @@ from xds.translators.missing_clusters.policy import MissingCluster
 
 FAILING = Policies((DirectResponse(500),))
 MISSING = Policies((MissingCluster(500),))
+UNMATCHED = Policies((DirectResponse(404),))
 
 
 def route_rows(
     authored: Authored, refs: Iterable[ParentReference], hostnames: Sequence[str], rules: Iterable[Rule]
 ) -> Iterator[Row]:
     """The rows of a route. One for a Service of another namespace makes its own see that Service differently."""
-    named = parents(refs)
+    named, made = parents(refs), tuple(rules)
     ref = authored.ref
     yield Row(
         Input(Table.API_ROUTE, ref),
@@ -29,13 +30,16 @@ def route_rows(
             ref=ref,
             parents=named,
             hostnames=tuple(dict.fromkeys(host.lower() for host in hostnames)),
-            rules=tuple(rules),
+            rules=made,
             created=authored.created,
             failing=FAILING,
             missing=MISSING,
+            unmatched=UNMATCHED,
         ),
     )
     for target in dict.fromkeys(parent.target(ref.namespace) for parent in named):
         yield Row(Input(Table.PARENT, target), ref)
+    for target in dict.fromkeys(each.to.ref for rule in made for each in rule.backends):
+        yield Row(Input(Table.LEADING_ROUTE, target), ref)
     if any(parent.is_service and parent.target(ref.namespace).namespace != ref.namespace for parent in named):
         yield Row(Input(Table.HOME, ref.namespace), ref)

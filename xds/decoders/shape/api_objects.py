@@ -12,7 +12,7 @@ from xds.decoders.build import DECODERS
 from xds.decoders.gateway_api.config_map import KEY as AUTHORITIES
 from xds.decoders.secret import CREDENTIAL_KEYS, is_credential
 from xds.decoders.shape.decode import Decoded, Place, decode_object
-from xds.decoders.shape.manifests import MESH_CONFIG, mesh_config
+from xds.decoders.shape.manifests import MESH_CONFIG, mesh_config, states_mesh
 from xds.kinds.authored import Authored, Stored
 from xds.kinds.config_map import ConfigMap
 from xds.kinds.quantities import decode_hook
@@ -23,7 +23,13 @@ from xds.model.problem import Problem
 from xds.model.refs import FieldRef, ObjectRef, Origin
 
 _NOT_IN_THE_API: Final = frozenset(
-    {("", "ConfigMap"), ("demand.plait", "Demand"), ("keys.plait", "KeySet"), ("mesh.istio.io", "MeshConfig")}
+    {
+        ("", "ConfigMap"),
+        ("demand.plait", "Demand"),
+        ("keys.plait", "KeySet"),
+        ("mesh.istio.io", "MeshConfig"),
+        ("names.plait", "GatewayName"),
+    }
 )
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -33,6 +39,7 @@ class ApiKind:
     """A kind as the API serves it: ``versions`` are those that we read, the newest first.
 
     ``authorities``: of ConfigMaps, those with roots in ``ca.crt``; else they are the mesh's settings.
+    ``kubeconfigs``: of Secrets, those that tell of remote clusters, which are no credentials of the mesh.
     """
 
     group: str
@@ -40,10 +47,13 @@ class ApiKind:
     versions: tuple[str, ...]
     plural: str
     authorities: bool = False
+    kubeconfigs: bool = False
 
     def __str__(self) -> str:
         if self.authorities:
             return f"{self.plural} with authorities"
+        if self.kubeconfigs:
+            return f"{self.plural} with kubeconfigs"
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
@@ -56,6 +66,12 @@ def api_kinds() -> tuple[ApiKind, ...]:
     kinds = [BY_GROUP_KIND[name].KIND for name in names]
     found = [ApiKind(kind.group, kind.name, kind.versions, kind.plural) for kind in kinds]
     return (*found, replace(found[0], authorities=True))
+
+
+def kubeconfig_kind() -> ApiKind:
+    """The Secrets that tell how remote clusters are reached."""
+    kind = Secret.KIND
+    return ApiKind(kind.group, kind.name, kind.versions, kind.plural, kubeconfigs=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +106,13 @@ class _Head(msgspec.Struct):
 
 
 class ApiDecoder:
-    """Reads objects of one kind. ``source`` is what origins are called by."""
+    """Reads objects of one kind. ``source`` is what origins are called by, ``cluster`` the remote that has them."""
 
-    def __init__(self, kind: ApiKind, source: str) -> None:
+    def __init__(self, kind: ApiKind, source: str, cluster: str = "") -> None:
         self._struct = BY_GROUP_KIND[kind.group, kind.name]
         self._kind = kind
         self._source = source
+        self._cluster = cluster
         self._head = msgspec.json.Decoder(_Head)
         self._decoder: msgspec.json.Decoder[Authored] = msgspec.json.Decoder(self._struct, dec_hook=decode_hook)
 
@@ -122,7 +139,7 @@ class ApiDecoder:
             if AUTHORITIES not in struct.data:
                 return Read(named)
             struct = msgspec.structs.replace(struct, data={AUTHORITIES: struct.data[AUTHORITIES]}, binary_data={})
-        if isinstance(struct, Secret):
+        if isinstance(struct, Secret) and not self._kind.kubeconfigs:
             kept = _credential(struct)
             if kept is None:
                 return Read(named)
@@ -132,7 +149,7 @@ class ApiDecoder:
     def _named(self, metadata: _Metadata) -> Named:
         if self._struct is ConfigMap and not self._kind.authorities:
             return Named(MESH_CONFIG, metadata.resource_version)
-        ref = ObjectRef(self._kind.group, self._kind.name, metadata.namespace, metadata.name)
+        ref = ObjectRef(self._kind.group, self._kind.name, metadata.namespace, metadata.name, self._cluster)
         return Named(ref, metadata.resource_version)
 
     def _fitting(self, raw: bytes | msgspec.Raw) -> Authored:
@@ -158,19 +175,20 @@ class ApiDecoder:
         decoded = decode_object(plain, place)
         found = next(iter(decoded.objects), None)
         if found is None or decoded.problems:
-            return Read(named, unreadable=True, problems=tuple(self._said(decoded, place)))
-        return Read(named, found)
+            return Read(named, unreadable=True, problems=tuple(self._said(decoded, named, place)))
+        return Read(named, replace(found, ref=named.ref))
 
-    def _said(self, decoded: Decoded, place: Place) -> Iterator[Problem]:
+    def _said(self, decoded: Decoded, named: Named, place: Place) -> Iterator[Problem]:
         """The findings about an object; those about a Secret without what stands in it."""
         for problem in decoded.problems:
             hidden = self._struct is Secret
             message = "has a shape that no Secret has" if hidden else problem.message
-            yield replace(problem, message=message, origin=place.origin)
+            at = FieldRef(named.ref, problem.at.path) if self._cluster else problem.at
+            yield replace(problem, at=at, message=message, origin=place.origin)
 
     def _mesh_config(self, struct: ConfigMap, metadata: _Metadata, named: Named, place: Place) -> Read:
         """The MeshConfig in a ConfigMap; findings are about the ConfigMap, whatever its name and namespace."""
-        if "mesh" not in struct.data:
+        if not states_mesh(struct):
             return Read(named)
         decoded = mesh_config(struct, place)
         own = ObjectRef("", ConfigMap.KIND.name, metadata.namespace, metadata.name)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from xds.decoders.shape.decode import Decoded, Place, decode_object
 from xds.decoders.shape.documents import Document, file_ref
@@ -21,6 +21,8 @@ from xds.model.object import Object
 from xds.model.problem import Problem
 from xds.model.refs import FieldRef, ObjectRef, Origin
 
+_MESH: Final = "mesh"
+_NETWORKS: Final = "meshNetworks"
 MESH_CONFIG_MAP = ObjectRef("", "ConfigMap", "istio-system", "istio")
 """Where Istio keeps the mesh configuration: under ``mesh`` in ``data``."""
 
@@ -110,24 +112,39 @@ def _objects(plain: Any, place: Place) -> Iterator[Decoded]:
     decoded = decode_object(plain, place)
     yield decoded
     for found in decoded.objects:
-        if found.ref == MESH_CONFIG_MAP and isinstance(found.struct, ConfigMap) and "mesh" in found.struct.data:
+        if found.ref == MESH_CONFIG_MAP and isinstance(found.struct, ConfigMap) and states_mesh(found.struct):
             yield mesh_config(found.struct, place)
 
 
-def mesh_config(config_map: ConfigMap, place: Place) -> Decoded:
-    """The MeshConfig in the ConfigMap ``istio``, or what is wrong with it."""
-    text = config_map.data["mesh"]
-    ref = MESH_CONFIG
-    within: Path = ("data", "mesh")
+def states_mesh(config_map: ConfigMap) -> bool:
+    """Whether a ConfigMap has settings of the mesh."""
+    return _MESH in config_map.data or _NETWORKS in config_map.data
+
+
+def _settings(text: str, within: Path) -> dict[str, Any] | Fault:
     try:
         values, _ = read_values(text)
     except YamlFault as fault:
-        found = Fault(within, "yaml.syntax", f"{fault.message} (line {fault.line + 1} of the text)")
-        return Decoded(broken=(ref,), problems=(place.problem(MESH_CONFIG_MAP, found),))
+        return Fault(within, "yaml.syntax", f"{fault.message} (line {fault.line + 1} of the text)")
     settings = values[0] if values else {}
-    if not isinstance(settings, dict):
-        found = Fault(within, "field.type", f"must be a mapping, is {shown(settings)}")
-        return Decoded(broken=(ref,), problems=(place.problem(MESH_CONFIG_MAP, found),))
+    if settings is None or settings == {}:
+        return {}
+    known = isinstance(settings, dict)
+    return settings if known else Fault(within, "field.type", f"must be a mapping, is {shown(settings)}")
+
+
+def mesh_config(config_map: ConfigMap, place: Place) -> Decoded:
+    """The MeshConfig in the ConfigMap ``istio``, or what is wrong with it; its networks are a text of their own."""
+    text = config_map.data.get(_MESH, "")
+    ref = MESH_CONFIG
+    within: Path = ("data", _MESH)
+    settings = _settings(text, within)
+    networks = _settings(config_map.data.get(_NETWORKS, ""), ("data", _NETWORKS))
+    if isinstance(settings, Fault) or isinstance(networks, Fault):
+        wrong = (place.problem(MESH_CONFIG_MAP, each) for each in (settings, networks) if isinstance(each, Fault))
+        return Decoded(broken=(ref,), problems=tuple(wrong))
+    if _NETWORKS in config_map.data:
+        settings |= {_NETWORKS: networks}
     metadata = {"name": ref.name, "namespace": ref.namespace, "generation": config_map.metadata.generation}
     head = {"apiVersion": MeshConfig.KIND.api_versions[0], "kind": MeshConfig.KIND.name, "metadata": metadata}
     decoded = decode_object({**head, "spec": settings}, Place(place.here()))
@@ -150,9 +167,10 @@ def field_line(at: FieldRef, document: Document, line: int) -> int:
     root = positions.item_at(line) if line != document.line else ()
     path: Path = (*root, *at.path)
     if at.object.kind == MeshConfig.KIND.name and not positions.has((*root, "spec")):
-        text = _at(values, (0, *root, "data", "mesh"))
+        _, key, *inner = in_config_map(at.path)
+        text = _at(values, (0, *root, "data", key))
         if isinstance(text, str):
-            return _inner(text, positions, (*root, "data", "mesh")).line(at.path[1:])
+            return _inner(text, positions, (*root, "data", key)).line(tuple(inner))
         path = (*root, *at.path[1:])
     return positions.line(path)
 
@@ -177,9 +195,15 @@ def _at(value: Any, path: Path) -> Any:
 
 def _within(problem: Problem, place: Place, within: Path, inner: Positions | None) -> Problem:
     """A finding about the MeshConfig, as one about the text in its ConfigMap."""
-    path = problem.at.path[1:]
-    origin = Origin(place.origin.source, inner.line(path)) if inner else place.origin
-    return replace(problem, at=FieldRef(MESH_CONFIG_MAP, (*within, *path)), origin=origin)
+    path = in_config_map(problem.at.path)
+    known = inner is not None and path[: len(within)] == within
+    origin = Origin(place.origin.source, inner.line(path[len(within) :])) if inner and known else place.origin
+    return replace(problem, at=FieldRef(MESH_CONFIG_MAP, path), origin=origin)
+
+
+def in_config_map(path: Path) -> Path:
+    """A field of the MeshConfig as a field of its ConfigMap."""
+    return ("data", *(path[1:] if path[1:2] == (_NETWORKS,) else (_MESH, *path[1:])))
 
 
 def _with_duplicates(parts: list[Decoded], duplicates: list[Duplicate], place: Place) -> Decoded:

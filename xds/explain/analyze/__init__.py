@@ -12,6 +12,7 @@ from xds.explain.analyze import (
     gateway_api,
     gateways,
     injection,
+    networks,
     peer_authentication,
     rate_limits,
     request_authentication,
@@ -35,8 +36,11 @@ _CHECKS: Final[tuple[tuple[Table, Callable[[Read, Any], tuple[Problem, ...]]], .
     (Table.POLICY, peer_authentication.check),
     (Table.POLICY, rate_limits.check),
     (Table.SIDECAR, sidecars.check),
+    (Table.NETWORK_GATEWAY, networks.check),
+    (Table.SERVICE, networks.check_service),
     (Table.NAMESPACE, injection.check),
     (Table.API_GATEWAY, gateway_api.check_gateway),
+    (Table.LISTENER_SET, gateway_api.check_listener_set),
     (Table.API_ROUTE, gateway_api.check_route),
     (Table.BACKEND_TLS_POLICY, gateway_api.check_policy),
     (Table.PATCHES, envoy_filters.check),
@@ -92,4 +96,5 @@ def analyze(snapshot: Snapshot, decoded: Iterable[Problem]) -> tuple[Problem, ..
 def ordered(found: Iterable[Problem]) -> tuple[Problem, ...]:
     """The findings, each once, worst first, by object and field."""
     order = {severity: rank for rank, severity in enumerate(_WORST_FIRST)}
-    return tuple(sorted(dict.fromkeys(found), key=lambda p: (order[p.severity], p.at.object, p.at.dotted, p.code)))
+    kept = gateway_api.without_known(dict.fromkeys(found))
+    return tuple(sorted(kept, key=lambda p: (order[p.severity], p.at.object, p.at.dotted, p.code)))

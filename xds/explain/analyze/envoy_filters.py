@@ -14,10 +14,12 @@ from xds.model.identity import Identity
 from xds.model.labels import NO_LABELS, Labels
 from xds.model.patch import ApplyTo, EnvoyFilter, Patch, PatchesFor, Traffic
 from xds.model.problem import Problem, Severity
-from xds.model.proxy import Proxy
+from xds.model.proxy import SIDECAR, Proxy
 from xds.model.refs import FieldRef, ObjectRef
 from xds.model.snapshot import Table
+from xds.model.workload import Workload
 from xds.translators.translate import outcomes
+from xds.view.gateway.routers import gateways_of
 from xds.view.graph import Call, Graph, Read, call
 from xds.view.patch_match import removes
 from xds.view.patches import (
@@ -53,14 +55,28 @@ def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
 
 def _too_many(read: Read, ref: ObjectRef) -> Iterator[Problem]:
     for group in read.get(selected, ref):
-        if ref in read.get(left_out, _proxy(group)):
+        if ref in read.get(left_out, _proxy(read, group)):
             message = f"must be 512 for a proxy at most, with those of others; none is applied to {group.pod}"
             yield Problem(FieldRef(ref, ("spec", "configPatches")), "envoy-filter.too-many", message)
             return
 
 
-def _proxy(group: Group) -> Proxy:
-    return Proxy(group.pod, namespace=group.namespace, name=group.pod, labels=group.labels, identity=Identity.ADS)
+def _proxy(read: Read, group: Group) -> Proxy:
+    pod: Workload | None = read.first(Table.WORKLOAD, (group.namespace, group.pod))
+    return Proxy(
+        group.pod,
+        kind="router" if read.get(is_router, group) else SIDECAR,
+        namespace=group.namespace,
+        name=group.pod,
+        labels=group.labels,
+        service_account=(pod.service_account if pod is not None else "") or "default",
+        identity=Identity.ADS,
+    )
+
+
+def is_router(read: Read, group: Group) -> bool:
+    """Whether workloads are a gateway: some Gateway asks for labels that they have."""
+    return any(each.selector for each in gateways_of(read, group.namespace, group.labels))
 
 
 def parts(graph: Graph, ref: ObjectRef) -> Iterator[Call]:
@@ -73,10 +89,13 @@ def parts(graph: Graph, ref: ObjectRef) -> Iterator[Call]:
 
 
 def selected(read: Read, ref: ObjectRef) -> tuple[Group, ...]:
-    """The workloads that are looked at: some that are selected."""
+    """The workloads that are looked at: some that are selected, gateways and others."""
     rows: tuple[PatchesFor, ...] = read.rows(Table.ENVOY_FILTER, ref.namespace)
     selector = _selector([each for each in rows if each.of == ref])
-    return tuple(group for group in _candidates(read, ref) if selector <= group.labels)[:_WORKLOADS_LOOKED_AT]
+    chosen = [group for group in _candidates(read, ref) if selector <= group.labels]
+    routers = [group for group in chosen if read.get(is_router, group)]
+    others = [group for group in chosen if group not in routers]
+    return (*others[:_WORKLOADS_LOOKED_AT], *routers[:_WORKLOADS_LOOKED_AT])
 
 
 def _selector(mine: list[PatchesFor]) -> Labels:
@@ -97,12 +116,18 @@ def _found(read: Read, author: EnvoyFilter) -> Iterator[Problem]:
             touched[result.patch] += result.touched
             if result.problem:
                 problems.setdefault(result.patch, f"{result.problem} (in {result.resource} of {each.pod})")
+    kinds = {read.get(is_router, group) for group in read.get(selected, author.ref)}
     for patch in author.patches:
         if patch in problems:
             yield Problem(patch.at, "envoy-filter.inapplicable", problems[patch])
-        elif not touched[patch] and patch.traffic is not Traffic.GATEWAY:
+        elif not touched[patch] and _is_for(patch, kinds):
             message = "matches nothing of what its workloads' proxies are sent; has no effect"
             yield Problem(patch.at / "match", "envoy-filter.no-match", message, Severity.WARNING)
+
+
+def _is_for(patch: Patch, routers: set[bool]) -> bool:
+    """Whether a patch is for some of the proxies that were looked at: of gateways, of sidecars."""
+    return patch.traffic is Traffic.ANY or (patch.traffic is Traffic.GATEWAY) in routers
 
 
 class Application(NamedTuple):
@@ -125,7 +150,7 @@ def applications(read: Read, ref: ObjectRef) -> tuple[Application, ...]:
     """Where the patches of the object, and of those that are for the same proxies, are applied."""
     found: dict[Call, Application] = {}
     for group in read.get(selected, ref):
-        for root in read.get(proxy_view, _proxy(group)):
+        for root in read.get(proxy_view, _proxy(read, group)):
             if root.maker not in (patched_groups, own_patched_groups):
                 continue
             for leaf in (leaf for each in calls_of(read, root) for leaf in calls_of(read, each)):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from xds.model.conditions import Condition
-from xds.model.gateway_api import MESH_CONTROLLER, ApiGateway, ApiRoute
+from xds.model.gateway_api import MESH_CONTROLLER, ApiGateway, ApiRoute, ListenerSet
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
 from xds.model.route import VirtualService
@@ -15,9 +16,11 @@ from xds.view.gateway_api.backend_tls import policy_status
 from xds.view.gateway_api.bound import servers, too_many
 from xds.view.gateway_api.listeners import controller
 from xds.view.gateway_api.mesh_routes import HTTP_KINDS
-from xds.view.gateway_api.status import gateway_status, route_status
+from xds.view.gateway_api.status import gateway_status, listener_set_status, route_status
 from xds.view.graph import Read
 from xds.view.scope import mesh
+
+_PARENT_UNKNOWN: Final = "gateway-api.parent-unknown"
 
 
 def check_gateway(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
@@ -35,10 +38,34 @@ def check_route(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
     return tuple(dict.fromkeys((*_problems(ref, every), *_parents(read, ref), *_beside(read, ref))))
 
 
+def check_listener_set(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
+    """What is wrong with a ListenerSet and with its listeners."""
+    found: ListenerSet | None = read.first(Table.LISTENER_SET, ref)
+    status = read.get(listener_set_status, ref)
+    if status is None:
+        if found is None or read.rows(Table.API_GATEWAY, found.gateway):
+            return ()
+        at = FieldRef(ref, ("spec", "parentRef"))
+        return (Problem(at, "gateway-api.parent-unknown", _unknown(found.gateway), Severity.WARNING),)
+    every = [*status.conditions, *(each for listener in status.listeners for each in listener.conditions)]
+    return tuple(dict.fromkeys(_problems(ref, every)))
+
+
 def check_policy(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
     """What is wrong with a BackendTLSPolicy."""
     ancestors = [parent for parent in read.get(policy_status, ref) if parent.controller == MESH_CONTROLLER]
     return tuple(dict.fromkeys(_problems(ref, [each for parent in ancestors for each in parent.conditions])))
+
+
+def without_known(found: Iterable[Problem]) -> list[Problem]:
+    """The findings without those that a parent is not there, where it is, and its errors are said."""
+    every = list(found)
+    wrong = {_unknown(each.at.object) for each in every if each.severity is Severity.ERROR}
+    return [each for each in every if each.code != _PARENT_UNKNOWN or each.message not in wrong]
+
+
+def _unknown(parent: ObjectRef) -> str:
+    return f"there is no {parent}"
 
 
 def _nobodys(read: Read, ref: ObjectRef) -> Iterator[Problem]:
@@ -56,9 +83,10 @@ def _parents(read: Read, ref: ObjectRef) -> Iterator[Problem]:
     route: ApiRoute | None = read.first(Table.API_ROUTE, ref)
     for index, parent in enumerate(route.parents if route is not None else ()):
         target = parent.target(ref.namespace)
-        if parent.is_gateway and not read.rows(Table.API_GATEWAY, target):
+        known = Table.LISTENER_SET if parent.is_listener_set else Table.API_GATEWAY
+        if (parent.is_gateway or parent.is_listener_set) and not read.rows(known, target):
             at = FieldRef(ref, ("spec", "parentRefs", index))
-            yield Problem(at, "gateway-api.parent-unknown", f"there is no {target}", Severity.WARNING)
+            yield Problem(at, "gateway-api.parent-unknown", _unknown(target), Severity.WARNING)
         elif parent.is_gateway and any(ref in read.get(too_many, target, each) for each in read.get(servers, target)):
             at = FieldRef(ref, ("spec", "parentRefs", index))
             message = f"its hosts times rules are too many for {target}, beside those of older ones; is left out there"

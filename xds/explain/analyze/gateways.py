@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
+from xds.model.credential import Credential
 from xds.model.gateway import CredentialName, Gateway, GatewaySelector, Server
 from xds.model.labels import Labels
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
+from xds.model.service import Service
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view.gateway.credentials import authorities_name, certificate_name, clients_authorities, edge_secret
 from xds.view.gateway.edge_ports import Lost, merged
 from xds.view.gateway.routers import age
 from xds.view.graph import Read
+from xds.view.inbound import pod_port
 
 
 def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
@@ -29,6 +32,7 @@ def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
     return (
         *_nobody(read, own, routers, spec),
         *_displaced(read, gateway, rows, own),
+        *_unreached(read, gateway, routers),
         *_secrets(read, gateway, routers),
     )
 
@@ -92,6 +96,27 @@ def _index(gateway: Gateway, server: Server) -> int:
     return next((index for index, each in enumerate(gateway.servers) if each.section == server.section), 0)
 
 
+def _unreached(read: Read, gateway: Gateway, routers: tuple[Workload, ...]) -> Iterator[Problem]:
+    """The ports that no Service in front of the gateway's routers leads to, where there are any."""
+    ports = sorted({pair for pod in routers for pair in read.get(led_to, pod)})
+    if not ports:
+        return
+    reached = {number for pair in ports for number in pair}
+    for index, server in enumerate(gateway.servers):
+        if server.port not in reached:
+            at = FieldRef(gateway.ref, ("spec", "servers", index, "port", "number"))
+            known = ", ".join(dict.fromkeys(str(number) for number, _ in ports))
+            message = f"no Service in front of its routers has port {server.port}, they have {known}"
+            yield Problem(at, "gateway.port-unreached", f"{message}; clients do not reach it", Severity.WARNING)
+
+
+def led_to(read: Read, pod: Workload) -> tuple[tuple[int, int], ...]:
+    """The ports of the Services that lead to a pod, each with the pod's."""
+    rows: tuple[Service, ...] = read.rows(Table.SELECTING, pod.namespace)
+    leading = (port for service in rows if service.selector <= pod.labels for port in service.ports)
+    return tuple(dict.fromkeys((port.number, target) for port in leading if (target := pod_port(port, pod))))
+
+
 def _secrets(read: Read, gateway: Gateway, routers: tuple[Workload, ...]) -> Iterator[Problem]:
     homes = sorted({pod.namespace for pod in routers})
     for index, server in enumerate(gateway.servers):
@@ -99,7 +124,14 @@ def _secrets(read: Read, gateway: Gateway, routers: tuple[Workload, ...]) -> Ite
             continue
         at = FieldRef(gateway.ref, ("spec", "servers", index, "tls", "credentialName"))
         for name, home in product(server.tls.certificates, homes):
-            if not _has(read, name, home, certificate_name(name)):
+            owner = name.namespace or home
+            held: Credential | None = read.first(Table.CREDENTIAL, (owner, name.name))
+            if held is not None and held.gone:
+                message = f"Secret {owner}/{name.name} is there no more"
+                yield Problem(
+                    at, "gateway.secret-gone", f"{message}; its last certificate is shown while this names it"
+                )
+            elif not _has(read, name, home, certificate_name(name)):
                 message = f"there is no Secret {name.name!r} with a certificate in {home!r}, the router's namespace"
                 yield Problem(at, "gateway.secret-unknown", f"{message}; connections for these hosts are closed")
         believed = clients_authorities(server.tls)

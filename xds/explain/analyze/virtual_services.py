@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 
 from xds.explain.analyze.connection_routes import check_connections
-from xds.model.gateway import Gateway, gateway_ref
+from xds.model.gateway import Gateway, Server, gateway_ref
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
 from xds.model.route import Destination, HttpRoute, RequestMatch, SourceMatch, VirtualService
@@ -31,7 +31,8 @@ def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
     connections = check_connections(read, routed, spec)
     sizes = _sizes(read, routed, spec)
     hosts = _hosts(read, routed, spec)
-    return (*_gateways(read, routed, spec), *hosts, *_routes(read, routed, spec), *sizes, *connections)
+    gateways = (*_gateways(read, routed, spec), *_untaken(read, routed, spec))
+    return (*gateways, *hosts, *_routes(read, routed, spec), *sizes, *connections)
 
 
 def _gateways(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
@@ -50,6 +51,28 @@ def _gateways(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Pr
         elif any(routed.ref in read.get(too_many, ref, server, ref.namespace) for server in gateway.servers):
             message = f"its hosts times routes are too many for {ref}, beside those of older ones; none is routed there"
             yield Problem(at, "virtual-service.gateway-full", message)
+
+
+def _untaken(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:
+    """The hosts that no gateway takes, beside others that one does."""
+    if "mesh" in routed.gateways:
+        return  # sidecars route them
+    found = (read.first(Table.GATEWAY, gateway_ref(name, routed.ref.namespace)) for name in routed.gateways)
+    gateways: list[Gateway] = [each for each in found if each is not None]
+    servers = [server for gateway in gateways for server in gateway.servers]
+    lost = [host for host in routed.hosts if not _taken(servers, routed, host)]
+    if not gateways or len(gateways) < len(routed.gateways) or len(lost) == len(routed.hosts):
+        return
+    known = ", ".join(dict.fromkeys(each.host for server in servers for each in server.hosts))
+    for host in lost:
+        message = f"no server of its gateways takes {host}, they take {known}; requests for it get 404"
+        yield Problem(
+            spec / "hosts" / routed.hosts.index(host), "virtual-service.host-untaken", message, Severity.WARNING
+        )
+
+
+def _taken(servers: Iterable[Server], routed: VirtualService, host: str) -> bool:
+    return any(common_hosts(server, routed.ref.namespace, (host,)) for server in servers)
 
 
 def _hosts(read: Read, routed: VirtualService, spec: FieldRef) -> Iterator[Problem]:

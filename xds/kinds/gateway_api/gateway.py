@@ -18,6 +18,13 @@ class RouteNamespaces(Lenient, frozen=True, kw_only=True):
     selector: Annotated[LabelSelector | None, about("Labels of the namespaces, with Selector.")] = None
 
 
+class ListenerNamespaces(Lenient, frozen=True, kw_only=True):
+    """The namespaces whose ListenerSets may add listeners."""
+
+    from_: Annotated[str, about("Same, All, Selector or None.")] = field(name="from", default="None")
+    selector: Annotated[LabelSelector | None, about("Labels of the namespaces, with Selector.")] = None
+
+
 class RouteGroupKind(Lenient, frozen=True, kw_only=True):
     """A kind of routes."""
 
@@ -49,6 +56,12 @@ class Listener(Lenient, frozen=True, kw_only=True):
     protocol: Annotated[NonEmpty, about("HTTP, HTTPS, TLS or TCP.")]
     tls: Annotated[ListenerTLSConfig | None, about("What is done with TLS; needed with HTTPS and TLS.")] = None
     allowed_routes: Annotated[AllowedRoutes, about("Which routes may be attached.")] = AllowedRoutes()
+
+
+class AllowedListeners(Lenient, frozen=True, kw_only=True):
+    """Which ListenerSets may add listeners."""
+
+    namespaces: Annotated[ListenerNamespaces, about("Of which namespaces.")] = ListenerNamespaces()
 
 
 class GatewaySpecAddress(Lenient, frozen=True, kw_only=True):
@@ -106,7 +119,7 @@ class BackendTLSConfig(Lenient, frozen=True, kw_only=True):
 class GatewayTLSConfig(Lenient, frozen=True, kw_only=True):
     """TLS of the whole Gateway."""
 
-    backend: Annotated[BackendTLSConfig | None, about("With backends; not read.")] = None
+    backend: Annotated[BackendTLSConfig | None, about("With backends.")] = None
     frontend: Annotated[FrontendTLSConfig | None, about("With clients.")] = None
 
 
@@ -117,6 +130,7 @@ class GatewaySpec(Lenient, frozen=True, kw_only=True):
     listeners: Annotated[tuple[Listener, ...], about("Listeners.")] = ()
     addresses: Annotated[tuple[GatewaySpecAddress, ...], about("Addresses that are wished for.")] = ()
     infrastructure: Annotated[GatewayInfrastructure | None, about("What is made for it has this.")] = None
+    allowed_listeners: Annotated[AllowedListeners | None, about("ListenerSets that may add listeners.")] = None
     tls: Annotated[GatewayTLSConfig | None, about("TLS of the whole Gateway.")] = None
 
 

@@ -145,7 +145,7 @@ def _principals(condition: Condition, value: str, trust: TrustDomains, *, narrow
         case Attribute.PEER_ADDRESS:
             return [Principal(direct_remote_ip=_block(value))]
         case Attribute.REMOTE_ADDRESS:
-            return [Principal(remote_ip=_block(value))]
+            return [Principal(remote_ip=_block(each)) for each in _spellings(value)]
         case Attribute.HEADER:
             return [Principal(header=_header(condition.key[0], value))]
         case Attribute.REQUEST_PRINCIPAL:
@@ -200,6 +200,14 @@ def _header(name: str, pattern: str, *, ignore_case: bool = False) -> HeaderMatc
     if pattern == "*":
         return HeaderMatcher(name=name, present_match=True)
     return HeaderMatcher(name=name, string_match=text(pattern, ignore_case=ignore_case))
+
+
+def _spellings(cidr: str) -> tuple[str, ...]:
+    # A proxy before ours whose sockets are for both families may tell its IPv4 clients by IPv4-mapped addresses.
+    network = ip_network(cidr, strict=False)
+    if network.version == 6:
+        return (cidr,)
+    return (cidr, f"::ffff:{network.network_address}/{96 + network.prefixlen}")
 
 
 def _block(cidr: str) -> CidrRange:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import ip_network
 from types import MappingProxyType
 from typing import Final
 
+from xds.model.families import plain_network
 from xds.model.identity import SCHEME
 from xds.model.refs import FieldRef
 from xds.translators.authorization.policy import Attribute
@@ -50,7 +50,7 @@ def _address(text: str, at: FieldRef, reading: Reading) -> str | None:
     try:
         if "%" in block or (slash and not length.isdigit()):
             raise ValueError(text)
-        return str(ip_network(text, strict=False))
+        return str(plain_network(text))
     except ValueError:
         message = f"must be an IP address or a block of them such as 10.1.0.0/16, is {text!r}"
         reading.error(at, "authorization.address", message)

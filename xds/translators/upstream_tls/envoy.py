@@ -38,6 +38,8 @@ def _spell(tls: UpstreamTls, into: CommonTlsContext) -> None:
     if tls.credential:
         _spell_credential(tls, into)
         return
+    if tls.shown:
+        into.tls_certificate_sds_secret_configs.append(secret(tls.shown))
     if tls.mode is Mode.MUTUAL:
         pair = into.tls_certificates.add()
         pair.certificate_chain.filename = tls.certificate
@@ -47,8 +49,8 @@ def _spell(tls: UpstreamTls, into: CommonTlsContext) -> None:
 
 
 def _spell_credential(tls: UpstreamTls, into: CommonTlsContext) -> None:
-    if tls.mode is Mode.MUTUAL:
-        into.tls_certificate_sds_secret_configs.append(secret(credential(tls.credential)))
+    if tls.mode is Mode.MUTUAL or tls.shown:
+        into.tls_certificate_sds_secret_configs.append(secret(tls.shown or credential(tls.credential)))
     if tls.verify:
         expected = into.combined_validation_context
         expected.default_validation_context.SetInParent()  # Envoy asks for it, empty or not

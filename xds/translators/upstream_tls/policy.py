@@ -26,7 +26,7 @@ class UpstreamTls:
 
     ``names``: the server must prove one of them; with none, the name that was sent. ``sni`` empty: the request's host.
     ``credential``: a Secret in the rule's namespace that holds certificate, key and authorities instead of files.
-    ``bundle``: authorities (PEM) instead of the file.
+    ``bundle``: authorities (PEM) instead of the file. ``shown``: the secret with the certificate that the caller shows.
     """
 
     mode: Mode
@@ -39,6 +39,7 @@ class UpstreamTls:
     verify: bool = True
     credential: str = ""
     bundle: bytes = b""
+    shown: str = ""
     bounds: TlsBounds = USUAL_TLS
 
     @property
@@ -55,6 +56,10 @@ class UpstreamTls:
         if authorities is None:
             return replace(self, names=(_NOBODY,))
         return replace(self, bundle=authorities)
+
+    def showing(self, secret: str) -> UpstreamTls:
+        """This policy, with the certificate of that secret shown where it says nothing of one itself."""
+        return replace(self, shown=secret) if self.mode is Mode.SIMPLE else self
 
     def merge(self, parent: UpstreamTls) -> UpstreamTls:
         """This policy: a narrower tls block replaces the wider one whole, as in Istio."""

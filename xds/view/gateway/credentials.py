@@ -88,10 +88,11 @@ def secret_leaves(router: Router, port: EdgePort) -> tuple[Call, ...]:
         return ()
     stated = [placed.server.tls for placed in port.servers if placed.server.tls is not None]
     named = [name for tls in stated for name in (*tls.certificates, *((tls.authorities,) if tls.authorities else ()))]
-    return tuple(_leaf(name, router.scope.namespace) for name in dict.fromkeys(named))
+    return tuple(secret_leaf(name, router.scope.namespace) for name in dict.fromkeys(named))
 
 
-def _leaf(name: CredentialName, home: str) -> Call:
+def secret_leaf(name: CredentialName, home: str) -> Call:
+    """What makes the secret of that name, for a router of namespace ``home`` that may have it."""
     # That of the router's own is the same leaf as for rules that name it: it stays while either does.
     own = not (name.namespace or name.config_map)
     return call(secret, home, name.name) if own else call(edge_secret, name, home)

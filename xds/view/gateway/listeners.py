@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from xds.model.families import ANY
 from xds.model.gateway import EdgeTlsMode
 from xds.model.identity import Identity
 from xds.model.service import Protocol
@@ -22,7 +23,7 @@ from xds.view.gateway.connections import (
 )
 from xds.view.gateway.credentials import Held, held, socket
 from xds.view.gateway.edge_ports import EdgePort, Placed, PortKind, host_names
-from xds.view.gateway.routers import ANY, Router
+from xds.view.gateway.routers import Router
 from xds.view.gateway.sni_dnat import dnat_chains
 from xds.view.gateway.tables import EdgeTable, sign
 from xds.view.graph import Read

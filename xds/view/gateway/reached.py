@@ -5,23 +5,28 @@ What is given by node, or by workload, is no part of what routers share: ``node_
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from xds.model.endpoint import EndpointKey
+from xds.model.gateway import CredentialName
 from xds.model.identity import Identity
 from xds.model.placement import Place
+from xds.model.policy import Showing
 from xds.model.service import DestinationRule, Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.view import names
 from xds.view.attach import RuleAt, rule, rule_at
 from xds.view.callers import WorkloadName, callers_by_zone
 from xds.view.clusters import cluster_policies, discovery, service_clusters, subset_labels, subset_names
-from xds.view.endpoints import endpoint_group, into_machine, placed_group
+from xds.view.endpoints import Callers, endpoint_group, into_machine, placed_group
+from xds.view.gateway.credentials import certificate_name, secret_leaf
 from xds.view.graph import Call, Read, call
 from xds.view.placement import asks_node, placement
 from xds.view.scope import Scope
 from xds.view.secrets import named, secret
-from xds.view.specs.clusters import Discovery
+from xds.view.specs.clusters import ClusterSpec, Discovery
+from xds.view.viewpoints import callers_of, towards, towards_any
 
 
 class Caller(NamedTuple):
@@ -31,18 +36,38 @@ class Caller(NamedTuple):
     workload: WorkloadName | None
 
 
-def reached_leaves(read: Read, key: ServiceKey, scope: Scope) -> tuple[Call, ...]:
-    """The leaves of a service that routes lead to: its clusters, their endpoints, and the Secrets for calling it."""
+def reached_leaves(
+    read: Read, key: ServiceKey, scope: Scope, certificate: CredentialName | None = None
+) -> tuple[Call, ...]:
+    """The leaves of a service that routes lead to: its clusters, their endpoints, and the Secrets for calling it.
+
+    ``certificate`` is what the router shows where TLS is spoken.
+    """
     service: Service | None = read.first(Table.SERVICE, key)
     if service is None:
         return ()
     at = read.get(rule_at, key, scope)
     place = Place(scope.locality, scope.labels)
-    leaves = [call(service_clusters, key, at, scope.identity, place, True)]
-    leaves += _endpoints(read, service, at, place, by_node=False)
+    clusters = call(
+        service_clusters, key, at, scope.identity, place, towards_any(read, callers_of(read, scope), service)
+    )
+    leaves = [clusters]
+    if certificate is not None:
+        leaves = [call(showing, clusters, certificate), secret_leaf(certificate, scope.home)]
+    leaves += _endpoints(read, service, at, _At(place, callers_of(read, scope)), by_node=False)
     if at is not None and at.labels and scope.identity is Identity.ADS and scope.vouched:
         leaves += [call(secret, at.namespace, name) for name in read.get(named, at)]
     return tuple(leaves)
+
+
+def showing(read: Read, clusters: Call, certificate: CredentialName) -> tuple[ClusterSpec, ...]:
+    """Clusters whose callers show a certificate where they speak TLS, unless a rule says otherwise."""
+    name = certificate_name(certificate)
+    specs: tuple[ClusterSpec, ...] = read.get(clusters.maker, *clusters.args)
+    return tuple(
+        replace(spec, policies=spec.policies.adding(*(each.showing(name) for each in spec.policies.that(Showing))))
+        for spec in specs
+    )
 
 
 def given_by_node(read: Read, key: ServiceKey, scope: Scope) -> bool:
@@ -50,8 +75,8 @@ def given_by_node(read: Read, key: ServiceKey, scope: Scope) -> bool:
     service: Service | None = read.first(Table.SERVICE, key)
     if service is None:
         return False
-    place = Place(scope.locality, scope.labels)
-    return bool(_endpoints(read, service, read.get(rule_at, key, scope), place, by_node=True))
+    where = _At(Place(scope.locality, scope.labels), callers_of(read, scope))
+    return bool(_endpoints(read, service, read.get(rule_at, key, scope), where, by_node=True))
 
 
 def node_leaves(read: Read, keys: tuple[ServiceKey, ...], scope: Scope, caller: Caller) -> tuple[Call, ...]:
@@ -63,11 +88,18 @@ def node_leaves(read: Read, keys: tuple[ServiceKey, ...], scope: Scope, caller: 
     for key in keys:
         service: Service | None = read.first(Table.SERVICE, key)
         if service is not None:
-            leaves += _endpoints(read, service, read.get(rule_at, key, scope), place, by_node=True)
+            at = read.get(rule_at, key, scope)
+            leaves += _endpoints(read, service, at, _At(place, callers_of(read, scope)), by_node=True)
     return tuple(leaves)
 
 
-def _endpoints(read: Read, service: Service, at: RuleAt | None, place: Place, *, by_node: bool) -> list[Call]:
+class _At(NamedTuple):
+    place: Place
+    callers: Callers
+
+
+def _endpoints(read: Read, service: Service, at: RuleAt | None, where: _At, *, by_node: bool) -> list[Call]:
+    place, callers = where
     found: DestinationRule | None = read.get(rule, at) if at is not None else None
     leaves = []
     for port in service.ports:
@@ -80,9 +112,9 @@ def _endpoints(read: Read, service: Service, at: RuleAt | None, place: Place, *,
             cluster = names.outbound_cluster(port.number, subset, service.hostname)
             key, labels = EndpointKey(*service.key, port.number), subset_labels(found, subset)
             wanted = placement(service, policies, place)
-            apart = (True,) if read.get(into_machine, key) else ()
+            led = towards(read, callers._replace(routers=read.get(into_machine, key)), service, port, policies)
             if wanted is None:
-                leaves.append(call(endpoint_group, cluster, key, labels, *apart))
+                leaves.append(call(endpoint_group, cluster, key, labels, led))
             else:
-                leaves.append(call(placed_group, cluster, key, labels, wanted, *apart))
+                leaves.append(call(placed_group, cluster, key, labels, wanted, led))
     return leaves

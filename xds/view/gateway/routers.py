@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from xds.model.gateway import GatewaySelector
+from xds.model.families import ANY, families
+from xds.model.gateway import API_GROUP, CredentialName, GatewaySelector
 from xds.model.identity import Identity
 from xds.model.labels import Labels
 from xds.model.proxy import Proxy
@@ -13,11 +14,10 @@ from xds.model.service import Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view.gateway.asked import asked_services
+from xds.view.gateway_api.client_certificate import shown_to_backends
 from xds.view.graph import Read
 from xds.view.inbound import pod_port
 from xds.view.scope import Scope, scope
-
-ANY: Final = "0.0.0.0"
 
 
 class Router(NamedTuple):
@@ -25,7 +25,7 @@ class Router(NamedTuple):
 
     ``gateways`` are those that it is told to be, the oldest first; ``ports`` where its Services lead, as pairs of their
     port and the pod's; ``udp`` the ports of its Services that take UDP, too. ``addresses`` is where it listens, and
-    ``asked`` what its policies call.
+    ``asked`` what its policies call, ``shown`` the certificate that its gateway says it shows backends.
     """
 
     scope: Scope
@@ -34,6 +34,7 @@ class Router(NamedTuple):
     udp: tuple[int, ...] = ()
     addresses: tuple[str, ...] = (ANY,)
     asked: tuple[ServiceKey, ...] = ()
+    shown: CredentialName | None = None
 
     @property
     def has_secrets(self) -> bool:
@@ -47,7 +48,8 @@ def router(read: Read, proxy: Proxy) -> Router:
     pod: Workload | None = read.first(Table.WORKLOAD, (proxy.namespace, proxy.name))
     asked = frozenset(pair for each in chosen for pair in each.selector)
     seen = scope(read, proxy)
-    vouched = _vouched(pod, proxy, asked | seen.labels)
+    # That rules ask where it is, which its pod need not say, takes nothing from it: anybody may write such a rule.
+    vouched = _vouched(pod, proxy, asked | (seen.labels & proxy.labels))
     seen = seen._replace(router=True, home=proxy.namespace, sidecar=None, vouched=vouched)
     return Router(
         seen,
@@ -56,7 +58,13 @@ def router(read: Read, proxy: Proxy) -> Router:
         udp=tuple(sorted({port for service in _services(read, proxy) for port in service.udp})),
         addresses=_addresses(proxy),
         asked=read.get(asked_services, proxy.namespace, proxy.labels, seen),
+        shown=_shown(read, tuple(each.of for each in chosen)) if vouched else None,
     )
+
+
+def _shown(read: Read, gateways: tuple[ObjectRef, ...]) -> CredentialName | None:
+    found = (read.get(shown_to_backends, each) for each in gateways if each.group == API_GROUP)
+    return next((each for each in found if each is not None), None)
 
 
 def gateways_of(read: Read, namespace: str, labels: Labels) -> tuple[GatewaySelector, ...]:
@@ -79,7 +87,7 @@ def _vouched(pod: Workload | None, proxy: Proxy, asked: Labels) -> bool:
 def _addresses(proxy: Proxy) -> tuple[str, ...]:
     if proxy.http_proxy_port and proxy.addresses:
         return proxy.addresses[:1]  # its network is not its own
-    return (ANY, "::") if any(":" in address for address in proxy.addresses) else (ANY,)
+    return families(proxy.addresses).anywhere
 
 
 def _ports(read: Read, proxy: Proxy, pod: Workload | None) -> tuple[tuple[int, int], ...]:

@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from xds.model.endpoint import EndpointKey
+from xds.model.families import Families
 from xds.model.gateway import EdgeTlsMode
+from xds.model.labels import Labels
 from xds.model.policy import Encrypting, Policies, Speaking
 from xds.model.service import Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.view import names
 from xds.view.attach import matches, rule, rule_at
 from xds.view.clusters import EVERYWHERE, service_clusters, subset_labels, subset_names
-from xds.view.endpoints import endpoint_group
+from xds.view.endpoints import Callers, localities, shown
 from xds.view.gateway.edge_ports import EdgePort, host_names
 from xds.view.gateway.routers import Router
 from xds.view.graph import Call, Read, call
+from xds.view.networks import is_near
 from xds.view.scope import Scope, visible_services
-from xds.view.specs.clusters import ClusterSpec, Discovery, UpstreamProtocol
+from xds.view.specs.clusters import ClusterSpec, Discovery, EndpointGroup, UpstreamProtocol
 from xds.view.specs.listeners import Chain, ChainMatch, Guard, TcpChain
 from xds.view.specs.routes import WeightedCluster
 
@@ -70,15 +73,35 @@ def dnat_leaves(read: Read, key: ServiceKey, scope: Scope) -> tuple[Call, ...]:
     leaves = [call(dnat_clusters, key, scope)]
     for port in service.ports:
         for subset in subset_names(found):
-            name = names.server_name(port.number, subset, key.hostname)
-            leaves.append(call(endpoint_group, name, EndpointKey(*key, port.number), subset_labels(found, subset)))
+            name, behind = names.server_name(port.number, subset, key.hostname), EndpointKey(*key, port.number)
+            leaves.append(call(dnat_group, name, behind, subset_labels(found, subset), _Here.of(scope)))
     return tuple(leaves)
+
+
+class _Here(NamedTuple):
+    families: Families
+    network: str
+
+    @classmethod
+    def of(cls, scope: Scope) -> _Here:
+        """What of a router decides which endpoints it passes connections on to."""
+        return cls(scope.families, scope.network)
+
+
+def dnat_group(read: Read, cluster: str, key: EndpointKey, subset: Labels, here: _Here) -> tuple[EndpointGroup, ...]:
+    """The load assignment of a server name: endpoints of the router's own network, which take what it passes on.
+
+    It passes nothing on to the gateways of other networks, as two of them could lead to each other.
+    """
+    listed = shown(read, key, Callers(routers=True, families=here.families))
+    own = (each for each in listed if each.tls and each.address and is_near(each.network, here.network))
+    return (EndpointGroup(cluster, localities(own, subset)),)
 
 
 def dnat_clusters(read: Read, key: ServiceKey, scope: Scope) -> tuple[ClusterSpec, ...]:
     """The clusters of a service as those who only pass its connections on see it: bytes, encrypted by others."""
     at = read.get(rule_at, key, scope)
-    specs = read.get(service_clusters, key, at, scope.identity, EVERYWHERE, True)
+    specs = read.get(service_clusters, key, at, scope.identity, EVERYWHERE, Callers(routers=True))
     return tuple(_passing(spec) for spec in specs if spec.discovery is Discovery.EDS)
 
 

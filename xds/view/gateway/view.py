@@ -77,7 +77,7 @@ def router_groups(read: Read, router: Router) -> tuple[Call, ...]:
     return (
         call(router_skeleton),
         *(call(port_leaves, router, port) for port in ports),
-        *(call(reached_leaves, key, router.scope) for key in read.get(reached, router)),
+        *(call(reached_leaves, key, router.scope, router.shown) for key in read.get(reached, router)),
         *(call(dnat_leaves, key, router.scope) for key in sorted(passed)),
     )
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from xds.model.gateway import API_GROUP
-from xds.model.gateway_api import Admission, ApiRoute, Fault, GroupKind, ParentRef
-from xds.model.labels import NO_LABELS, Labels
+from xds.model.gateway_api import ApiRoute, Fault, GroupKind, ListenerSet, ParentRef
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Table
-from xds.model.workload import Namespace
-from xds.view.gateway_api.listeners import ListenerState, listener_states, our_gateway
+from xds.view.gateway_api.listeners import ListenerState, admits, listener_states, our_gateway
 from xds.view.gateway_api.precedence import meeting
 from xds.view.graph import Read
 
@@ -30,26 +28,41 @@ class Attachment(NamedTuple):
 
 
 def attachment(read: Read, ref: ObjectRef, parent: ParentRef, index: int) -> Attachment | None:
-    """Where a route is attached by one of its parentRefs, the ``index``-th; None where that is no Gateway of ours."""
+    """Where a route is attached by one of its parentRefs, the ``index``-th; None where that is no Gateway of ours.
+
+    A ListenerSet stands for the listeners that it adds to its Gateway.
+    """
     route: ApiRoute | None = read.first(Table.API_ROUTE, ref)
-    gateway = parent.target(ref.namespace)
-    if route is None or not parent.is_gateway or read.get(our_gateway, gateway) is None:
+    target = parent.target(ref.namespace)
+    gateway = read.get(gateway_of, target)
+    if route is None or gateway is None:
         return None
     at = f"spec.parentRefs.{index}"
-    states = read.get(listener_states, gateway)
+    owner = target if parent.is_listener_set else None
+    states = [state for state in read.get(listener_states, gateway) if state.listener.owner == owner]
     meant = [state for state in states if _means(parent, state)]
     if not meant:
-        return Attachment((), Fault("NoMatchingParent", at, f"{gateway} has no such listener"))
-    allowed = [state for state in meant if _allows(read, state, ref, gateway.namespace)]
+        why = f"{target} has no such listener" if states else f"{gateway} does not let {target} add listeners"
+        return Attachment((), Fault("NoMatchingParent", at, why))
+    allowed = [state for state in meant if _allows(read, state, ref, target.namespace)]
     if not allowed:
-        message = f"no listener of {gateway} that is meant takes {ref.kind} of namespace {ref.namespace}"
+        message = f"no listener of {target} that is meant takes {ref.kind} of namespace {ref.namespace}"
         return Attachment((), Fault("NotAllowedByListeners", at, message))
-    named = tuple(Attached(state.listener.name, _hosts(state, route)) for state in allowed)
+    named = tuple(Attached(state.listener.section, _hosts(state, route)) for state in allowed)
     found = tuple(each for each in named if each.hosts)
     if not found:
-        message = f"no listener of {gateway} that is meant has a host of {', '.join(route.hostnames)}"
+        message = f"no listener of {target} that is meant has a host of {', '.join(route.hostnames)}"
         return Attachment((), Fault("NoMatchingListenerHostname", at, message))
     return Attachment(found)
+
+
+def gateway_of(read: Read, target: ObjectRef) -> ObjectRef | None:
+    """The Gateway of ours that a parent means: itself, or that to which a ListenerSet adds listeners; None: neither."""
+    if target.kind == "ListenerSet" and target.group == API_GROUP:
+        added: ListenerSet | None = read.first(Table.LISTENER_SET, target)
+        target = added.gateway if added is not None else target
+    known = target.kind == "Gateway" and target.group == API_GROUP and read.get(our_gateway, target) is not None
+    return target if known else None
 
 
 def _means(parent: ParentRef, state: ListenerState) -> bool:
@@ -60,21 +73,7 @@ def _means(parent: ParentRef, state: ListenerState) -> bool:
 def _allows(read: Read, state: ListenerState, route: ObjectRef, home: str) -> bool:
     if GroupKind(API_GROUP, route.kind) not in state.kinds:
         return False
-    return _admits(read, state.listener.admission, route.namespace, home)
-
-
-def _admits(read: Read, admission: Admission, namespace: str, home: str) -> bool:
-    if admission.sources == "Selector":
-        known = read.get(namespace_labels, namespace)
-        return bool(admission.selector) and all(each.holds(known) for each in admission.selector)
-    return admission.sources == "All" or (admission.sources == "Same" and namespace == home)
-
-
-def namespace_labels(read: Read, name: str) -> Labels:
-    """The labels of a namespace, with that which Kubernetes gives each."""
-    found: Namespace | None = read.first(Table.NAMESPACE, name)
-    known = found.labels if found is not None else NO_LABELS
-    return known | {("kubernetes.io/metadata.name", name)}
+    return admits(read, state.listener.admission, route.namespace, home)
 
 
 def _hosts(state: ListenerState, route: ApiRoute) -> tuple[tuple[str, str], ...]:
@@ -85,12 +84,17 @@ def _hosts(state: ListenerState, route: ApiRoute) -> tuple[tuple[str, str], ...]
 
 
 def attached_routes(read: Read, gateway: ObjectRef, section: str) -> tuple[tuple[ObjectRef, Attached], ...]:
-    """The routes that are attached to a listener, the oldest first, with the hosts for which they are."""
+    """The routes that are attached to a listener, the oldest first, with the hosts for which they are.
+
+    ``section`` is what tells it from all listeners of the Gateway.
+    """
+    states = (state.listener for state in read.get(listener_states, gateway))
+    owner = next((each.owner for each in states if each.section == section), None) or gateway
     found: dict[ObjectRef, tuple[ApiRoute, Attached]] = {}
-    for ref in read.rows(Table.PARENT, gateway):
+    for ref in read.rows(Table.PARENT, owner):
         route: ApiRoute | None = read.first(Table.API_ROUTE, ref)
         for index, parent in enumerate(route.parents if route is not None else ()):
-            if route is None or parent.target(ref.namespace) != gateway:
+            if route is None or parent.target(ref.namespace) != owner:
                 continue
             where = read.get(attachment, ref, parent, index)
             to = where.to if where is not None else ()

@@ -11,7 +11,7 @@ from xds.model.gateway_api import MESH_CONTROLLER, ApiRoute, BackendTls, Fault, 
 from xds.model.policy import NO_POLICIES, Believing, Policies
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Table
-from xds.view.gateway_api.attachment import attachment
+from xds.view.gateway_api.attachment import attachment, gateway_of
 from xds.view.gateway_api.listeners import controller, our_gateway
 from xds.view.gateway_api.services import is_service, named_port
 from xds.view.gateway_api.status import condition
@@ -124,18 +124,19 @@ def _rival(read: Read, policy: BackendTls, to: Reference, section: str) -> Objec
 def gateways_reaching(read: Read, namespace: str, name: str) -> tuple[ObjectRef, ...]:
     """The Gateways of ours of which an attached route leads to a Service, sorted."""
     service = ObjectRef("", "Service", namespace, name)
-    found = {gateway for ref in read.keys(Table.API_ROUTE) for gateway in read.get(gateways_of, ref, service)}
+    found = {gateway for ref in read.rows(Table.LEADING_ROUTE, service) for gateway in read.get(gateways_of, ref)}
     return tuple(sorted(found))
 
 
-def gateways_of(read: Read, ref: ObjectRef, service: ObjectRef) -> tuple[ObjectRef, ...]:
-    """The Gateways of ours to which a route is attached, if it leads to that Service; sorted."""
+def gateways_of(read: Read, ref: ObjectRef) -> tuple[ObjectRef, ...]:
+    """The Gateways of ours to which a route is attached, sorted."""
     route: ApiRoute | None = read.first(Table.API_ROUTE, ref)
-    if route is None or not any(each.to.ref == service for rule in route.rules for each in rule.backends):
+    if route is None:
         return ()
     found = set()
     for index, parent in enumerate(route.parents):
         where = read.get(attachment, ref, parent, index)
-        if where is not None and where.to:
-            found.add(parent.target(ref.namespace))
+        gateway = read.get(gateway_of, parent.target(ref.namespace))
+        if where is not None and where.to and gateway is not None:
+            found.add(gateway)
     return tuple(sorted(found))

@@ -34,9 +34,11 @@ def fault_of(read: Read, route: ObjectRef, backend: Backend, granted: bool) -> F
     if not granted and to.group != ISTIO_GROUP and not permitted(read, _kind_of(route), route.namespace, to):
         message = f"{to.ref} needs a ReferenceGrant in namespace {to.namespace} for {route.kind} of {route.namespace}"
         return Fault(NOT_PERMITTED, backend.path, message)
-    if not read.get(has_port, _key(to, backend), route.namespace, backend.destination.port):
-        what = f"port {backend.destination.port} of {to.kind} {to.namespace}/{to.name}"
-        return Fault(NOT_FOUND, backend.path, f"{what} does not exist")
+    key, port = _key(to, backend), backend.destination.port
+    if not read.get(has_port, key, route.namespace, port):
+        there = read.get(has_port, key, route.namespace, 0)
+        what = f"{to.kind} {to.name} in namespace {to.namespace}" if to.group != ISTIO_GROUP else f"host {to.name}"
+        return Fault(NOT_FOUND, backend.path, f"{what} " + (f"has no port {port}" if there else "does not exist"))
     return None
 
 
@@ -49,8 +51,8 @@ def _key(to: Reference, backend: Backend) -> ServiceKey:
 
 
 def has_port(read: Read, key: ServiceKey, home: str, port: int) -> bool:
-    """Whether there is a service with that port; without a namespace, the one that the host means in ``home``."""
+    """Whether there is a service with that port (0: any); without a namespace, what the host means in ``home``."""
     service: Service | None = (
         read.first(Table.SERVICE, key) if key.namespace else read.get(best_service, key.hostname, home)
     )
-    return service is not None and service.port(port) is not None
+    return service is not None and (not port or service.port(port) is not None)

@@ -39,7 +39,7 @@ def servers(read: Read, gateway: ObjectRef) -> tuple[Server, ...]:
 
 def _server(read: Read, listener: Listener, home: str) -> Server:
     return Server(
-        section=listener.name,
+        section=listener.section,
         port=listener.port,
         protocol=_PROTOCOLS[listener.protocol],
         hosts=(Host(listener.hostname or ANY),),
@@ -49,7 +49,8 @@ def _server(read: Read, listener: Listener, home: str) -> Server:
 
 def _tls(read: Read, listener: Listener, home: str) -> EdgeTls:
     if listener.mode == PASSTHROUGH:
-        return EdgeTls(EdgeTlsMode.PASSTHROUGH)
+        by_itself = listener.option == EdgeTlsMode.AUTO_PASSTHROUGH.value
+        return EdgeTls(EdgeTlsMode.AUTO_PASSTHROUGH if by_itself else EdgeTlsMode.PASSTHROUGH)
     certificates = tuple(_credential(each, home) for each in listener.certificates)
     if listener.clients is None:
         return EdgeTls(EdgeTlsMode(listener.option or "SIMPLE"), certificates)
@@ -131,7 +132,7 @@ def _siblings(read: Read, gateway: ObjectRef, server: Server) -> Iterator[Listen
     for state in read.get(listener_states, gateway):
         listener = state.listener
         same = listener.port == server.port and _PROTOCOLS.get(listener.protocol) is server.protocol
-        if same and listener.name != server.section and state.served:
+        if same and listener.section != server.section and state.served:
             yield state
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xds.model.gateway import BoundRoute
 from xds.model.gateway_api import ApiRoute
+from xds.model.policy import NO_POLICIES, Policies
 from xds.model.refs import ObjectRef
 from xds.model.route import WeightedDestination
 from xds.model.service import Service, ServiceKey
@@ -90,6 +91,12 @@ def connection_ways(
             for name in route.hostnames or ("",):
                 found.setdefault(name, shares)
     return tuple(found.items())
+
+
+def unmatched(read: Read, routes: tuple[ObjectRef, ...]) -> Policies:
+    """What answers requests that no rule of those routes matches."""
+    first: ApiRoute | None = read.first(Table.API_ROUTE, routes[0])
+    return first.unmatched if first is not None else NO_POLICIES
 
 
 def mesh_alternatives(read: Read, routes: tuple[ObjectRef, ...], port: int) -> tuple[BoundRoute, ...]:

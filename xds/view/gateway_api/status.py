@@ -11,16 +11,10 @@ from xds.model.conditions import Condition, GatewayStatus, ListenerStatus, Paren
 from xds.model.gateway_api import MESH_CONTROLLER, ApiGateway, ApiRoute, Fault, ParentRef
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Table
-from xds.view.gateway_api.attachment import attached_routes, attachment
-from xds.view.gateway_api.backends import fault_of, permitted
-from xds.view.gateway_api.listeners import (
-    GATEWAY,
-    ListenerState,
-    controller,
-    has_certificate,
-    listener_states,
-    our_gateway,
-)
+from xds.view.gateway_api.attachment import attached_routes, attachment, gateway_of
+from xds.view.gateway_api.backends import fault_of
+from xds.view.gateway_api.client_certificate import shown_fault
+from xds.view.gateway_api.listeners import ListenerState, controller, listener_states, our_gateway
 from xds.view.gateway_api.precedence import meeting
 from xds.view.gateway_api.services import is_service
 from xds.view.graph import Read
@@ -45,7 +39,8 @@ def gateway_status(
     gateway = read.get(our_gateway, ref)
     if gateway is None:
         return None
-    states = read.get(listener_states, ref)
+    every = read.get(listener_states, ref)
+    states = tuple(state for state in every if state.listener.owner is None)
     accepted = _accepted(gateway, states)
     conditions = [
         accepted,
@@ -56,8 +51,43 @@ def gateway_status(
         kind = "InsecureFrontendValidationMode"
         message = "clients that prove nothing are let in (frontend.validation.mode AllowInsecureFallback)"
         conditions.append(Condition(kind, True, "ConfigurationChanged", message))
-    listeners = tuple(_listener(read, ref, state, states, programmed) for state in states)
-    return GatewayStatus(tuple(conditions), listeners)
+    listeners = tuple(_listener(read, ref, state, every, programmed) for state in states)
+    serving = {state.listener.owner for state in every if state.served and accepted.holds}
+    return GatewayStatus(tuple(conditions), listeners, len(serving - {None}))
+
+
+def listener_set_status(read: Read, ref: ObjectRef, programmed: bool = True) -> GatewayStatus | None:
+    """The status of a ListenerSet that adds to a Gateway of ours; None for others'.
+
+    It is accepted while one of its listeners is served. ``programmed`` is whether proxies serve its Gateway.
+    """
+    gateway = read.get(gateway_of, ref)
+    known = read.get(our_gateway, gateway) if gateway is not None else None
+    if gateway is None or known is None:
+        return None
+    every = read.get(listener_states, gateway)
+    fault = _set_fault(known, ref, every)
+    conditions = [condition("Accepted", fault)]
+    if fault is not None:
+        conditions.append(Condition("Programmed", False, fault.reason, fault.message))
+    elif programmed:
+        conditions.append(Condition("Programmed", True, "Programmed"))
+    else:
+        conditions.append(Condition("Programmed", False, "ParentNotProgrammed", f"no proxy of {gateway} serves it yet"))
+    own = (state for state in every if state.listener.owner == ref)
+    return GatewayStatus(tuple(conditions), tuple(_listener(read, gateway, state, every, programmed) for state in own))
+
+
+def _set_fault(gateway: ApiGateway, ref: ObjectRef, every: tuple[ListenerState, ...]) -> Fault | None:
+    own = [state for state in every if state.listener.owner == ref]
+    if not own:
+        return Fault("NotAllowed", "spec.parentRef", f"{gateway.ref} does not let it add listeners (allowedListeners)")
+    if not _accepted(gateway, tuple(state for state in every if state.listener.owner is None)).holds:
+        return Fault("ParentNotAccepted", "spec.parentRef", f"{gateway.ref} is not accepted itself")
+    if not any(state.served for state in own):
+        names = ", ".join(state.listener.name for state in own)
+        return Fault("ListenersNotValid", "spec.listeners", f"none is served: {names}")
+    return None
 
 
 def _accepted(gateway: ApiGateway, states: tuple[ListenerState, ...]) -> Condition:
@@ -87,15 +117,9 @@ def _programmed(accepted: Condition, addresses: tuple[str, ...], programmed: boo
 
 
 def _unresolved(read: Read, gateway: ApiGateway, states: tuple[ListenerState, ...]) -> Fault | None:
-    shown, home = gateway.client_certificate, gateway.ref.namespace
-    at = "spec.tls.backend.clientCertificateRef"
-    if shown is not None:
-        if shown.group not in ("", "core") or shown.kind != "Secret":
-            return Fault("InvalidClientCertificateRef", at, f"must be a Secret, is {shown.kind}")
-        if not permitted(read, GATEWAY, home, shown):
-            return Fault("RefNotPermitted", at, f"{shown.ref} needs a ReferenceGrant for Gateways of {home}")
-        if not read.get(has_certificate, shown.namespace, shown.name):
-            return Fault("InvalidClientCertificateRef", at, f"{shown.ref} must exist, with tls.crt and tls.key")
+    fault = shown_fault(read, gateway)
+    if fault is not None:
+        return fault
     wrong = [state.listener.name for state in states if state.resolved is not None]
     return Fault("ListenersNotResolved", "", f"see listeners {', '.join(wrong)}") if wrong else None
 
@@ -108,7 +132,8 @@ def _listener(
     if not state.served:
         unserved = fault or state.resolved
         assert unserved is not None
-        conditions.append(Condition("Programmed", False, "Invalid", unserved.message))
+        reason = unserved.reason if state.conflict is not None and state.listener.owner is not None else "Invalid"
+        conditions.append(Condition("Programmed", False, reason, unserved.message))
     elif programmed:
         conditions.append(Condition("Programmed", True, "Programmed"))
     else:
@@ -117,7 +142,7 @@ def _listener(
     conflicted = (True, clash.reason, clash.message) if clash is not None else (False, "NoConflicts", "")
     conditions.append(Condition("Conflicted", *conflicted))
     conditions += _overlapping(state, others)
-    attached = [ref for ref, _ in read.get(attached_routes, gateway, state.listener.name) if _is_accepted(read, ref)]
+    attached = [ref for ref, _ in read.get(attached_routes, gateway, state.listener.section) if _is_accepted(read, ref)]
     return ListenerStatus(state.listener.name, state.kinds, len(attached), tuple(conditions))
 
 
@@ -127,8 +152,8 @@ def _overlapping(state: ListenerState, others: tuple[ListenerState, ...]) -> Ite
     for each in others:
         other = each.listener
         both_https = mine.protocol == other.protocol == "HTTPS" and mine.port == other.port
-        if both_https and each.index != state.index and meeting(mine.hostname, other.hostname) is not None:
-            message = f"its hosts meet those of listener {other.name}"
+        if both_https and each is not state and meeting(mine.hostname, other.hostname) is not None:
+            message = f"its hosts meet those of listener {other.section}"
             yield Condition("OverlappingTLSConfig", True, "OverlappingHostnames", message)
             return
 
@@ -160,7 +185,8 @@ def _parent(read: Read, route: ApiRoute, parent: ParentRef, index: int) -> Paren
     where = read.get(attachment, route.ref, parent, index)
     if where is None:
         return None
-    gateway = read.get(our_gateway, parent.target(route.ref.namespace))
+    target = read.get(gateway_of, parent.target(route.ref.namespace))
+    gateway = read.get(our_gateway, target) if target is not None else None
     assert gateway is not None
     name = read.get(controller, gateway.class_name)
     return ParentStatus(parent, name, _conditions(read, route, where.fault, granted=False))

@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import Enum
 
 from xds.model.endpoint import Endpoint, Locality
+from xds.model.families import Families
 from xds.model.identity import CLUSTER_LOCAL, Identity, TrustDomains
 from xds.model.policy import NO_POLICIES, Policies
 from xds.model.refs import ObjectRef
@@ -78,9 +79,10 @@ class ClusterSpec:
     connect_timeout: timedelta = timedelta(seconds=10)
     endpoints: tuple[LocalityGroup, ...] = ()
     policies: Policies = NO_POLICIES
-    source_address: str = ""
+    source_addresses: tuple[str, ...] = ()  # at most one a family
     port_override: int = 0
     dns_refresh_rate: timedelta = timedelta(seconds=60)
     authored: ObjectRef | None = None
     service: tuple[str, str, str] = ("", "", "")  # host, name, namespace, for telemetry
     mesh_tls: MeshTls | None = None
+    families: Families = Families.IPV4  # of the addresses that names are resolved to

@@ -70,6 +70,7 @@ class HttpChain:
     """HTTP on a chain: routes by RDS under ``route_table``, or ``inline`` where they never change.
 
     ``edge`` is set where a gateway serves clients; ``on_demand`` is whether hosts that the table has not are asked for.
+    ``frontends`` is whether the table may let the address that was dialled count.
     """
 
     stat_prefix: str
@@ -79,6 +80,7 @@ class HttpChain:
     paths: Paths = Paths.BASE
     edge: Edge | None = None
     on_demand: bool = False
+    frontends: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,12 @@ from xds.model.policy import NO_POLICIES, Policies
 from xds.model.refs import ObjectRef
 from xds.model.route import RequestMatch
 
+ROUTED = "routed"
+"""The host of a route is that of a Service to which objects of the Gateway API attach routes."""
+
+UNKNOWN = "unknown"
+"""The host of a route is one that nobody knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class WeightedCluster:
@@ -20,7 +26,11 @@ class WeightedCluster:
 
 @dataclass(frozen=True, slots=True)
 class RouteSpec:
-    """One route; ``clusters`` is empty where a policy answers (redirect, direct response)."""
+    """One route; ``clusters`` is empty where a policy answers (redirect, direct response).
+
+    ``stated`` is the field of ``authored`` that says it, as a path; nothing that is sent depends on it.
+    ``frontend`` is ROUTED or UNKNOWN where the address that is dialled may count, too.
+    """
 
     name: str
     match: RequestMatch
@@ -29,6 +39,8 @@ class RouteSpec:
     stat_prefix: str = ""
     authored: ObjectRef | None = None
     operation: str = ""
+    stated: tuple[str | int, ...] = ()
+    frontend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,8 @@ class RouteTable:
     """One RouteConfiguration: virtual hosts inline, and whether others come one by one (VHDS).
 
     ``by_port`` is whether domains are told apart by port, too. ``http3_port`` is where the same is served over HTTP/3,
-    as answers say; 0 is nowhere.
+    as answers say; 0 is nowhere. ``turn`` is another number each time that clients are to ask for what they lack anew.
+    ``by_address`` is whether the address that was dialled counts before the host.
     """
 
     name: str
@@ -58,3 +71,5 @@ class RouteTable:
     vhds: bool = False
     by_port: bool = False
     http3_port: int = 0
+    by_address: bool = False
+    turn: int = 0

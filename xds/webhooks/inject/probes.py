@@ -116,7 +116,9 @@ def rewrite(subject: Subject, capture: Interception | None) -> AppProbes | None:
     for container in (*first, *subject.containers):
         for question in _questions(container, subject.where(container)):
             _answer(rewriting, question, container)
-    return AppProbes(tuple(rewriting.made), variable("INSTANCE_IP")) if rewriting.made else None
+    address = variable("INSTANCE_IP")
+    host = f"[{address}]" if subject.settings.ipv6_first else address
+    return AppProbes(tuple(rewriting.made), address, host) if rewriting.made else None
 
 
 def _answer(rewriting: _Rewriting, question: _Question, container: Json) -> None:

@@ -29,7 +29,8 @@ class InjectionSettings:
     ``node_agent_image`` has Plait. ``xds_address`` is host:port of the control plane's TLS port, ``xds_server_name`` a
     DNS name of its certificate (empty: that host).
     ``native_sidecars``: every node that pods may run on has them (Kubernetes 1.29). ``cni``: an agent on each node sets
-    the rules of interception. ``ipv6``: pods have IPv6 addresses, alone or beside others.
+    the rules of interception. ``ipv6``: every node has IPv6, so that pods may have such addresses, alone or beside
+    others; ``ipv6_first``: a pod's first address is one.
     ``proxy_config`` is MeshConfig's ``defaultConfig``.
     """
 
@@ -45,6 +46,7 @@ class InjectionSettings:
     native_sidecars: bool = False
     cni: bool = False
     ipv6: bool = False
+    ipv6_first: bool = False
     resources: Resources = field(default_factory=lambda: DEFAULT_RESOURCES, hash=False)
     log_level: str = "warning"
     component_log_level: str = "misc:error"

@@ -77,6 +77,8 @@ def test_labels_and_annotations_are_those_that_it_wishes_but_none_that_decides_w
     hostile = {
         "sidecar.istio.io/proxyImage": "evil/image",
         "proxy.istio.io/config": "{}",
+        "iam.amazonaws.com/role": "admin",
+        "k8s.v1.cni.cncf.io/networks": "other",
         "container.apparmor.security.beta.kubernetes.io/istio-proxy": "unconfined",
     }
     infrastructure = {"labels": {"team": "a", NAME: "other"}, "annotations": {"note": "b", **hostile}}
@@ -89,6 +91,11 @@ def test_labels_and_annotations_are_those_that_it_wishes_but_none_that_decides_w
     assert "evil/image" not in str(pod)
     assert found["Service"]["metadata"]["annotations"].keys() >= hostile.keys()
     assert not hostile.keys() & found["ServiceAccount"]["metadata"]["annotations"].keys()
+
+
+def test_ports_of_listeners_that_others_add() -> None:
+    found = {each["kind"]: each for each in objects_for(gateway(), make_pod, [(9090, "TCP"), (80, "HTTP")])}
+    assert [each["port"] for each in found["Service"]["spec"]["ports"]] == [80, 9090]
 
 
 def test_the_type_of_its_service() -> None:

@@ -33,15 +33,24 @@ class ApiServer:
 
     def __init__(self, **there: Plain) -> None:
         self.there = there
+        self.hidden: dict[str, Plain] = {}
         self.applied: list[str] = []
+        self.bodies: list[Plain] = []
 
     def param_serialize(self, **call: Any) -> tuple[Any, ...]:
         return (call,)
 
     def call_api(self, call: Plain, **_: Any) -> Any:
+        if call["method"] == "POST":
+            plural = call["resource_path"].split("/")[-1]
+            fields = [{"manager": dict(call["query_params"])["fieldManager"], "operation": "Update"}]
+            made = {**call["body"]["metadata"], "uid": "7", "resourceVersion": "1", "managedFields": fields}
+            return answer(409, {}) if plural in self.hidden else answer(201, {"metadata": made})
         plural = call["resource_path"].split("/")[-2]
         if call["method"] != "GET":
-            self.applied.append(plural)
+            self.bodies.append(call["body"])
+            if "apply" in call["header_params"]["Content-Type"]:
+                self.applied.append(plural)
             return answer(200, {})
         return answer(200, {"metadata": self.there[plural]}) if plural in self.there else answer(404, {})
 
@@ -79,3 +88,18 @@ async def test_what_was_made_for_the_gateway_is_changed(metadata: Plain) -> None
     server = ApiServer(services=metadata, deployments=metadata)
     assert await brought(server) == ""
     assert server.applied == ["serviceaccounts", "deployments", "services"]
+
+
+async def test_what_somebody_makes_between_the_look_and_the_deed_is_left_alone() -> None:
+    server = ApiServer()
+    server.hidden = {"serviceaccounts": {}}
+    assert "ServiceAccount shop/edge-plait was made by somebody else" in await brought(server)
+    assert not server.applied
+
+
+async def test_what_is_made_is_the_one_that_is_changed_later() -> None:
+    server = ApiServer()
+    assert await brought(server) == ""
+    adopted, applied = server.bodies[:2]
+    assert adopted["metadata"]["managedFields"] == [{"manager": "plait", "operation": "Apply"}]
+    assert applied["metadata"]["uid"] == "7"

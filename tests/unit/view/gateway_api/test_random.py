@@ -16,7 +16,7 @@ from xds.model.conditions import Condition
 from xds.model.snapshot import ALL, Input, Table
 from xds.view.gateway_api.backend_tls import policy_status
 from xds.view.gateway_api.bound import connections, http_hosts, servers
-from xds.view.gateway_api.status import gateway_status, route_status
+from xds.view.gateway_api.status import gateway_status, listener_set_status, route_status
 from xds.view.graph import Graph, call
 
 REASONS = {
@@ -24,9 +24,12 @@ REASONS = {
         *("Accepted", "ListenersNotValid", "UnsupportedAddress", "InvalidParameters", "PortUnavailable"),
         *("UnsupportedProtocol", "UnsupportedValue", "NoValidCACertificate", "HostnameConflict", "ProtocolConflict"),
         *("NotAllowedByListeners", "NoMatchingListenerHostname", "NoMatchingParent", "IncompatibleFilters"),
-        *("Conflicted", "Invalid", "TargetNotFound"),
+        *("Conflicted", "Invalid", "TargetNotFound", "NotAllowed", "ParentNotAccepted"),
     },
-    "Programmed": {"Programmed", "Invalid", "Pending", "AddressNotAssigned"},
+    "Programmed": {
+        *("Programmed", "Invalid", "Pending", "AddressNotAssigned", "NotAllowed", "ParentNotAccepted"),
+        *("ListenersNotValid", "HostnameConflict", "ProtocolConflict"),
+    },
     "ResolvedRefs": {
         *("ResolvedRefs", "ListenersNotResolved", "RefNotPermitted", "InvalidClientCertificateRef", "InvalidKind"),
         *("InvalidCertificateRef", "InvalidRouteKinds", "InvalidCACertificateRef", "InvalidCACertificateKind"),
@@ -56,6 +59,10 @@ def test_nothing_fails(plain: list[dict[str, Any]]) -> None:
             hosts = [each.host for each in graph.get(call(http_hosts, gateway, server))]
             assert len(hosts) == len(set(hosts))
             graph.get(call(connections, gateway, server))
+    for ref in snapshot.read(Input(Table.LISTENER_SET, ALL)):
+        status = graph.get(call(listener_set_status, ref))
+        if status is not None:
+            said += [*status.conditions, *(each for one in status.listeners for each in one.conditions)]
     for table, maker in ((Table.API_ROUTE, route_status), (Table.BACKEND_TLS_POLICY, policy_status)):
         for ref in snapshot.read(Input(table, ALL)):
             said += [each for parent in graph.get(call(maker, ref)) for each in parent.conditions]

@@ -26,9 +26,10 @@ from xds.explain.analyze import analyze
 from xds.model.conditions import Condition, GatewayStatus, ListenerStatus, ParentStatus
 from xds.model.gateway import API_GROUP
 from xds.model.gateway_api import MESH_CONTROLLER
-from xds.model.refs import ObjectRef
+from xds.model.problem import Problem
+from xds.model.refs import FieldRef, ObjectRef
 from xds.view.gateway_api.backend_tls import backend_tls, policy_status
-from xds.view.gateway_api.status import gateway_status, route_status
+from xds.view.gateway_api.status import gateway_status, listener_set_status, route_status
 from xds.view.graph import call
 
 WEB = service("web")
@@ -366,3 +367,110 @@ def test_a_virtual_service_beside_a_route(export_to: list[str], said: str) -> No
     found = analyze(applied(builder, [made(each) for each in (WEB, virtual, inside)]).snapshot, builder.problems)
     assert [each.code for each in found] == ["gateway-api.beside-virtual-service"]
     assert said in found[0].message
+
+
+def listener_set(name: str, *listeners: Plain, namespace: str = "far", **more: Any) -> Plain:
+    parent = {"name": "edge", "namespace": "infra"}
+    return api("ListenerSet", name, namespace, parentRef=parent, listeners=list(listeners), **more)
+
+
+def of_set(*plain: Plain, name: str = "more", namespace: str = "far", programmed: bool = True) -> GatewayStatus | None:
+    ref = ObjectRef(API_GROUP, "ListenerSet", namespace, name)
+    found: GatewayStatus | None = graph(*plain).get(call(listener_set_status, ref, programmed))
+    return found
+
+
+ALLOWING: Plain = {"allowedListeners": {"namespaces": {"from": "All"}}}
+OTHER_HOST = listener(hostname="a.test")
+
+
+def test_listener_sets_must_be_let_in() -> None:
+    for allowing, wanted in (({}, "-NotAllowed"), (ALLOWING, "Accepted")):
+        found = of_set(gateway(listener(), **allowing), listener_set("more", OTHER_HOST))
+        assert found is not None
+        assert said(found.conditions)["Accepted"] == wanted
+        assert status(gateway(listener(), **allowing), listener_set("more", OTHER_HOST)).sets == bool(allowing)
+    assert of_set(gateway(listener(), gateway_class="other", **ALLOWING), listener_set("more", OTHER_HOST)) is None
+
+
+def test_what_a_listener_set_adds_stands_in_nobodys_way() -> None:
+    first = listener_set("first", listener(hostname="b.test"), created="2026-01-01T00:00:00Z")
+    later = listener_set("more", listener(), listener("b", hostname="b.test"), listener("c", hostname="c.test"))
+    later["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    plain = (gateway(listener(), **ALLOWING), later, first)
+    found = of_set(*plain)
+    assert found is not None
+    assert said(found.conditions) == {"Accepted": "Accepted", "Programmed": "Programmed"}
+    assert [said(each.conditions)["Conflicted"] for each in found.listeners] == [
+        "HostnameConflict",
+        "HostnameConflict",
+        "-NoConflicts",
+    ]
+    assert said(found.listeners[0].conditions)["Programmed"] == "-HostnameConflict"
+    assert said(the_listener(*plain).conditions)["Conflicted"] == "-NoConflicts"
+    alone = of_set(gateway(listener(), **ALLOWING), listener_set("more", listener()))
+    assert alone is not None
+    assert said(alone.conditions) == {"Accepted": "-ListenersNotValid", "Programmed": "-ListenersNotValid"}
+
+
+def test_of_what_a_listener_set_adds_what_is_in_conflict_stands_in_nobodys_way() -> None:
+    added = listener_set(
+        "more", listener("a", hostname="a.test"), listener("b", "TCP"), listener("c", hostname="c.test")
+    )
+    found = of_set(gateway(listener(), **ALLOWING), added)
+    assert found is not None
+    conflicted = [said(each.conditions)["Conflicted"] for each in found.listeners]
+    assert conflicted == ["-NoConflicts", "ProtocolConflict", "-NoConflicts"]
+
+
+def test_clients_of_added_listeners_prove_what_the_gateway_says() -> None:
+    validating = {"frontend": {"default": {"validation": {"caCertificateRefs": [
+        {"group": "", "kind": "ConfigMap", "name": "gone"}]}}}}  # fmt: skip
+    added = listener_set("more", listener("s", "HTTPS", 443, tls=TLS), namespace="infra")
+    found = of_set(gateway(listener(), tls=validating, **ALLOWING), added, secret("cert"), namespace="infra")
+    assert found is not None
+    assert said(found.listeners[0].conditions)["Accepted"] == "-NoValidCACertificate"
+
+
+def test_certificates_of_listener_sets_are_of_their_own_namespace() -> None:
+    added = listener_set("more", listener("s", "HTTPS", 443, tls=TLS))
+    doors = gateway(listener(), **ALLOWING)
+    for held, wanted in ((secret("cert", "far"), "ResolvedRefs"), (secret("cert"), "-InvalidCertificateRef")):
+        found = of_set(doors, added, held)
+        assert found is not None
+        assert said(found.listeners[0].conditions)["ResolvedRefs"] == wanted
+
+
+def test_routes_of_a_listener_set_are_not_its_gateways() -> None:
+    parents = [{"kind": "ListenerSet", "name": "more", "namespace": "far"}]
+    everybody: Plain = {"allowedRoutes": {"namespaces": {"from": "All"}}}
+    added = listener_set("more", listener(hostname="a.test", **everybody))
+    plain = (gateway(listener(), **ALLOWING), added, route(parentRefs=parents), WEB)
+    found = of_set(*plain)
+    assert found is not None
+    assert (found.listeners[0].attached_routes, the_listener(*plain).attached_routes) == (1, 0)
+    mesh = graph(*plain)
+    (parent,) = mesh.get(call(route_status, ObjectRef(API_GROUP, "HTTPRoute", "infra", "r")))
+    assert said(parent.conditions)["Accepted"] == "Accepted"
+    unknown = graph(gateway(listener()), added, route(parentRefs=parents), WEB)
+    (parent,) = unknown.get(call(route_status, ObjectRef(API_GROUP, "HTTPRoute", "infra", "r")))
+    assert said(parent.conditions)["Accepted"] == "-NoMatchingParent"
+
+
+def test_backends_that_are_missing_are_named() -> None:
+    gone = route(rules=[{"backendRefs": [{"name": "gone", "port": 80}]}])
+    other = route(rules=[{"backendRefs": [{"name": "web", "port": 81}]}])
+    for wanted, of in (("Service gone in namespace infra does not exist", gone),
+                       ("Service web in namespace infra has no port 81", other)):  # fmt: skip
+        (parent,) = graph(gateway(listener()), of, WEB).get(
+            call(route_status, ObjectRef(API_GROUP, "HTTPRoute", "infra", "r"))
+        )
+        (said_of_it,) = (each for each in parent.conditions if each.type == "ResolvedRefs")
+        assert (said_of_it.reason, said_of_it.message) == ("BackendNotFound", wanted)
+
+
+def test_a_gateway_that_is_wrong_is_not_also_said_to_be_missing() -> None:
+    snapshot = graph(route(), WEB).snapshot
+    assert [each.code for each in analyze(snapshot, ())] == ["gateway-api.parent-unknown"]
+    wrong = Problem(FieldRef(GATEWAY, ("spec",)), "field.missing", "must be there")
+    assert [each.code for each in analyze(snapshot, (wrong,))] == ["field.missing"]
