@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -232,6 +232,3 @@ def _note(moments: Moments, began: float, first: list[float], last: list[float])
 async def run(plan: Plan, mesh: Mesh, sidecars: int, say: Say) -> list[Figure]:
     """The figures of all scenarios with ``sidecars`` simulated sidecars. BenchmarkFailed when a stream fails."""
     return await Run(plan, mesh, sidecars, say).figures()
-
-
-Runner = Callable[[Plan, Mesh, int, Say], Awaitable[list[Figure]]]

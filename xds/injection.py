@@ -9,7 +9,7 @@ from xds.model.mesh import settings_of
 from xds.model.revision import service_host
 from xds.model.snapshot import Snapshot, Table
 from xds.model.well_known import XDS_PORT
-from xds.native_sidecars import every_node_has_ipv6, native_sidecars
+from xds.nodes import every_node_has_ipv6, native_sidecars
 from xds.settings import Settings
 from xds.sources.store import ObjectStore
 from xds.webhooks.inject import InjectionSettings
@@ -40,7 +40,8 @@ def injection_settings(settings: Settings, snapshot: Snapshot, store: ObjectStor
 def _ipv6_first(snapshot: Snapshot, domain: str) -> bool:
     """Whether IPv6 is the cluster's first family: that of the API server's Service."""
     known = snapshot.rows(Table.HOST, f"kubernetes.default.svc.{domain}")
-    return any(version_of(service.addresses[0]) == 6 for service in known if service.addresses)
+    # A ServiceEntry may claim its name, which is nobody's word about pods.
+    return any(version_of(each.addresses[0]) == 6 for each in known if each.kubernetes and each.addresses)
 
 
 def namespaces(snapshot: Snapshot) -> list[str]:

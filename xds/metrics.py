@@ -14,7 +14,7 @@ from xds.admin.exposition import Counter, Histogram, Metric, Sample, gauge
 from xds.admin.status import CaReport
 from xds.model.refs import ObjectRef
 from xds.server import Answer, Node, Observer
-from xds.wire.type_urls import short
+from xds.wire.type_urls import SHORT
 
 _LAG_EVERY_S: Final = 0.5
 _SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 3, 5, 10, 20, 30)
@@ -48,13 +48,13 @@ class Metrics(Observer):
 
     def on_sent(self, node: Node, type_url: str, size_bytes: int) -> None:
         """A response was sent."""
-        kind = short(type_url)
+        kind = _known(type_url)
         self._pushes.add(kind)
         self._sizes.observe(size_bytes, kind)
 
     def on_nack(self, node: Node, answer: Answer) -> None:
         """A response was refused."""
-        self._rejects.add(short(answer.type_url))
+        self._rejects.add(_known(answer.type_url))
 
     def on_converged(self, group: str, seconds: float) -> None:
         """A proxy has all of a change."""
@@ -96,6 +96,11 @@ class Metrics(Observer):
             about = "When the certificate that signs ends, in seconds of Unix time."
             yield gauge("citadel_server_root_cert_expiry_timestamp", about, authority.not_after.timestamp())
         yield from _process()
+
+
+def _known(type_url: str) -> str:
+    """The name of a type: of those alone that there are, as proxies may ask for any."""
+    return SHORT.get(type_url, "other")
 
 
 def _update(ref: ObjectRef, exists: bool) -> str:

@@ -1,6 +1,7 @@
 """What the pipeline makes is published when it is judged: complete generations, of which nothing is refused.
 
-Endpoints do not wait: load assignments are judged by rules alone, and go out before all else of their generation.
+Endpoints do not wait: load assignments are judged by rules alone, and go out before all else of their generation. Those
+that go stay until then: what has not changed yet may name them.
 """
 
 from __future__ import annotations

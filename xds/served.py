@@ -9,7 +9,7 @@ from xds.model.proxy import Proxy
 from xds.presence import group_of, owner_of
 from xds.server import Rejection, SnapshotCache
 from xds.slices import Slices
-from xds.wire.resource import Layers, ResourceSet
+from xds.wire.resource import EMPTY, Layers, ResourceSet, Table, find, steps
 from xds.wire.type_urls import ENDPOINT, SECRET
 
 
@@ -48,15 +48,21 @@ class Served:
         return self._cache.builds
 
     def publish_endpoints(self, changed: Mapping[Proxy, ResourceSet], since: float | None = None) -> Slices[None]:
-        """Serve those of them that are served the load assignments that they are to have, and all else as before."""
+        """Serve those of them that are served the load assignments that they are to have, and all else as before.
+
+        Load assignments that are to go stay: clusters and routes as they were before may still name them.
+        """
+        kept: dict[tuple[Table, Table], Table] = {}
         mixed: dict[tuple[ResourceSet, Layers], ResourceSet] = {}
         for proxy, resources in changed.items():
             known = self._sent.get(proxy)
-            if known is not None and known[0].of(ENDPOINT) != resources.of(ENDPOINT):
-                pair = (known[0], resources.of(ENDPOINT))
-                if pair not in mixed:
-                    mixed[pair] = ResourceSet({**known[0].layers, ENDPOINT: pair[1]})
-                self.publish(proxy, mixed[pair], since)
+            if known is not None:
+                before = known[0]
+                layers = _with_those_that_go(before.of(ENDPOINT), resources.of(ENDPOINT), kept)
+                if steps(before.of(ENDPOINT), layers):
+                    if (before, layers) not in mixed:
+                        mixed[before, layers] = ResourceSet({**before.layers, ENDPOINT: layers})
+                    self.publish(proxy, mixed[before, layers], since)
             yield
 
     def renewed(self, proxies: Iterable[Proxy]) -> None:
@@ -70,3 +76,16 @@ class Served:
         self._cache.remove(group_of(proxy))
         self._owners.pop(group_of(proxy), None)
         self._sent.pop(proxy, None)
+
+
+def _with_those_that_go(before: Layers, after: Layers, kept: dict[tuple[Table, Table], Table]) -> Layers:
+    """``after``, and in it what only ``before`` has. A layer that comes of two is made once, and noted in ``kept``."""
+    width = max(len(before), len(after))
+    pairs = zip(before + (EMPTY,) * (width - len(before)), after + (EMPTY,) * (width - len(after)), strict=True)
+    found = []
+    for old, new in pairs:
+        if (old, new) not in kept:
+            gone = [name for name in new.since(old).removed if find(after, name) is None]
+            kept[old, new] = new.patched({name: old[name] for name in gone})
+        found.append(kept[old, new])
+    return tuple(found)

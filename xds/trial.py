@@ -6,6 +6,7 @@ It is asked while somebody waits, so it is bounded: what is not judged in time i
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from xds.model.patch import Patch
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef
 from xds.pipeline import Pipeline
+from xds.prover.candidate import Verdict
 from xds.proving import Proving
 from xds.slices import Slices, in_slices
 from xds.translators.translate import encoded, named
@@ -30,6 +32,9 @@ from xds.wire.resource import Resource
 _BOUND_S: Final = 0.2
 _IN_A_THREAD_S: Final = 2.0
 """How long a thread waits for the event loop, which may be at something else."""
+
+_MOST_CHARGED_S: Final = 10.0
+"""So long a prover is busy with one that hangs; what it takes longer is the work of others, before it."""
 
 _MOST_SAID: Final = 3
 _PATCH: Final = "EnvoyFilter"
@@ -46,6 +51,7 @@ class Trial:
         self._proving = proving
         # Who may write objects may have them tried without storing any.
         self._budget = Budget(share=0.2, most_s=2.0)
+        self._asking: asyncio.Task[dict[Resource, Verdict]] | None = None
 
     def from_thread(
         self, loop: asyncio.AbstractEventLoop, ref: ObjectRef, rows: Sequence[Row], before: Sequence[Row]
@@ -67,12 +73,26 @@ class Trial:
         try:
             async with asyncio.timeout(_BOUND_S):
                 await in_slices(self._budget.charged(self._judged(ref, rows, before, broken, sound)))
-                verdicts = {} if broken else await self._proving.opinions(sound)
+                verdicts = {} if broken else await self._opinions(sound)
         except TimeoutError:
             return Tried(tuple(broken), whole=False)
         bad = [(each, verdict.reason) for each, verdict in verdicts.items() if verdict.refused]
         broken += [refused(ref, each.type_url, each.name, reason) for each, reason in bad[:_MOST_SAID]]
         return Tried(tuple(broken))
+
+    async def _opinions(self, sound: Sequence[Resource]) -> dict[Resource, Verdict]:
+        """What the prover says: it is asked about one object at a time, and has its time even if nobody waits."""
+        while self._asking is not None and not self._asking.done():
+            await asyncio.wait([self._asking])
+        self._asking = asyncio.create_task(self._asked(sound), name="trial")
+        return await asyncio.shield(self._asking)
+
+    async def _asked(self, sound: Sequence[Resource]) -> dict[Resource, Verdict]:
+        began = time.monotonic()
+        try:
+            return await self._proving.opinions(sound)
+        finally:
+            self._budget.spend(min(time.monotonic() - began, _MOST_CHARGED_S))
 
     def _judged(
         self,

@@ -56,6 +56,7 @@ AFTER: Final[Mapping[str, Plain | None]] = {
     "a chain's name": {"filter_chains": [chain("other", SOURCES["a"]), B]},
     "a chain's match": {"filter_chains": [A, chain("b", "127.0.0.3")]},
     "a chain less": {"filter_chains": [A]},
+    "no chain but the default": {"filter_chains": []},
     "the default's option": {"default_filter_chain": {**REST, **SLOW}},
     "no default": {"default_filter_chain": None},
     "how connections are balanced": {"connection_balance_config": {"exact_balance": {}}},

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from tests.kube.api_server import ApiServer
 from tests.kube.remotes import ROOT, endpoint_slice, namespace, remote_secret, service
 from tests.kube.waiting import until
 from xds.model.refs import ObjectRef
-from xds.sources import remote_clusters
 from xds.sources.remote_clusters import RemoteClusters
 from xds.sources.store import ObjectStore
 
@@ -23,8 +21,8 @@ SLICE = ObjectRef("discovery.k8s.io", "EndpointSlice", "shop", "web-1", "west")
 class Reading:
     """The remote clusters of an API server's Secrets, read into a store."""
 
-    def __init__(self, own: ApiServer) -> None:
-        self.source = RemoteClusters("east", api_client=own.client())
+    def __init__(self, own: ApiServer, patience: timedelta) -> None:
+        self.source = RemoteClusters("east", api_client=own.client(), patience=patience)
         self.store = ObjectStore([self.source.name])
 
     async def read(self) -> None:
@@ -48,8 +46,8 @@ class Reading:
 
 
 @asynccontextmanager
-async def reading(own: ApiServer) -> AsyncIterator[Reading]:
-    seen = Reading(own)
+async def reading(own: ApiServer, patience: timedelta = timedelta(seconds=30)) -> AsyncIterator[Reading]:
+    seen = Reading(own, patience)
     task = asyncio.create_task(seen.read())
     try:
         yield seen
@@ -107,13 +105,12 @@ async def test_an_api_server_that_goes_away_takes_nothing_with_it(
 
 
 async def test_a_cluster_that_cannot_be_reached_holds_nothing_up_for_long(
-    own_api_server: ApiServer, other_api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+    own_api_server: ApiServer, other_api_server: ApiServer
 ) -> None:
-    monkeypatch.setattr(remote_clusters, "PATIENCE_S", 1.0)
     await apply(other_api_server, namespace("shop"), service("web"), endpoint_slice("web", "10.2.0.1"))
     await asyncio.to_thread(other_api_server.stop)
     await apply(own_api_server, ROOT, remote_secret("west", other_api_server))
-    async with reading(own_api_server) as seen:
+    async with reading(own_api_server, timedelta(seconds=1)) as seen:
         await until(lambda: seen.store.synced and seen.codes == ["remote.not-read"])
         assert seen.status() == "timeout"
         await asyncio.to_thread(other_api_server.start)

@@ -23,6 +23,7 @@ from xds.model.snapshot import Table
 from xds.slices import at_once
 from xds.view.graph import Graph
 
+GATEWAY_API = "gateway.networking.k8s.io"
 BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
 LIFE = timedelta(days=90)
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -119,6 +120,32 @@ def test_when_a_certificate_that_is_shown_holds(when: datetime, code: str) -> No
     applied(builder, [secret(pem(KEY)), gateway()])
     found = expiries(Graph(builder.snapshot).get(USED), when.timestamp())
     assert [each.code for each in found] == ([code] if code else [])
+
+
+def test_who_may_not_show_a_secret_does_not_keep_it() -> None:
+    """Anybody may name the Secrets of others: what is deleted is not to stay for that."""
+    refs = [{"name": "site", "namespace": "edge"}]
+    listener = {"name": "https", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": refs}}
+    naming = {
+        "apiVersion": f"{GATEWAY_API}/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "nosy", "namespace": "other"},
+        "spec": {"gatewayClassName": "plait", "listeners": [listener]},
+    }
+    granted = {
+        "apiVersion": f"{GATEWAY_API}/v1beta1",
+        "kind": "ReferenceGrant",
+        "metadata": {"name": "others", "namespace": "edge"},
+        "spec": {
+            "from": [{"group": GATEWAY_API, "kind": "Gateway", "namespace": "other"}],
+            "to": [{"group": "", "kind": "Secret"}],
+        },
+    }
+    builder = Builder(examine=examined)
+    applied(builder, [secret(pem(KEY)), made(naming)])
+    assert Graph(builder.snapshot).get(USED) == ()
+    applied(builder, [made(granted)])
+    assert [each.ref for each in Graph(builder.snapshot).get(USED)] == [SITE]
 
 
 def test_what_nobody_shows_may_end() -> None:

@@ -41,6 +41,16 @@ def test_what_proxies_are_sent_and_answer() -> None:
     assert found["process_resident_memory_bytes"] > 1e6
 
 
+def test_types_that_proxies_make_up_are_one() -> None:
+    metrics = Metrics(lambda group, kind: 0, lambda: None)
+    for number in range(3):
+        metrics.on_sent(PROXY, f"type.googleapis.com/made.Up{number}", 10)
+        metrics.on_nack(PROXY, Answer(f"type.googleapis.com/made.Up{number}", Batch(), "no good"))
+    found = {name: count for name, count in there(metrics).items() if name.startswith("pilot_xds_pushes")}
+    assert found == {'pilot_xds_pushes{type="other"}': 3}
+    assert there(metrics)['pilot_total_xds_rejects{type="other"}'] == 3
+
+
 def test_changes_by_what_they_are() -> None:
     metrics = Metrics(lambda group, kind: 0, lambda: None)
     service, part, rule = (ObjectRef("", kind, "shop", "a") for kind in ("Service", "EndpointSlice", "DestinationRule"))

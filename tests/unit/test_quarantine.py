@@ -198,6 +198,25 @@ async def test_endpoints_do_not_wait_for_the_judge(world: World) -> None:
     assert world.says("web") == "one"
 
 
+async def test_endpoints_that_go_stay_as_long_as_the_clusters_and_routes_that_name_them(world: World) -> None:
+    world.judge.may.clear()
+    (gone,) = [each.ref for each in written(SERVICES) if each.ref.name == "web"]
+    changed = written(route("db", "one") + "---\n" + SLICE.replace("web", "db") % "10.1.0.2")
+    assert not await world.publication.advance(applied(world.builder, changed, [gone]))
+    resources = world.cache.get(group_of(PROXY))
+    assert resources is not None
+    assert resources.get(VIRTUAL_HOST, HOST) is not None
+    found = {name: table[name].body for table in resources.of(ENDPOINT) for name in table}
+    assert [b"10.1.0.1" in body for name, body in found.items() if "web" in name] == [True], "what went waits"
+    assert [b"10.1.0.2" in body for name, body in found.items() if "db" in name] == [True], "what came does not"
+    world.judge.may.set()
+    await world.publication.settled()
+    resources = world.cache.get(group_of(PROXY))
+    assert resources is not None
+    assert resources.get(VIRTUAL_HOST, HOST) is None
+    assert not [name for table in resources.of(ENDPOINT) for name in table if "web" in name]
+
+
 async def test_what_breaks_a_rule_is_not_even_asked_about(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.apply(route("web", "one"))
     asked = world.judge.asked

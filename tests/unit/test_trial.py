@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from xds import trial as module
 from xds.decoders.build import Builder
 from xds.decoders.row import Row
 from xds.model.refs import ObjectRef
+from xds.prover.candidate import Verdict
 from xds.trial import Trial
 from xds.webhooks.validate import Tried
+from xds.wire.resource import Resource
 
 NETWORKING = "networking.istio.io"
 
@@ -93,6 +96,31 @@ async def test_who_is_not_to_blame_is_let_pass(world: World) -> None:
     metadata = {"name": "web", "namespace": "shop"}
     plain = {"apiVersion": f"{NETWORKING}/v1", "kind": "DestinationRule", "metadata": metadata, "spec": rule}
     assert await tried(world, yaml.safe_dump(plain)) == Tried()
+
+
+async def test_nobody_has_the_prover_asked_more_while_an_answer_is_awaited(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BOUND_S", 0.05)
+    world.judge.may.clear()
+    asked: list[int] = []
+    opinions = world.judge.opinions
+
+    async def counted(resources: Iterable[Resource]) -> dict[Resource, Verdict]:
+        asked.append(1)
+        return await opinions(resources)
+
+    monkeypatch.setattr(world.judge, "opinions", counted)
+    trial = Trial(world.pipeline, world.judge)
+    ref = ObjectRef(NETWORKING, "VirtualService", "shop", "web")
+    for number in range(3):
+        text = route("web", f"new-{number}")
+        assert await trial.tried(ref, rows(text, ref), ()) == Tried(whole=False)
+    assert len(asked) == 1, "what was given up on is still in the prover's queue"
+    world.judge.may.set()
+    monkeypatch.setattr(module, "_BOUND_S", 5.0)
+    text = route("web", "bad")
+    assert (await trial.tried(ref, rows(text, ref), ())).problems
 
 
 async def test_it_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

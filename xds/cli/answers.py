@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from xds.cli.parties import Destination
 from xds.cli.tokens import Verifier
 from xds.explain.arrivals import Arrival, Caller, forwarded, passed_on
-from xds.explain.path.steps import End
-from xds.explain.path.steps import Way as Path
+from xds.explain.path.steps import End, Way
 from xds.explain.path.way import way
 from xds.explain.request import HttpRequest, Request
 from xds.explain.tokens import judged
@@ -45,7 +44,7 @@ class Answer:
         return self.guard is not None and _asks_for_addresses(self.guard.authorization)
 
 
-def way_of(graph: Graph, caller: Caller, destination: Destination, http: HttpRequest) -> Path | None:
+def way_of(graph: Graph, caller: Caller, destination: Destination, http: HttpRequest) -> Way | None:
     """The way of a call through its caller's proxy; None where it has none."""
     if not caller.proven:
         return None
@@ -53,11 +52,11 @@ def way_of(graph: Graph, caller: Caller, destination: Destination, http: HttpReq
     if caller.router:
         ports = dict(graph.get(call(router, caller.proxy)).ports)
         dialled = replace(dialled, port=ports.get(dialled.port, dialled.port))
-    found: Path = graph.get(call(way, caller.proxy, dialled))
+    found: Way = graph.get(call(way, caller.proxy, dialled))
     return found
 
 
-def arriving(graph: Graph, caller: Caller, destination: Destination, path: Path | None) -> tuple[Arrival, ...]:
+def arriving(graph: Graph, caller: Caller, destination: Destination, path: Way | None) -> tuple[Arrival, ...]:
     """Where a call that goes this way comes to; of the one pod that is meant, if one is."""
     if path is None:
         return destination.arrivals

@@ -6,7 +6,6 @@ import base64
 import re
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -14,10 +13,11 @@ import typer
 
 from xds.cli.durations import duration
 from xds.cli.failure import Failure
-from xds.cli.installation import Installation, Into, connected, said
+from xds.cli.installation import Installation, Into, connected
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, print_document
+from xds.cli.token_request import requested_token
 from xds.model.well_known import REMOTE_READER
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def _token(cluster: Installation, api: Any, how: As) -> str:
     from xds.install.remote_reader import token_secret
 
     if how.token_lifetime:
-        return _requested(api, how, duration(how.token_lifetime, "--token-lifetime"))
+        lifetime = duration(how.token_lifetime, "--token-lifetime")
+        return requested_token(api, (how.namespace, how.service_account), lifetime)
     wanted = token_secret(how.namespace, how.service_account)
     cluster.apply(wanted)
     deadline = time.monotonic() + _LIMIT_S
@@ -112,20 +113,6 @@ def _token(cluster: Installation, api: Any, how: As) -> str:
     raise Failure(
         f"Kubernetes puts no token into Secret {how.namespace}/{name}: say --token-lifetime for one that ends"
     )
-
-
-def _requested(api: Any, how: As, lifetime: timedelta) -> str:
-    from kubernetes import client
-
-    spec = client.V1TokenRequestSpec(audiences=[], expiration_seconds=int(lifetime.total_seconds()))
-    wanted = client.AuthenticationV1TokenRequest(spec=spec)
-    try:
-        answer = client.CoreV1Api(api).create_namespaced_service_account_token(
-            how.service_account, how.namespace, wanted
-        )
-    except client.ApiException as error:
-        raise Failure(f"no token for service account {how.namespace}/{how.service_account}: {said(error)}") from None
-    return str(answer.status.token) if answer.status is not None else ""
 
 
 def _authorities(configuration: Any) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 from xds.cli.failure import Failure
 from xds.cli.manifests import Manifests
 from xds.cli.target import Candidate, choose
-from xds.explain.arrivals import Arrival, Caller, Way, arrivals, called, direct, ways
+from xds.explain.arrivals import Arrival, Caller, LeadingPort, arrivals, called, direct, leading_ports
 from xds.explain.path.dialled import Dialled
-from xds.explain.request import HttpRequest, is_address
+from xds.explain.request import HttpRequest
 from xds.local.state import WORKLOAD_KINDS
+from xds.model.families import is_ip
 from xds.model.refs import ObjectRef
 from xds.model.service import Service
 from xds.model.snapshot import Table
@@ -65,7 +66,7 @@ class Parties:
 
     def source(self, text: str, *, plaintext: bool, address: str) -> Source:
         """Who ``shop/web``, ``web -n shop``, ``deploy/web``, ``sa:shop/web`` or an address is."""
-        if address and not is_address(address):
+        if address and not is_ip(address):
             raise Failure(f"--ip {address}: must be an IP address")
         if text.startswith("sa:"):
             stated, slash, account = text.removeprefix("sa:").rpartition("/")
@@ -74,7 +75,7 @@ class Parties:
             namespace = stated or self._namespace or "default"
             name = f"service account {namespace}/{account}"
             return Source(name, Caller(namespace, account, address, proven=not plaintext))
-        if is_address(text):
+        if is_ip(text):
             pod: Workload | None = self._first(Table.ADDRESS, str(ip_address(text)))
             if pod is None:
                 return Source(text, Caller(self._namespace or "default", address=address or text, proven=False))
@@ -94,7 +95,7 @@ class Parties:
         host, port = _split(text)
         if tls is not None:
             port = port or (443 if tls else 80)
-        if is_address(host):
+        if is_ip(host):
             pod: Workload | None = self._first(Table.ADDRESS, str(ip_address(host)))
             if pod is None:
                 number = self._needed(text, port)
@@ -140,7 +141,7 @@ class Parties:
 
     def _of_pod(self, text: str, pod: Workload, port: int, caller: Caller) -> Destination:
         """A call to a pod is one to the service in front of it; without one, to the pod's address."""
-        leading: tuple[Way, ...] = self._graph.get(call(ways, pod))
+        leading: tuple[LeadingPort, ...] = self._graph.get(call(leading_ports, pod))
         if not port and len({way.target for way in leading}) > 1:
             ports = ", ".join(sorted({str(way.target) for way in leading}))
             raise Failure(f"{text}: say which port, as in {text}:{leading[0].target}; services lead to {ports}")
@@ -187,7 +188,7 @@ class Parties:
 def _address(service: Service, found: tuple[Arrival, ...]) -> str:
     """The address that a client connects to: the service's, or else one behind it."""
     own = next((each for each in service.addresses if "/" not in each), "")
-    return own or next((each.address for each in found if is_address(each.address)), "")
+    return own or next((each.address for each in found if is_ip(each.address)), "")
 
 
 def _named(pod: Workload) -> str:
@@ -196,7 +197,7 @@ def _named(pod: Workload) -> str:
 
 def _split(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or is_address(text):
+    if not colon or is_ip(text):
         return text, 0
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise Failure(f"{text}: {port!r} is no port; must be HOST or HOST:PORT")

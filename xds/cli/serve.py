@@ -121,7 +121,12 @@ class Injected:
     ] = None
     gateway_controllers: Annotated[
         list[str] | None,
-        typer.Option("--gateway-controller", metavar="NAME", help="Whose GatewayClasses are served. Default: in docs."),
+        typer.Option(
+            "--gateway-controller",
+            metavar="NAME",
+            help="Whose GatewayClasses are served; may be repeated. Default: plait.dev/gateway-controller, and for "
+            "the revision default istio.io/gateway-controller.",
+        ),
     ] = None
     gateway_deployments: Annotated[
         bool | None,

@@ -130,8 +130,10 @@ def _of_mesh(joins: Joins, trusts: Trusts, lifetime: timedelta, mesh: MeshEntry)
 
 
 def _of_cluster(joins: Joins, trusts: Trusts, lifetime: timedelta, where: Installed, cluster: Cluster) -> Machine:
+    from xds.cli.token_request import requested_token
     from xds.machines import entry_name
     from xds.model.api_path import collection
+    from xds.model.identity import AUDIENCE
     from xds.model.well_known import ROOTS_CONFIG_MAP, ROOTS_KEY
 
     _need_xds(trusts)
@@ -146,34 +148,11 @@ def _of_cluster(joins: Joins, trusts: Trusts, lifetime: timedelta, where: Instal
         joins,
         entry_name(joins.group, joins.address, template.get("network", "")),
         account,
-        _requested(cluster, joins.namespace, account, lifetime),
+        requested_token(cluster.client(), (joins.namespace, account), lifetime, [AUDIENCE]),
         xds=trusts.xds,
         roots=roots,
         server_name=_server_name(trusts, where),
     )
-
-
-def _requested(cluster: Cluster, namespace: str, account: str, lifetime: timedelta) -> str:
-    import urllib3
-    from kubernetes import client
-
-    from xds.cli.failure import Unreachable, in_short
-    from xds.model.identity import AUDIENCE
-
-    seconds = int(lifetime.total_seconds())
-    spec = client.V1TokenRequestSpec(audiences=[AUDIENCE], expiration_seconds=seconds)
-    wanted = client.AuthenticationV1TokenRequest(spec=spec)
-    api = client.CoreV1Api(cluster.client())
-    try:
-        answer = api.create_namespaced_service_account_token(account, namespace, wanted)
-    except client.ApiException as error:
-        said = json.loads(error.body or "{}").get("message") or error.reason
-        raise Failure(f"{cluster.name}: no token for service account {namespace}/{account}: {said}") from None
-    except urllib3.exceptions.HTTPError as error:
-        raise Unreachable(f"the API server of {cluster.name} does not answer: {in_short(error)}") from None
-    if answer.status is None:
-        raise Failure(f"{cluster.name}: the answer has no token for service account {namespace}/{account}")
-    return str(answer.status.token)
 
 
 def _from_files(joins: Joins, trusts: Trusts, where: Installed) -> Machine:

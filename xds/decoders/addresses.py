@@ -1,12 +1,14 @@
-"""IP addresses and subnets in the one form in which they are compared and sent."""
+"""IP addresses and subnets in the one form in which they are compared and sent; ports."""
 
 from __future__ import annotations
 
-import ipaddress
+from typing import Final
 
-from xds.model.families import plain_network
+from xds.model.families import plain_address, plain_network
 from xds.model.problem import Problems
 from xds.model.refs import FieldRef
+
+LAST_PORT: Final = 65_535
 
 
 def canonical(text: str) -> str | None:
@@ -18,15 +20,13 @@ def canonical(text: str) -> str | None:
     """
     if "%" in text:
         return None
-    try:
-        if "/" in text:
+    if "/" in text:
+        try:
             return str(plain_network(text))
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    return None if address.is_unspecified else str(address)
+        except ValueError:
+            return None
+    address = plain_address(text)
+    return None if address is None or address.is_unspecified else str(address)
 
 
 def checked(text: str, at: FieldRef, found: Problems) -> str:
@@ -35,3 +35,9 @@ def checked(text: str, at: FieldRef, found: Problems) -> str:
     if address is None:
         found.add(at, "address.invalid", f"must be an IP address, is {text!r}")
     return address or text
+
+
+def port_number(text: str) -> int:
+    """The port that a text of digits says, 1 to 65535; 0 where it says none."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(LAST_PORT)) else 0
+    return number if number <= LAST_PORT else 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xds.decoders.addresses import canonical
+from xds.decoders.addresses import LAST_PORT, canonical, port_number
 from xds.decoders.row import Authored, Row
 from xds.decoders.workloads import locality
 from xds.kinds.mesh_networks import IstioNetworkGateway, MeshNetworks, Network, NetworkEndpoints
@@ -23,8 +23,6 @@ from xds.model.network import (
 )
 from xds.model.refs import FieldRef
 from xds.model.snapshot import Input, Table
-
-_LAST_PORT = 65535
 
 
 def gateway_rows(authored: Authored, hostname: str) -> Iterator[Row]:
@@ -55,8 +53,8 @@ def _port(authored: Authored, struct: Service) -> int:
     text = struct.metadata.labels.get(GATEWAY_PORT, "")
     if not text:
         return EAST_WEST_PORT
-    if text.isascii() and text.isdecimal() and len(text) <= 5 and 0 < int(text) <= _LAST_PORT:
-        return int(text)
+    if port := port_number(text):
+        return port
     at = (FieldRef(authored.ref, ("metadata",)) / "labels").key(GATEWAY_PORT)
     message = f"must be a port, is {text!r}; {EAST_WEST_PORT} is used"
     authored.reading.warning(at, "network.gateway-port", message)
@@ -104,7 +102,7 @@ def _gateway_rows(name: str, spec: IstioNetworkGateway, at: FieldRef, authored: 
     if bool(spec.address) == bool(spec.registry_service_name):
         authored.reading.error(at, "network.gateway", "must have one of address and registryServiceName")
         return
-    if not 0 < spec.port <= _LAST_PORT:
+    if not 0 < spec.port <= LAST_PORT:
         authored.reading.error(at / "port", "network.gateway-port", f"must be a port, is {spec.port}")
         return
     gateway = NetworkGateway(

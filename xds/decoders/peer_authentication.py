@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xds.decoders.addresses import LAST_PORT, port_number
 from xds.decoders.attached import selected
 from xds.decoders.row import Authored, Row
 from xds.kinds.peer_authentication import MutualTLS
@@ -12,8 +13,6 @@ from xds.model.refs import FieldRef
 from xds.model.security import Attachment, MtlsMode, PeerAuthentication
 from xds.model.snapshot import Input, Table
 from xds.translators.feature import Reading
-
-_LAST_PORT = 65_535
 
 
 def decode(authored: Authored) -> Iterator[Row]:
@@ -47,9 +46,9 @@ def _mode(struct: MutualTLS | None) -> MtlsMode:
 def _port_modes(structs: dict[str, MutualTLS], at: FieldRef, reading: Reading) -> tuple[tuple[int, MtlsMode], ...]:
     found: dict[int, MtlsMode] = {}
     for text, struct in structs.items():
-        number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_LAST_PORT)) else 0
-        if not 1 <= number <= _LAST_PORT:
-            message = f"must be a port number of the pods, 1 to {_LAST_PORT}, is {text!r}"
+        number = port_number(text)
+        if not number:
+            message = f"must be a port number of the pods, 1 to {LAST_PORT}, is {text!r}"
             reading.error(at.key(text), "peer-authentication.port", message)
         else:
             found[number] = _mode(struct)

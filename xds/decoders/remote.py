@@ -31,16 +31,13 @@ _SERVICES: Final = frozenset({Table.SERVICE, Table.HOST})
 def remote_rows(cluster: str, rows: Iterable[Row]) -> Iterator[Row]:
     """The rows of an object of a remote cluster, of those that its decoder answers.
 
-    A Service makes its host known, without its addresses, which are that cluster's, and without what it selects here;
-    as that cluster has it, it stands in a table of its own.
+    A Service makes its host known, without its addresses, which are that cluster's, and without what it selects here.
     """
     for (table, key), value in rows:
         if table in _BY_CLUSTER:
             yield Row(Input(_BY_CLUSTER[table], (cluster, key)), value)
         elif table in _SERVICES:
             yield Row(Input(table, key), replace(value, addresses=(), selector=NO_LABELS))
-            if table is Table.SERVICE:
-                yield Row(Input(Table.REMOTE_SERVICE, (cluster, key)), value)
         elif table not in _OWN:
             yield Row(Input(table, key), value)
 

@@ -47,8 +47,15 @@ def decode(authored: Authored) -> Iterator[Row]:
         examined = authored.examine(found["certificate"], found["private_key"])
         if examined.fault:
             authored.found.add(FieldRef(authored.ref, ("data",)), "secret.unfit", examined.fault)
-    held = Credential(authored.ref, *(found[name] for name in _FIELDS))
-    credential = replace(held, begins=examined.begins, ends=examined.ends)
+    credential = Credential(
+        authored.ref,
+        certificate=found["certificate"],
+        private_key=found["private_key"],
+        authorities=found["authorities"],
+        revoked=found["revoked"],
+        begins=examined.begins,
+        ends=examined.ends,
+    )
     yield Row(Input(Table.CREDENTIAL, (authored.ref.namespace, authored.ref.name)), credential)
 
 

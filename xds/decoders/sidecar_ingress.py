@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from xds.decoders.addresses import canonical
+from xds.decoders.addresses import canonical, port_number
 from xds.decoders.edge_tls import edge_tls
 from xds.decoders.protocol import named
 from xds.kinds.gateway import ServerTLSSettings
@@ -19,7 +19,6 @@ from xds.translators.feature import SIDECAR_INGRESS, Reading
 _UNIX: Final = "unix://"
 _LOOPBACKS: Final = ("127.0.0.1", "::1")
 _ALL: Final = ("0.0.0.0", "::")
-_LAST_PORT: Final = 65_535
 
 
 def ingress(structs: tuple[IstioIngressListener, ...], at: FieldRef, reading: Reading) -> tuple[Ingress, ...]:
@@ -101,8 +100,8 @@ def _endpoint(text: str, at: FieldRef, reading: Reading) -> tuple[str, int]:
         return text, 0
     host, _, port = text.rpartition(":")
     address = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    number = int(port) if port.isascii() and port.isdecimal() and len(port) <= len(str(_LAST_PORT)) else 0
-    if not 1 <= number <= _LAST_PORT or address not in (*_LOOPBACKS, *_ALL):
+    number = port_number(port)
+    if not number or address not in (*_LOOPBACKS, *_ALL):
         message = f"must be 127.0.0.1:PORT, 0.0.0.0:PORT (the pod's address), [::1]:PORT or unix:///path, is {text!r}"
         reading.error(at, "sidecar.endpoint", message)
     return ("" if address in _ALL else address), number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from xds.explain.path.seen import names_of
 from xds.explain.path.steps import Leg
 from xds.explain.request import HttpRequest
 from xds.model.endpoint import EndpointKey, Health
@@ -69,7 +70,7 @@ class Arrival(NamedTuple):
     http: HttpRequest | None = None
 
 
-class Way(NamedTuple):
+class LeadingPort(NamedTuple):
     """A service's port that leads to a pod, and the pod's port behind it."""
 
     service: ServiceKey
@@ -79,19 +80,15 @@ class Way(NamedTuple):
 
 def called(read: Read, host: str, namespace: str) -> Service | None:
     """The service that clients in the namespace mean by a host, looked for as resolvers in pods do."""
-    domain = read.get(mesh).domain
-    for each in (f"{host}.{namespace}.svc.{domain}", f"{host}.svc.{domain}", f"{host}.{domain}", host):
-        found = resolved_service(read, each, namespace)
-        if found is not None:
-            return found
-    return None
+    found = (resolved_service(read, each, namespace) for each in names_of(read, host, namespace))
+    return next((each for each in found if each is not None), None)
 
 
-def ways(read: Read, pod: Workload) -> tuple[Way, ...]:
+def leading_ports(read: Read, pod: Workload) -> tuple[LeadingPort, ...]:
     """Every port of a service that leads to the pod, the oldest service first."""
     known: tuple[Service, ...] = read.rows(Table.SELECTING, pod.namespace)
     return tuple(
-        Way(service.key, port.number, endpoint.port)
+        LeadingPort(service.key, port.number, endpoint.port)
         for service in known
         if service.selector <= pod.labels
         for port in service.ports

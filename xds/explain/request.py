@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, Final
 
+from xds.model.families import is_ip
 from xds.model.mesh import Paths
 
 Claims = Mapping[str, Any]
@@ -70,13 +70,4 @@ class Request:
         """Where the request started: the last address of ``x-forwarded-for``, else the peer."""
         forwarded = self.http.header("x-forwarded-for") if self.http is not None else None
         last = (forwarded or "").rpartition(",")[2].strip()
-        return last if is_address(last) else self.peer
-
-
-def is_address(text: str) -> bool:
-    """Whether the text is an IP address and nothing else."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+        return last if is_ip(last) else self.peer

@@ -41,7 +41,7 @@ _ANYWHERE: Final = {Families.IPV4: (ANY,), Families.IPV6: (ANY_V6,), Families.BO
 
 def families(addresses: Iterable[str]) -> Families:
     """The families of a proxy by its addresses; IPv4 where it has none. A link's own addresses are no way to others."""
-    parsed = (_parsed(each) for each in addresses)
+    parsed = (plain_address(each) for each in addresses)
     versions = {each.version for each in parsed if each is not None and not each.is_link_local}
     if 6 not in versions:
         return Families.IPV4
@@ -53,8 +53,13 @@ def version_of(address: str) -> int:
     if ":" not in address and "%" not in address:  # most addresses, by far
         last = address.rpartition(".")[2]
         return 4 if last.isdecimal() else 0
-    parsed = _parsed(address)
+    parsed = plain_address(address)
     return parsed.version if parsed is not None else 0
+
+
+def is_ip(text: str) -> bool:
+    """Whether the text is an IP address and nothing else: no name, no ``unix://`` socket."""
+    return plain_address(text) is not None
 
 
 def plain_network(text: str) -> IPv4Network | IPv6Network:
@@ -67,7 +72,8 @@ def plain_network(text: str) -> IPv4Network | IPv6Network:
     return found
 
 
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+def plain_address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address as Envoy meets it: an IPv4-mapped one is IPv4. None where the text is no address."""
     try:
         found = ip_address(text)
     except ValueError:

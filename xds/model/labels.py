@@ -14,6 +14,11 @@ def labels(pairs: Mapping[str, str] | None) -> Labels:
     return frozenset(pairs.items()) if pairs else NO_LABELS
 
 
+def value_of(these: Labels, key: str) -> str:
+    """The value of a label, ``""`` where it is not there."""
+    return next((value for name, value in these if name == key), "")
+
+
 def only(these: Labels, keys: frozenset[str]) -> Labels:
     """Those labels whose key is in ``keys``: what is left when nothing else is ever asked for."""
     return frozenset(pair for pair in these if pair[0] in keys)

@@ -68,7 +68,3 @@ class Viewpoint(NamedTuple):
 
     network: str = ""
     by_gateways: bool = True
-
-
-ANY_NETWORK: Final = Viewpoint()
-"""The viewpoint of those from whom nothing is far."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from xds.model.endpoint import NOWHERE, Endpoint, Locality
-from xds.model.labels import NO_LABELS, Labels
+from xds.model.labels import NO_LABELS, Labels, value_of
 from xds.model.network import NETWORK
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _value(key: str, where: Place | Endpoint) -> str:
         return where.locality[_TOPOLOGY[key]]
     if key == NODE:
         return where.node
-    stated = next((value for name, value in where.labels if name == key), "")
+    stated = value_of(where.labels, key)
     return where.network if key == NETWORK and isinstance(where, Endpoint) and not stated else stated
 
 

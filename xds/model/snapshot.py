@@ -26,7 +26,6 @@ class Table(StrEnum):
     WORKLOAD_GROUP = "workload-group"  # ObjectRef -> WorkloadGroup
     NODE = "node"  # name -> Node
     NAMESPACE = "namespace"  # name -> Namespace
-    REMOTE_SERVICE = "remote-service"  # (cluster, ServiceKey) -> Service as a remote cluster has it
     REMOTE_ADDRESS = "remote-address"  # (cluster, IP) -> Workload of a remote cluster
     REMOTE_NODE = "remote-node"  # (cluster, name) -> Node of a remote cluster
     REMOTE_NAMESPACE = "remote-namespace"  # (cluster, name) -> Namespace of a remote cluster

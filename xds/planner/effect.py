@@ -159,9 +159,11 @@ def _listener(plain: Effect, before: Resource, after: Resource | None) -> Effect
     if skeleton:
         return Effect(*_names(plain), Way.LISTENER_REPLACED, of_chains=count, because=skeleton)
     draining = _gone(old, new)
+    because = tuple(change for name, chain in draining for change in _why(name, chain, new))
+    if not new.filter_chains:  # none but a default chain: Envoy changes that in its place for nobody
+        return Effect(*_names(plain), Way.LISTENER_REPLACED, of_chains=count, because=because)
     if not draining:
         return Effect(*_names(plain), of_chains=count)
-    because = tuple(change for name, chain in draining for change in _why(name, chain, new))
     return Effect(*_names(plain), Way.CHAINS_DRAIN, tuple(name for name, _ in draining), count, because)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from xds.model.network import GatewayName
@@ -20,14 +22,24 @@ NAME: Final = "gateway-names"
 GROUP: Final = "names.plait"
 KIND: Final = "GatewayName"
 REFRESH: Final = timedelta(seconds=30)
+_AT_A_TIME: Final = 4
 
 Resolve = Callable[[str], Awaitable[tuple[str, ...]]]
 
 
-async def resolved(name: str) -> tuple[str, ...]:
-    """The addresses of a name as this machine resolves it, sorted. Errors: OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return tuple(sorted({str(address[0]) for *_, address in found if "%" not in str(address[0])}))
+class _Resolver:
+    """The addresses of a name as this machine resolves it, sorted. Errors: OSError.
+
+    In threads of its own: while no name server answers, each is held up for longer than any time limit.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix=NAME)
+
+    async def __call__(self, name: str) -> tuple[str, ...]:
+        look_up = partial(socket.getaddrinfo, name, None, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        return tuple(sorted({str(address[0]) for *_, address in found if "%" not in str(address[0])}))
 
 
 class GatewayNames:
@@ -38,8 +50,8 @@ class GatewayNames:
 
     name = NAME
 
-    def __init__(self, resolve: Resolve = resolved, refresh: timedelta = REFRESH) -> None:
-        self._resolve = resolve
+    def __init__(self, resolve: Resolve | None = None, refresh: timedelta = REFRESH) -> None:
+        self._resolve = resolve or _Resolver()
         self._refresh = refresh
         self._wanted: frozenset[str] = frozenset()
         self._woken = asyncio.Event()
@@ -71,7 +83,7 @@ class GatewayNames:
         try:
             async with asyncio.timeout(self._refresh.total_seconds()):
                 return await self._resolve(name) or known
-        except (OSError, UnicodeError):  # TimeoutError is one; a name may be none
+        except (OSError, ValueError):  # TimeoutError is one; a name may be none
             return known
 
     async def _wait(self, limit: timedelta | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from contextlib import aclosing
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -30,8 +31,7 @@ from xds.sources.remote_kubeconfig import Kubeconfig, of_secrets, wanted_of
 
 log = structlog.get_logger()
 
-PATIENCE_S: Final = 30.0
-"""How long a cluster that was not read yet holds up what is served; after that it counts as empty until it is read."""
+_PATIENCE: Final = timedelta(seconds=30)
 
 _AGAIN_S: Final = 5.0
 
@@ -42,7 +42,8 @@ class RemoteClusters:
     """The remote clusters of ``listed`` kubeconfigs, and of those in Secrets of the own cluster's root namespace.
 
     ``own`` is the own cluster's id, which no remote may have; ``api_client`` (kubernetes.client.ApiClient) reaches it,
-    None where there is none.
+    None where there is none. ``patience`` is how long a cluster that was not read yet holds up what is served; after
+    that it counts as empty until it is read.
     """
 
     name: Final = "remote clusters"
@@ -53,11 +54,13 @@ class RemoteClusters:
         listed: Iterable[Kubeconfig] = (),
         api_client: Any = None,
         root_namespace: str = "istio-system",
+        patience: timedelta = _PATIENCE,
     ) -> None:
         self._own = own
         self._listed = tuple(listed)
         self._api = api_client
         self._root_namespace = root_namespace
+        self._patience_s = patience.total_seconds()
         self._remotes: dict[str, Remote] = {}
         self._failed: dict[str, Problem] = {}  # by cluster: why its kubeconfig is not used
         self._problems: dict[str, tuple[Problem, ...]] = {}
@@ -77,7 +80,7 @@ class RemoteClusters:
     async def changes(self) -> AsyncGenerator[Transaction, None]:
         """A Changed for what comes of any cluster, and a Replaced that changes nothing when all have been read.
 
-        Endless, and to be read once. Clusters that cannot be reached hold up that Replaced for ``PATIENCE_S``.
+        Endless, and to be read once. Clusters that cannot be reached hold it up for so long as there is patience.
         """
         self._spawn(self._follow(), "remote clusters")
         begun = False
@@ -139,7 +142,7 @@ class RemoteClusters:
             await kube.aclose()
 
     async def _give_up_waiting(self) -> None:
-        await asyncio.sleep(PATIENCE_S)
+        await asyncio.sleep(self._patience_s)
         if not self._known:
             self._known = True
             await self._steps.put(_nothing)
@@ -241,12 +244,12 @@ class RemoteClusters:
 
     async def _watch_the_clock(self, remote: Remote) -> None:
         """Say so when a cluster is not read within the time that others wait for it."""
-        await asyncio.sleep(PATIENCE_S)
+        await asyncio.sleep(self._patience_s)
         if remote.synced:
             return
         remote.overdue = True
         why = remote.trouble or "it does not answer"
-        log.error(Event.REMOTE_CLUSTER_NOT_READ, cluster=remote.told.cluster, waited_s=PATIENCE_S, error=why)
+        log.error(Event.REMOTE_CLUSTER_NOT_READ, cluster=remote.told.cluster, waited_s=self._patience_s, error=why)
         message = f"cannot be read, and counts as empty until it is: {why}"
         found = (Problem(remote.told.at, "remote.not-read", message, Severity.WARNING),)
 

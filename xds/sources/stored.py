@@ -158,7 +158,7 @@ class Stored:
         except FileNotFoundError:
             return None
         except (OSError, KeyError, msgspec.MsgspecError) as error:
-            log.warning(Event.SOURCE_NOT_KEPT, source=self.name, error=str(error))
+            log.warning(Event.SOURCE_NOT_READ_BACK, source=self.name, error=str(error))
             return None
         log.warning(Event.SOURCE_STOOD_IN, source=self.name, objects=len(objects))
         return Replaced(self.name, objects)

@@ -69,7 +69,8 @@ def listener(spec: ListenerSpec) -> Listener:
     if spec.quic:
         for each in (*message.filter_chains, *([message.default_filter_chain] if spec.fallback is not None else [])):
             edges.over_quic(each)
-    if any(chain.guard is not None for chain in spec.chains):
+    # Whichever chains come and go, the last resort has a guard where they have: else the loggers would go with them.
+    if any(chain is not None and chain.guard is not None for chain in (*spec.chains, spec.fallback)):
         message.access_log.extend(access_logs.listener_loggers())
     return message
 

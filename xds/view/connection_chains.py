@@ -31,10 +31,10 @@ class Claim(NamedTuple):
 
 
 class Chains(NamedTuple):
-    """The chains of a listener, and the one that takes the rest."""
+    """The chains of a listener, and the one that takes what none of them matches; None where one matches all."""
 
     chains: tuple[Chain, ...]
-    rest: Chain
+    rest: Chain | None = None
 
 
 def unknown_chain(name: str) -> Chain:
@@ -63,7 +63,11 @@ def told_apart(port: int, claims: tuple[Claim, ...], http: HttpChain | None) -> 
     ]
     if rest is None:
         return Chains(tuple(chains), unknown_chain("PassthroughFilterChain"))
-    return Chains(tuple(chains), _chain(port, "", "", rest))
+    last = _chain(port, "", "", rest)
+    if http is not None:  # what is not HTTP has entered a branch of HTTP's, with no way back
+        return Chains(tuple(chains), last)
+    # Envoy replaces a listener whole that comes to have none but a default chain: the last stays when others go.
+    return Chains((*chains, last))
 
 
 def _width(subnet: str) -> int:

@@ -114,11 +114,12 @@ def service_listener(
     if service.resolution is not Resolution.HEADLESS:
         return tuple(_listener(read, wanted, port, (each.address, port.number), each.others) for each in addresses)
     behind = read.get(endpoints, EndpointKey(*service.key, port.number))
-    places = (
+    # Networks may have the same addresses, and what only a gateway leads to has none.
+    places = {
         (endpoint.address, endpoint.port)
         for endpoint in behind
-        if not endpoint.address.startswith(UNIX) and not _claimed(read, service, endpoint)
-    )
+        if endpoint.address and not endpoint.address.startswith(UNIX) and not _claimed(read, service, endpoint)
+    }
     return tuple(_listener(read, wanted, port, place) for place in sorted(places))
 
 

@@ -12,8 +12,8 @@ from math import lcm
 from typing import NamedTuple
 
 from xds.model.endpoint import NOWHERE, Endpoint, Health, Locality
-from xds.model.families import version_of
-from xds.model.labels import NO_LABELS, Labels
+from xds.model.families import is_ip, version_of
+from xds.model.labels import NO_LABELS, Labels, value_of
 from xds.model.mesh import Mesh
 from xds.model.network import NETWORK, ExternalAddresses, GatewayName, NetworkGateway, NetworkMember, Viewpoint
 from xds.model.proxy import Proxy
@@ -55,7 +55,7 @@ def network_at(read: Read, place: Somewhere) -> str:
     """The network that something is in; ``""`` where nobody says, or no gateway leads from one to another."""
     if not read.keys(Table.NETWORK_GATEWAY):  # asked for each endpoint: cheaper than the value of a maker
         return ""
-    stated = place.stated or _label(place.labels)
+    stated = place.stated or value_of(place.labels, NETWORK)
     if stated or place.external:
         return stated
     of_cluster = read.aside(cluster_network, place.cluster)
@@ -64,16 +64,12 @@ def network_at(read: Read, place: Somewhere) -> str:
     return read.aside(listed_network, place.address, place.cluster)
 
 
-def _label(labels: Labels) -> str:
-    return next((value for key, value in labels if key == NETWORK), "")
-
-
 def cluster_network(read: Read, cluster: str) -> str:
     """The network of all of a cluster, as the label of its root namespace says."""
     root = read.get(_root_namespace)
     known = (Table.REMOTE_NAMESPACE, (cluster, root)) if cluster else (Table.NAMESPACE, root)
     found: Namespace | None = read.first(*known)
-    return _label(found.labels) if found is not None else ""
+    return value_of(found.labels, NETWORK) if found is not None else ""
 
 
 def listed_network(read: Read, address: str, cluster: str) -> str:
@@ -160,15 +156,6 @@ def _stated(read: Read, gateway: NetworkGateway) -> tuple[str, ...]:
     # Each cluster's label speaks of its own Service, whereas MeshNetworks mean those of all clusters.
     of_all = gateway.ref.kind != "Service"
     return tuple(address for row in rows if of_all or row.ref == gateway.ref for address in row.addresses)
-
-
-def is_ip(address: str) -> bool:
-    """Whether it is an IP address, and no name."""
-    try:
-        ip_address(address)
-    except ValueError:
-        return False
-    return True
 
 
 def is_near(network: str, own: str) -> bool:

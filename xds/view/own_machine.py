@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from xds.model.endpoint import UNIX
+from xds.model.families import plain_address
 from xds.view.names import ADMIN_PORT
 
 # Metadata services of clouds at addresses that are not the link's own: Azure's, Alibaba's, Amazon's and Google's.
@@ -16,19 +16,11 @@ def is_admin(address: str, port: int) -> bool:
     """Whether it may be the caller's own admin interface: at loopback, or a name, which may come to mean that."""
     if port != ADMIN_PORT:
         return False
-    found = _address(address)
+    found = plain_address(address)
     return found is None or found.is_loopback or found.is_unspecified
 
 
 def is_of_machine(address: str) -> bool:
     """Whether what answers there depends on the machine of who calls: a socket file, a cloud's metadata service."""
-    found = _address(address)
+    found = plain_address(address)
     return address.startswith(UNIX) if found is None else found.is_link_local or str(found) in _METADATA
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        found = ip_address(text)
-    except ValueError:
-        return None
-    return (found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found

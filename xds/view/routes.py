@@ -108,11 +108,12 @@ def _addresses_of_pods(read: Read, service: Service, port: int) -> list[str]:
             break
         if each.resolution is Resolution.HEADLESS and _routes_http(each, port):
             rivals.append(each)
-    return [
+    found = (
         f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
         for endpoint in read.get(endpoints, EndpointKey(*service.key, port))
-        if not any(rival.selector <= endpoint.labels for rival in rivals)
-    ]
+        if endpoint.address and not any(rival.selector <= endpoint.labels for rival in rivals)
+    )
+    return list(dict.fromkeys(found))  # networks may have the same addresses
 
 
 def _first_with(read: Read, address: str, port: int) -> ServiceKey | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Final
 
 from xds.model.endpoint import NOWHERE, UNIX, Endpoint, Health, Locality
-from xds.model.families import version_of
+from xds.model.families import is_ip, version_of
 from xds.model.identity import account_path
 from xds.model.labels import Labels
 from xds.model.service import Resolution, Service, ServicePort
@@ -61,15 +60,7 @@ def _fits(entry: WorkloadEntry, service: Service) -> bool:
     # Envoy takes a name only where it resolves names, and refuses all endpoints for one.
     if service.resolution in _BY_DNS:
         return bool(address) and not address.startswith(UNIX)
-    return address.startswith(UNIX) or _is_ip(address)
-
-
-def _is_ip(address: str) -> bool:
-    try:
-        ip_address(address)
-    except ValueError:
-        return False
-    return True
+    return address.startswith(UNIX) or is_ip(address)
 
 
 def _port_of(entry: WorkloadEntry, port: ServicePort) -> int:

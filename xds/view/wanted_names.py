@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xds.model.families import is_ip
 from xds.model.network import ExternalAddresses, NetworkGateway
 from xds.model.snapshot import Snapshot, Table
-from xds.view.networks import is_ip
 
 
 def gateway_names(snapshot: Snapshot) -> frozenset[str]:

@@ -53,6 +53,13 @@ def test_a_listeners_own_field_drains_all_of_it() -> None:
     assert effect(None, BEFORE).way is Way.IN_PLACE
 
 
+def test_a_listener_that_keeps_only_its_default_chain_is_another() -> None:
+    rest = {"default_filter_chain": chain("rest")}
+    found = effect(listener(chain("a"), **rest), listener(**rest))
+    assert found.said() == "listener l: all its connections drain, as a went (Service shop/web)"
+    assert effect(listener(**rest), listener(chain("a"), **rest)).way is Way.IN_PLACE
+
+
 def test_order_and_more_chains_touch_nothing() -> None:
     assert effect(BEFORE, listener(chain("b"), chain("c"), chain("a"))).way is Way.IN_PLACE
 

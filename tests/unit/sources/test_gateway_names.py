@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from contextlib import aclosing
 from datetime import timedelta
+
+import pytest
 
 from tests.objects import applied
 from xds.decoders.build import Builder
@@ -27,6 +31,35 @@ class Resolver:
         if name not in self.answers:
             raise OSError("no such name")
         return self.answers[name]
+
+
+async def test_names_are_looked_up_in_threads_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While no name server answers, what else is done in threads goes on."""
+    threads: list[str] = []
+
+    def told(*_: object, **__: object) -> list[tuple[object, ...]]:
+        threads.append(threading.current_thread().name)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", told)
+    names = GatewayNames()
+    names.want(["door.example.com"])
+    async with aclosing(names.changes()) as changes:
+        await anext(changes)
+        found = await anext(changes)
+    assert isinstance(found, Changed)
+    assert rows(found) == {"door.example.com": ("192.0.2.7",)}
+    assert [each.rpartition("_")[0] for each in threads] == ["gateway-names"]
+
+
+async def test_what_is_no_name_at_all_is_not_found() -> None:
+    names = GatewayNames(refresh=AT_ONCE)
+    names.want(["door\0.example.com", "192.0.2.8"])
+    async with aclosing(names.changes()) as changes:
+        await anext(changes)
+        found = await anext(changes)
+    assert isinstance(found, Changed)
+    assert list(rows(found)) == ["192.0.2.8"]
 
 
 def rows(told: Changed) -> dict[str, tuple[str, ...]]:

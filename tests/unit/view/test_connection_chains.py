@@ -48,7 +48,8 @@ def taken(chains: Chains, address: str, sni: str, speaks: str) -> str:
     return name(left[0]) if left else name(chains.rest)
 
 
-def name(chain: Chain) -> str:
+def name(chain: Chain | None) -> str:
+    assert chain is not None, "nobody takes it"
     return chain.content.name if isinstance(chain.content, FoundChain) else "http"
 
 
@@ -81,6 +82,27 @@ def test_a_narrow_subnet_has_the_http_of_all_addresses() -> None:
 @given(st.lists(st.builds(claim, st.sampled_from(SUBNETS), st.sampled_from(NAMES)), max_size=8), st.booleans())
 def test_no_two_chains_have_one_match_or_one_name(claims: list[Claim], http: bool) -> None:
     chains = told_apart(80, tuple(claims), HTTP if http else None)
-    every = [*chains.chains, chains.rest]
+    every = every_chain(chains)
     assert len({each.name for each in every}) == len(every)
     assert len({each.match for each in every}) == len(every)
+
+
+@given(st.lists(st.builds(claim, st.sampled_from(SUBNETS), st.sampled_from(NAMES)), max_size=8), st.booleans())
+def test_all_connections_are_taken_whoever_matches(claims: list[Claim], http: bool) -> None:
+    chains = told_apart(80, (*claims, claim("", "")), HTTP if http else None)
+    assert (chains.rest is not None) is http
+    for address in ("10.1.1.1", "10.2.0.1", "9.0.0.1", "fd00::1"):
+        for sni, speaks in (("", "raw"), ("", "http"), ("", "tls"), ("a.x", "tls"), ("b.x", "tls"), ("c.y", "tls")):
+            assert taken(chains, address, sni, speaks)
+
+
+@given(st.lists(st.builds(claim, st.sampled_from(SUBNETS), st.sampled_from(NAMES)), max_size=8))
+def test_the_rest_stays_when_others_go_and_the_listener_with_it(claims: list[Claim]) -> None:
+    """Envoy replaces a listener whole that comes to have no chain but a default one."""
+    alone = told_apart(80, (claim("", ""),), None)
+    assert alone.chains
+    assert set(every_chain(alone)) <= set(every_chain(told_apart(80, (claim("", ""), *claims), None)))
+
+
+def every_chain(chains: Chains) -> list[Chain]:
+    return [*chains.chains, *([chains.rest] if chains.rest is not None else [])]

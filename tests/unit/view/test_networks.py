@@ -38,6 +38,8 @@ from xds.view.gateway.routers import router
 from xds.view.graph import Graph, call
 from xds.view.proxy_view import proxy_view
 from xds.view.specs.clusters import ClusterSpec, EndpointGroup
+from xds.view.specs.listeners import ListenerSpec
+from xds.view.specs.routes import VirtualHostSpec
 from xds.view.wanted_names import gateway_names
 
 Shown = dict[str, list[tuple[str, int]]]
@@ -395,6 +397,25 @@ def test_a_rule_that_asks_for_networks_takes_no_secrets_from_routers() -> None:
     found = Graph(snapshot(*mesh, asking)).get(call(router, edge))
     assert (NETWORK, "west") in found.scope.labels
     assert found.has_secrets
+
+
+def test_addresses_of_a_headless_service_are_listened_on_once() -> None:
+    """Two networks may have one address, and what a gateway alone leads to has none."""
+    headless = service("web", {"name": "tcp", "port": 80, "targetPort": 8080})
+    headless["spec"]["clusterIP"] = "None"
+    mesh = snapshot(headless, *TWO[1:], entry("far-3", "", "east"))
+    found = [each.name for each in specs(mesh, proxy("west")) if isinstance(each, ListenerSpec)]
+    assert [each for each in found if "8080" in each] == ["10.0.0.1_8080", "10.0.0.2_8080"]
+
+
+def test_addresses_of_a_headless_service_are_domains_once() -> None:
+    headless = service("web")
+    headless["spec"]["clusterIP"] = "None"
+    mesh = snapshot(headless, *TWO[1:], entry("far-3", "", "east"))
+    hosts = [each for each in specs(mesh, proxy("west")) if isinstance(each, VirtualHostSpec) and "/web." in each.name]
+    assert hosts
+    for found in hosts:
+        assert [each for each in found.domains if not each or "10.0." in each] == ["10.0.0.1", "10.0.0.2"]
 
 
 def test_an_own_machine_is_nobody_that_a_gateway_passes_on_to() -> None:

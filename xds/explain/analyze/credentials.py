@@ -9,12 +9,13 @@ from typing import Final, NamedTuple
 from xds.explain.analyze.gateways import routers_of
 from xds.model.credential import Credential
 from xds.model.gateway import Gateway, GatewaySelector
-from xds.model.gateway_api import ApiGateway, ListenerSet
+from xds.model.gateway_api import ApiGateway, GroupKind, ListenerSet
 from xds.model.policy import Encrypting
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
 from xds.model.service import DestinationRule
 from xds.model.snapshot import Table
+from xds.view.gateway_api.backends import permitted
 from xds.view.graph import Call, Read, call
 
 _SOON_S: Final = 7 * 24 * 3600
@@ -48,8 +49,10 @@ def _named(read: Read) -> Iterator[tuple[ObjectRef, str, str]]:
     for table in (Table.API_GATEWAY, Table.LISTENER_SET):
         for ref in read.keys(table):
             owner: ApiGateway | ListenerSet | None = read.first(table, ref)
+            kind = GroupKind(ref.group, ref.kind)
             for listener in owner.listeners if owner is not None else ():
-                yield from ((ref, each.namespace, each.name) for each in listener.certificates)
+                shown = (each for each in listener.certificates if permitted(read, kind, ref.namespace, each))
+                yield from ((ref, each.namespace, each.name) for each in shown)
     for key in read.keys(Table.RULE):
         yield from read.get(named_by_rules, key)
 

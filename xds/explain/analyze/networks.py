@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xds.model.endpoint import EndpointKey
+from xds.model.families import is_ip
 from xds.model.network import NETWORK, NetworkGateway
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef
@@ -12,7 +13,7 @@ from xds.model.service import Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.view.endpoints import endpoints
 from xds.view.graph import Read
-from xds.view.networks import addresses_of, divided, doors, is_ip, leading_into
+from xds.view.networks import addresses_of, divided, doors, leading_into
 from xds.view.scope import mesh
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.objects import applied, written
 from xds.decoders.build import Builder
-from xds.native_sidecars import native_sidecars, new_enough
+from xds.nodes import native_sidecars, new_enough
 
 
 @pytest.mark.parametrize(
