@@ -20,7 +20,7 @@ Listeners = dict[tuple[str, str], Resource]
 # Where connections are taken, by whom, and what is spoken there; names of chains are of these.
 PORTS: Final = (
     *(f"ServiceEntry.spec.{name}" for name in ("hosts", "addresses", "exportTo", "ports*", "workloadSelector*")),
-    *(f"VirtualService.spec.{name}" for name in ("hosts", "gateways", "exportTo", "tls*.match*", "tcp*.match*")),
+    *(f"VirtualService.spec.{name}" for name in ("hosts", "tls*.match*", "tcp*.match*")),
     *(f"Gateway.spec.{name}" for name in ("selector*", "servers*.port*", "servers*.bind", "servers*.name")),
     *(f"Sidecar.spec.{name}" for name in ("workloadSelector*", "egress*", "ingress*.port*", "ingress*.bind")),
     "Sidecar.spec.ingress*.captureMode",
@@ -42,7 +42,10 @@ MESH: Final = tuple(
         *("pathNormalization*", "defaultInboundHttpRetryPolicy*", "defaultConfig.gatewayTopology*"),
     )
 )
-PATCHES: Final = ("EnvoyFilter.*",)
+PATCHES: Final = tuple(
+    f"EnvoyFilter.spec.configPatches.{name}"
+    for name in ("applyTo", "patch*", "match.listener*", "match.routeConfiguration*")
+)
 DRAINING: Final = (*PORTS, *TLS, *MESH, *PATCHES)
 
 
