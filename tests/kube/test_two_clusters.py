@@ -43,7 +43,7 @@ WEB = f"http://{VIRTUAL['east']}/"
 CLIENT, EAST, WEST = (PodKey("shop", name) for name in ("client", "web-east", "web-west"))
 HOME = {CLIENT: "east", EAST: "east", WEST: "west"}
 LIMIT = timedelta(seconds=120)
-RETRIED = "connect-failure,refused-stream,reset-before-request,503"
+RETRIED = "connect-failure,refused-stream,reset,503"
 BY_CLUSTER = (
     virtual_service(
         "web",
@@ -54,7 +54,7 @@ BY_CLUSTER = (
             }
             for cluster in VIRTUAL
         ],
-        # A pod's proxy may outlive its application for a moment, and say so: 503.
+        # What is under way at a pod that ends is cut, and its proxy may outlive its application and say so: 503.
         {"route": [{"destination": {"host": "web"}}], "retries": {"attempts": 3, "retryOn": RETRIED}},
     ),
     {
