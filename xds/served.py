@@ -55,15 +55,14 @@ class Served:
         kept: dict[tuple[Table, Table], Table] = {}
         mixed: dict[tuple[ResourceSet, Layers], ResourceSet] = {}
         for proxy, resources in changed.items():
-            known = self._sent.get(proxy)
-            if known is not None:
-                before = known[0]
-                layers = _with_those_that_go(before.of(ENDPOINT), resources.of(ENDPOINT), kept)
-                if steps(before.of(ENDPOINT), layers):
-                    if (before, layers) not in mixed:
-                        mixed[before, layers] = ResourceSet({**before.layers, ENDPOINT: layers})
-                    self.publish(proxy, mixed[before, layers], since)
             yield
+            if (before := self.of(proxy)) is None:
+                continue
+            layers = _with_those_that_go(before.of(ENDPOINT), resources.of(ENDPOINT), kept)
+            if steps(before.of(ENDPOINT), layers):
+                if (before, layers) not in mixed:
+                    mixed[before, layers] = ResourceSet({**before.layers, ENDPOINT: layers})
+                self.publish(proxy, mixed[before, layers], since)
 
     def renewed(self, proxies: Iterable[Proxy]) -> None:
         """Serve those of them that are served their secrets as they are now."""
