@@ -84,8 +84,14 @@ def _within(narrow: object, wide: object) -> bool:
     return type(narrow) is type(wide) and narrow.subnet_of(wide)  # type: ignore[attr-defined]
 
 
+def _prefixes(subnet: str) -> tuple[str, ...]:
+    """The subnet; all addresses in two halves, as to Envoy a chain without a subnet has the very match of 0.0.0.0/0."""
+    network = ip_network(subnet)
+    return (subnet,) if network.prefixlen else tuple(map(str, network.subnets()))
+
+
 def _chain(port: int, subnet: str, sni: str, content: Claim | HttpChain) -> Chain:
-    prefixes = (subnet,) if subnet else ()
+    prefixes = _prefixes(subnet) if subnet else ()
     where = f"-subnet-{subnet}" if subnet else ""
     if isinstance(content, HttpChain):
         match = ChainMatch(transport="raw_buffer", application_protocols=PLAIN_HTTP, prefixes=prefixes)

@@ -12,7 +12,7 @@ from xds.view.connection_chains import Chains, Claim, told_apart
 from xds.view.specs.listeners import Chain, FoundChain, HttpChain
 
 HTTP = HttpChain("p", "80")
-SUBNETS = ("", "10.0.0.0/8", "10.1.0.0/16", "10.1.1.1", "10.1.1.1/32", "fd00::/8")
+SUBNETS = ("", "10.0.0.0/8", "10.1.0.0/16", "10.1.1.1", "10.1.1.1/32", "fd00::/8", "0.0.0.0/0", "::/0")
 NAMES = ("", "*", "a.x", "*.x")
 
 
@@ -71,6 +71,12 @@ TAKEN = {
 @pytest.mark.parametrize(("address", "sni", "speaks"), TAKEN)
 def test_who_has_a_connection(address: str, sni: str, speaks: str) -> None:
     assert taken(told_apart(80, ALL, HTTP), address, sni, speaks) == TAKEN[address, sni, speaks]
+
+
+def test_all_addresses_go_before_the_rest() -> None:
+    chains = told_apart(80, (claim("0.0.0.0/0", ""), claim("", "")), None)
+    assert taken(chains, "10.1.0.1", "", "raw") == "0.0.0.0/0 rest"
+    assert taken(chains, "fd00::1", "", "raw") == "any rest"
 
 
 def test_a_narrow_subnet_has_the_http_of_all_addresses() -> None:
