@@ -183,11 +183,18 @@ def _while_the_prover_is_away(mesh: Cluster) -> None:
         mesh.until("a change goes out unproven", lambda: seen(mesh) == "unproven", within_s=45)
     finally:
         _to_the_prover(mesh, "KILL")
+    mesh.until("there is another", lambda: _is_judged(mesh), within_s=45)
     apply(mesh, OURS, envoy_filter("again", template("/{{")))
     mesh.until("another judges again", lambda: "Envoy crashes" in told_of(mesh, "again"), within_s=60)
     mesh.kubectl("-n", OURS, "delete", "envoyfilter", "again")
     apply(mesh, OURS, route({"x-seen": "third"}))
     mesh.until("it is in force", lambda: seen(mesh) == "third")
+
+
+def _is_judged(mesh: Cluster) -> bool:
+    """Whether the control plane has a prover that it can ask."""
+    script = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:15014/metrics').read().decode())"
+    return "\nplait_prover_up 1\n" in mesh.exec(CONTROL_PLANE, ROOT, ["python3", "-c", script], "discovery")
 
 
 def _to_the_prover(mesh: Cluster, signal: str) -> None:
