@@ -134,7 +134,11 @@ async def test_who_does_not_gets_nothing(folder: Path, launch_envoy: Launch, tok
         assert all(why in str(denied) for denied in gate.refused)
         assert not await configured(envoy)
         assert (await envoy.ask("/ready")).strip() != "LIVE"
-        assert why in envoy.output(), "Envoy's log says why"
+
+        async def said() -> bool:
+            return why in envoy.output()
+
+        await until(said, "Envoy's log says why")
         assert not token or token not in envoy.output()
 
 
