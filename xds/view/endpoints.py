@@ -152,8 +152,12 @@ def _preferred(read: Read, key: EndpointKey, families: Families) -> int:
 
 
 def _each_pod_once(found: tuple[Endpoint, ...], preferred: int) -> tuple[Endpoint, ...]:
-    known = {(each.address, each.port) for each in found}
-    return tuple(each for each in found if version_of(each.address) == preferred or (each.twin, each.port) not in known)
+    known = {(each.address, each.port, each.network) for each in found}
+
+    def again(each: Endpoint) -> bool:
+        return version_of(each.address) != preferred and (each.twin, each.port, each.network) in known
+
+    return tuple(each for each in found if not (each.twin and again(each)))
 
 
 def into_machine(read: Read, key: EndpointKey) -> bool:

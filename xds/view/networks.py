@@ -12,7 +12,7 @@ from math import lcm
 from typing import NamedTuple
 
 from xds.model.endpoint import NOWHERE, Endpoint, Health, Locality
-from xds.model.families import is_ip, version_of
+from xds.model.families import is_ip
 from xds.model.labels import NO_LABELS, Labels, value_of
 from xds.model.mesh import Mesh
 from xds.model.network import NETWORK, ExternalAddresses, GatewayName, NetworkGateway, NetworkMember, Viewpoint
@@ -168,9 +168,9 @@ def seen_from(
 ) -> tuple[Endpoint, ...]:
     """The endpoints as they are called from ``seen``: those of other networks are one with the doors to these.
 
-    A door stands for what has the labels of ``subset``, and has its weight, shared with the others of its network.
-    Left out are endpoints that take no mutual TLS, as that alone finds its way through a gateway, and those without an
-    address of their own.
+    ``listed`` has each pod once. A door stands for what has the labels of ``subset``, and has its weight, shared with
+    the others of its network. Left out are endpoints that take no mutual TLS, as that alone finds its way through a
+    gateway, and those without an address of their own.
     """
     near: dict[tuple[str, int], Endpoint] = {}
     far: dict[str, list[Endpoint]] = {}
@@ -181,7 +181,7 @@ def seen_from(
             near[endpoint.address, endpoint.port] = endpoint
     ways: dict[str, tuple[Door, ...]] = {}
     for network, found in far.items():
-        far[network] = [each for each in _each_pod_once(found) if subset <= each.labels and _passes(each)]
+        far[network] = [each for each in found if subset <= each.labels and _passes(each)]
         if far[network] and seen.by_gateways:
             leading: tuple[Door, ...] | None = read.get(doors, network)
             ways[network] = leading or ()
@@ -197,11 +197,6 @@ def seen_from(
 
 def _passes(endpoint: Endpoint) -> bool:
     return endpoint.tls and endpoint.health is not Health.DRAINING
-
-
-def _each_pod_once(found: list[Endpoint]) -> list[Endpoint]:
-    known = {(each.address, each.port) for each in found}
-    return [each for each in found if version_of(each.address) != 6 or (each.twin, each.port) not in known]
 
 
 def _through(door: Door, behind: list[Endpoint], share: int, labels: Labels) -> Endpoint:

@@ -68,6 +68,24 @@ def entry(name: str, address: str, network: str = "", **more: Any) -> Manifest:
     return {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry", "metadata": metadata, "spec": spec}
 
 
+def pod(name: str, *addresses: str) -> Manifest:
+    metadata = {"name": name, "namespace": "shop", "labels": {"app": "web", **MTLS}}
+    status = {"phase": "Running", "podIP": addresses[0], "podIPs": [{"ip": each} for each in addresses]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": []}, "status": status}
+
+
+def slice_of(family: str, *addresses: str) -> Manifest:
+    marks = {"kubernetes.io/service-name": "web"}
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": f"web-{family.lower()}", "namespace": "shop", "labels": marks},
+        "addressType": family,
+        "ports": [{"name": "http", "port": 8080}],
+        "endpoints": [{"addresses": [each]} for each in addresses],
+    }
+
+
 def leading(network: str, *addresses: str, name: str = "east-west", kind: str = "ClusterIP", **marks: str) -> Manifest:
     """The Service of a gateway that leads into a network."""
     spec = {"externalIPs": list(addresses), "type": kind}
@@ -204,6 +222,16 @@ def test_one_without_an_address_is_reached_by_its_gateway_alone() -> None:
     assert shown(mesh, proxy("west"))[WEB] == [("10.0.0.1:8080", 1), (DOOR, 4)]
     assert shown(mesh, proxy("east"))[WEB] == [("10.0.0.1:8080", 2), ("10.0.0.2:8080", 1)]
     assert len(shown(mesh, proxy())[WEB]) == 2
+
+
+def test_pods_of_two_families_count_once_and_nobody_else_is_taken_for_one() -> None:
+    """Neither who has no address of its own, nor a pod elsewhere whose other address is one of here."""
+    here = (pod("web-1", "10.0.0.1", "fd00::1"), slice_of("IPv4", "10.0.0.1"), slice_of("IPv6", "fd00::1"))
+    mesh = read_all(service("web"), cluster("west"), *here, entry("hidden", "", "east"), leading("east", "192.0.2.1"))
+    there = (service("web"), cluster("east"), pod("web-1", "10.0.0.1", "fd00::2"), slice_of("IPv6", "fd00::2"))
+    assert shown(applied(Builder(), mesh).snapshot, proxy("west"))[WEB] == [("10.0.0.1:8080", 1), (DOOR, 1)]
+    both = applied(Builder(), [*mesh, *map(remote, there)]).snapshot
+    assert shown(both, proxy("west"))[WEB] == [("10.0.0.1:8080", 1), (DOOR, 2)]
 
 
 # -- who is in which network
@@ -350,23 +378,11 @@ def remote(manifest: Manifest) -> Object[Any]:
 def test_another_cluster_in_another_network_is_called_by_its_own_gateway() -> None:
     """With what it says of itself: its root namespace's label, and its Service's; addresses may be those of here."""
     own = [service("web", clusterIP="10.96.0.1"), cluster("west"), leading("west", "198.51.100.1")]
-    slices = {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {"name": "web-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
-        "addressType": "IPv4",
-        "ports": [{"name": "http", "port": 8080}],
-        "endpoints": [{"addresses": ["10.0.0.1"]}],
-    }
-    pod: Manifest = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web", **MTLS}},
-        "spec": {"containers": []},
-        "status": {"phase": "Running", "podIP": "10.0.0.1"},
-    }
-    here = read_all(*own, slices, pod)
-    there = [remote(each) for each in (service("web"), cluster("east"), leading("east", "192.0.2.1"), slices, pod)]
+    slices, server_pod = slice_of("IPv4", "10.0.0.1"), pod("web-1", "10.0.0.1")
+    here = read_all(*own, slices, server_pod)
+    there = [
+        remote(each) for each in (service("web"), cluster("east"), leading("east", "192.0.2.1"), slices, server_pod)
+    ]
     mesh = applied(Builder(), [*here, *there]).snapshot
     assert shown(mesh, proxy(name="web-1"))[WEB] == [("10.0.0.1:8080", 1), (DOOR, 1)]
     assert shown(mesh, proxy("east"))[WEB] == [("10.0.0.1:8080", 1), ("198.51.100.1:15443", 1)]
