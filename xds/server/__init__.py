@@ -5,7 +5,7 @@ Use: put the resources of a node (or a group of nodes) into a ``SnapshotCache``,
 
 from __future__ import annotations
 
-from xds.server.access_logs import Entry, Reporter
+from xds.server.access_logs import Entry
 from xds.server.ads import Server
 from xds.server.auth import Admission, Admit, Released
 from xds.server.batch import Answer
@@ -14,6 +14,7 @@ from xds.server.errors import Denied, Reason
 from xds.server.load_reports import LoadReportSettings
 from xds.server.node import Locality, Node, Peer
 from xds.server.rejections import Rejection
+from xds.server.reporter import Reporter
 from xds.server.settings import ServerSettings
 from xds.server.status import State, StreamStatus, TypeStatus
 from xds.wire.resource import Resource, ResourceSet, Table

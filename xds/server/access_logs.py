@@ -8,46 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic
 
 import grpc
 import grpc.aio
-import structlog
-from google.protobuf.message import DecodeError
 
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry, TCPAccessLogEntry
 from xds.api.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
-from xds.events import Event
 from xds.server.auth import peer
-from xds.server.errors import Denied, LimitExceeded, ProtocolError
-from xds.server.node import Node, Peer, node
-from xds.server.refuse import refuse
-
-log = structlog.get_logger()
+from xds.server.errors import ProtocolError
+from xds.server.node import node
+from xds.server.open_streams import OpenStreams, while_valid
+from xds.server.reporter import AdmitReporter, T, report
 
 SERVICE: Final = "envoy.service.accesslog.v3.AccessLogService"
 METHOD: Final = "StreamAccessLogs"
 _PAUSE_S: Final = 0.5
 
 Entry = HTTPAccessLogEntry | TCPAccessLogEntry
-T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Reporter(Generic[T]):
-    """The proxy whose entries a stream carries, as whoever admits it knows it.
-
-    The stream ends after ``valid_s`` seconds, when its credentials do.
-    """
-
-    proxy: T
-    valid_s: float | None = None
-
-
-AdmitReporter = Callable[[Node, Peer], Awaitable[Reporter[T]]]
-"""Called at a stream's first message: who reports, or ``Denied`` is raised."""
 
 Sink = Callable[[T, Sequence[Entry], int], None]
 """Takes the proxy, the entries of a message, and how many more were dropped. Called in the event loop; never blocks."""
@@ -83,7 +64,7 @@ class AccessLogs(Generic[T]):
         self._admit = admit
         self._settings = settings
         self._common = _Allowance(settings.all_entries_per_s, settings.all_entries_per_s)
-        self._streams = 0
+        self._streams = OpenStreams("access-log streams", settings.max_streams)
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
         """What a gRPC server is given."""
@@ -91,16 +72,7 @@ class AccessLogs(Generic[T]):
         return [grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})]
 
     async def _call(self, _messages: Any, context: Any) -> bytes:
-        if self._streams >= self._settings.max_streams:
-            text = f"{self._streams} access-log streams are open already"
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
-        self._streams += 1
-        try:
-            await self._serve(context)
-        except (Denied, ProtocolError, LimitExceeded) as error:
-            await refuse(context, error)
-        finally:
-            self._streams -= 1
+        await self._streams.serve(context, lambda: self._serve(context))
         return StreamAccessLogsResponse().SerializeToString()
 
     async def _serve(self, context: Any) -> None:
@@ -113,23 +85,13 @@ class AccessLogs(Generic[T]):
         who = node(message.identifier.node)
         reporter = await self._admit(who, peer(context, delta=False, type_url=""))
         allowance = _Allowance(self._settings.entries_per_s, self._settings.burst)
-        try:
-            async with asyncio.timeout(reporter.valid_s):
-                await self._take(reporter.proxy, message, allowance)
-                while (data := await context.read()) is not grpc.aio.EOF:
-                    await self._take(reporter.proxy, self._parsed(data), allowance)
-        except TimeoutError:
-            log.info(Event.CREDENTIALS_EXPIRED, proxy=who.id)
+        async with while_valid(reporter.valid_s, who.id):
+            await self._take(reporter.proxy, message, allowance)
+            while (data := await context.read()) is not grpc.aio.EOF:
+                await self._take(reporter.proxy, self._parsed(data), allowance)
 
     def _parsed(self, data: bytes) -> StreamAccessLogsMessage:
-        if len(data) > self._settings.max_message_bytes:
-            raise LimitExceeded(f"an access-log message of {len(data)} bytes")
-        message = StreamAccessLogsMessage()
-        try:
-            message.ParseFromString(data)
-        except DecodeError as error:
-            raise ProtocolError("no access-log message") from error
-        return message
+        return report(StreamAccessLogsMessage, data, self._settings.max_message_bytes, "an access-log message")
 
     async def _take(self, proxy: T, message: StreamAccessLogsMessage, allowance: _Allowance) -> None:
         entries: Sequence[Entry] = (*message.http_logs.log_entry, *message.tcp_logs.log_entry)

@@ -14,15 +14,16 @@ from google.protobuf.message import DecodeError
 
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
 from xds.events import Event
-from xds.server.access_logs import AccessLogs, AdmitReporter, Sink, T
+from xds.server.access_logs import AccessLogs, Sink
 from xds.server.auth import Admission, Admit, Released, peer
 from xds.server.cache import Connection, SnapshotCache
 from xds.server.delta import DeltaStream
-from xds.server.errors import Denied, LimitExceeded, ProtocolError
+from xds.server.errors import ProtocolError
 from xds.server.load_reports import LoadReports, LoadReportSettings, Usage
 from xds.server.node import Node, Peer, node
+from xds.server.open_streams import OpenStreams, while_valid
 from xds.server.push import WriteBudget
-from xds.server.refuse import refuse
+from xds.server.reporter import AdmitReporter, T
 from xds.server.services import Method, methods
 from xds.server.sotw import SotwStream
 from xds.server.stream import Stream
@@ -44,7 +45,7 @@ class Server:
         self.settings = cache.settings
         self._admit = admit
         self._released = released
-        self._streams = 0
+        self._streams = OpenStreams("streams", self.settings.max_streams)
         self._budget = WriteBudget(self.settings.write_budget_bytes, self.settings.write_patience_s)
         self._grpc = grpc.aio.server(options=_options(self.settings.max_request_bytes, self.settings.keepalive_s))
         self._grpc.add_generic_rpc_handlers(_handlers(self._call))
@@ -94,15 +95,7 @@ class Server:
         return port
 
     async def _call(self, method: Method, context: Any) -> None:
-        if self._streams >= self.settings.max_streams:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._streams} streams are open already")
-        self._streams += 1
-        try:
-            await self._serve(method, context)
-        except (Denied, ProtocolError, LimitExceeded) as error:
-            await refuse(context, error)
-        finally:
-            self._streams -= 1
+        await self._streams.serve(context, lambda: self._serve(method, context))
 
     async def _serve(self, method: Method, context: Any) -> None:
         data = await context.read()
@@ -118,12 +111,10 @@ class Server:
         writer = asyncio.create_task(self._write(connection, context))
         writer.add_done_callback(lambda task: _end_with(task, reader, context))
         try:
-            async with asyncio.timeout(admission.valid_s):
+            async with while_valid(admission.valid_s, who.id):
                 self._receive(connection, request)
                 while (data := await context.read()) is not grpc.aio.EOF:
                     self._receive(connection, _parsed(method, data))
-        except TimeoutError:
-            log.info(Event.CREDENTIALS_EXPIRED, proxy=who.id)
         finally:
             writer.cancel()
             self.cache.disconnect(connection)

@@ -14,19 +14,14 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import grpc
 import grpc.aio
-import structlog
-from google.protobuf.message import DecodeError
 
 from xds.api.envoy.config.endpoint.v3.load_report_pb2 import ClusterStats
 from xds.api.envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsResponse
-from xds.events import Event
-from xds.server.access_logs import AdmitReporter
 from xds.server.auth import peer
-from xds.server.errors import Denied, LimitExceeded, ProtocolError
+from xds.server.errors import ProtocolError
 from xds.server.node import node
-from xds.server.refuse import refuse
-
-log = structlog.get_logger()
+from xds.server.open_streams import OpenStreams, while_valid
+from xds.server.reporter import AdmitReporter, T, report
 
 SERVICE: Final = "envoy.service.load_stats.v3.LoadReportingService"
 METHOD: Final = "StreamLoadStats"
@@ -34,7 +29,6 @@ METHOD: Final = "StreamLoadStats"
 _PAUSE_S: Final = 1.0
 
 T_contra = TypeVar("T_contra", contravariant=True)
-T = TypeVar("T")
 
 
 class Usage(Protocol[T_contra]):
@@ -76,7 +70,7 @@ class LoadReports(Generic[T]):
         self._settings = settings
         self._interval_s = settings.interval.total_seconds()
         self._pause_s = min(_PAUSE_S, self._interval_s / 2)
-        self._streams = 0
+        self._streams = OpenStreams("load-report streams", settings.max_streams)
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
         """What a gRPC server is given."""
@@ -84,16 +78,7 @@ class LoadReports(Generic[T]):
         return [grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})]
 
     async def _call(self, _messages: Any, context: Any) -> None:
-        if self._streams >= self._settings.max_streams:
-            text = f"{self._streams} load-report streams are open already"
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
-        self._streams += 1
-        try:
-            await self._serve(context)
-        except (Denied, ProtocolError, LimitExceeded) as error:
-            await refuse(context, error)
-        finally:
-            self._streams -= 1
+        await self._streams.serve(context, lambda: self._serve(context))
 
     async def _serve(self, context: Any) -> None:
         data = await context.read()
@@ -108,11 +93,9 @@ class LoadReports(Generic[T]):
         reporter = await self._admit(who, peer(context, delta=True, type_url=""))
         reading = asyncio.ensure_future(context.read())
         try:
-            async with asyncio.timeout(reporter.valid_s):
+            async with while_valid(reporter.valid_s, who.id):
                 if await self._until(lambda: self._usage.wanted(reporter.proxy), reading):
                     await self._follow(reporter.proxy, reading, context)
-        except TimeoutError:
-            log.info(Event.CREDENTIALS_EXPIRED, proxy=who.id)
         finally:
             reading.cancel()
 
@@ -144,18 +127,11 @@ class LoadReports(Generic[T]):
         return question.SerializeToString()
 
     def _parsed(self, data: bytes) -> LoadStatsRequest:
-        if len(data) > self._settings.max_message_bytes:
-            raise LimitExceeded(f"a load report of {len(data)} bytes")
-        message = LoadStatsRequest()
-        try:
-            message.ParseFromString(data)
-        except DecodeError as error:
-            raise ProtocolError("no load report") from error
-        return message
+        return report(LoadStatsRequest, data, self._settings.max_message_bytes, "a load report")
 
 
-def _used(report: LoadStatsRequest) -> frozenset[str]:
-    return frozenset(each.cluster_name for each in report.cluster_stats if _in_use(each))
+def _used(told: LoadStatsRequest) -> frozenset[str]:
+    return frozenset(each.cluster_name for each in told.cluster_stats if _in_use(each))
 
 
 def _in_use(cluster: ClusterStats) -> bool:

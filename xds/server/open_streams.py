@@ -1,0 +1,48 @@
+"""The open streams of a service: how many there may be, what ends one, and until when its client is believed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import structlog
+
+from xds.events import Event
+from xds.server.errors import Denied, LimitExceeded, ProtocolError
+from xds.server.refuse import refuse
+
+log = structlog.get_logger()
+
+
+class OpenStreams:
+    """The streams of one service, ``most`` at once; ``kind`` is what a client is told that there are too many of."""
+
+    def __init__(self, kind: str, most: int) -> None:
+        self._kind = kind
+        self._most = most
+        self._open = 0
+
+    async def serve(self, context: Any, work: Callable[[], Awaitable[None]]) -> None:
+        """Have ``work`` serve the stream of a call. What it refuses, and one too many, ends the call with a status."""
+        if self._open >= self._most:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._open} {self._kind} are open already")
+        self._open += 1
+        try:
+            await work()
+        except (Denied, ProtocolError, LimitExceeded) as error:
+            await refuse(context, error)
+        finally:
+            self._open -= 1
+
+
+@asynccontextmanager
+async def while_valid(valid_s: float | None, proxy: str) -> AsyncIterator[None]:
+    """The block, until the credentials of the proxy of that node id end: then it ends, and the log says so."""
+    try:
+        async with asyncio.timeout(valid_s):
+            yield
+    except TimeoutError:
+        log.info(Event.CREDENTIALS_EXPIRED, proxy=proxy)
