@@ -109,7 +109,7 @@ class ControlPlane:
         self.findings = Findings(self.store, self._builder, self._pipeline.graph, sources)
         self.findings.also.append(self._publication.blame(self._builder))
         self._server.add_access_logs(self.audit.take, self.audit.watching(self._reporter))
-        used, reports = HostsUsed(self._comings, self._served.of), reports_for(settings.on_demand_expiry)
+        used, reports = HostsUsed(self._comings.demands, self._served.of), reports_for(settings.on_demand_expiry)
         self._server.add_load_reports(used, self.audit.watching(self._reporter), reports)
         self.ports = Ports(self._server, settings, trust, self.custody, self.snapshot)
         self.convergence = Convergence(self.cache, self.store, self.findings, self._serving, self.audit, self.custody)

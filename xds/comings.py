@@ -20,10 +20,9 @@ class Comings:
     """What is told of each stream's begin and end; its ``sources`` say what follows."""
 
     def __init__(self, snapshot: Callable[[], Snapshot], expiry: timedelta = timedelta()) -> None:
-        self._demands = Demands(expiry=expiry)
-        self.expire = bool(expiry)
+        self.demands = Demands(expiry=expiry)
         self.machines = Machines(snapshot)
-        self.sources: tuple[Source, ...] = (self._demands, self.machines)
+        self.sources: tuple[Source, ...] = (self.demands, self.machines)
 
     def proxy(self, node: Node, peer: Peer, caller: Caller | None) -> Proxy:
         """The proxy that a node says it is, as its group makes it where it names one. Errors: Denied."""
@@ -32,29 +31,13 @@ class Comings:
     def came(self, proxy: Proxy) -> None:
         """A stream of the proxy has begun. Errors: Denied; then nothing has."""
         self.machines.came(proxy)
-        self._demands.came(asked_by(proxy))
+        self.demands.came(asked_by(proxy))
 
     def left(self, proxy: Proxy) -> None:
         """A stream of the proxy has ended."""
         self.machines.left(proxy)
-        self._demands.left(asked_by(proxy))
+        self.demands.left(asked_by(proxy))
 
     def asked(self, proxy: Proxy, names: Iterable[str]) -> None:
         """The proxy asks for these names, ``PORT/HOST`` each."""
-        self._demands.asked(asked_by(proxy), names)
-
-    def has_asked(self, proxy: Proxy) -> bool:
-        """Whether anything was asked for by proxies like this one."""
-        return self._demands.any_of(asked_by(proxy))
-
-    def counted(self, proxy: Proxy) -> None:
-        """The proxy counts from now on what it uses."""
-        self._demands.counted(asked_by(proxy))
-
-    def used(self, proxy: Proxy, names: Iterable[str]) -> None:
-        """The proxy has used these names, ``PORT/HOST`` each, and of what it was given on demand no others."""
-        self._demands.used(asked_by(proxy), names)
-
-    def uncounted(self, proxy: Proxy) -> None:
-        """The proxy counts no more what it uses."""
-        self._demands.uncounted(asked_by(proxy))
+        self.demands.asked(asked_by(proxy), names)

@@ -9,9 +9,10 @@ from typing import Final
 
 from xds.api.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from xds.api.envoy.config.route.v3.route_components_pb2 import RouteAction, VirtualHost
-from xds.comings import Comings
+from xds.model.on_demand import asked_by
 from xds.model.proxy import Proxy
 from xds.server import LoadReportSettings
+from xds.sources.demands import Demands
 from xds.wire.resource import Resource, ResourceSet, find
 from xds.wire.type_urls import CLUSTER, VIRTUAL_HOST
 
@@ -25,29 +26,29 @@ def reports_for(expiry: timedelta) -> LoadReportSettings:
 
 
 class HostsUsed:
-    """Follows load reports, and tells ``comings`` which hosts they mean. ``served`` answers what a proxy has."""
+    """Follows load reports, and tells ``demands`` which hosts they mean. ``served`` answers what a proxy has."""
 
-    def __init__(self, comings: Comings, served: Callable[[Proxy], ResourceSet | None]) -> None:
-        self._comings = comings
+    def __init__(self, demands: Demands, served: Callable[[Proxy], ResourceSet | None]) -> None:
+        self._demands = demands
         self._served = served
 
     def wanted(self, proxy: Proxy) -> bool:
         """Whether the proxy holds anything on demand that may expire."""
-        return self._comings.expire and self._comings.has_asked(proxy)
+        return self._demands.expire and self._demands.any_of(asked_by(proxy))
 
     def counted(self, proxy: Proxy) -> None:
         """The proxy counts from now on."""
-        self._comings.counted(proxy)
+        self._demands.counted(asked_by(proxy))
 
     def used(self, proxy: Proxy, clusters: frozenset[str]) -> None:
         """These clusters were used, or are: so are the hosts that lead there, or where nobody counts."""
         resources = self._served(proxy)
         if resources is not None:
-            self._comings.used(proxy, tuple(_leading_to(resources, clusters)))
+            self._demands.used(asked_by(proxy), tuple(_leading_to(resources, clusters)))
 
     def uncounted(self, proxy: Proxy) -> None:
         """The proxy counts no more."""
-        self._comings.uncounted(proxy)
+        self._demands.uncounted(asked_by(proxy))
 
 
 def _leading_to(resources: ResourceSet, clusters: frozenset[str]) -> Iterator[str]:

@@ -8,9 +8,9 @@ from google.protobuf import json_format
 
 from xds.api.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from xds.api.envoy.config.route.v3.route_components_pb2 import VirtualHost
-from xds.comings import Comings
+from xds.model.on_demand import AskedBy, asked_by
 from xds.model.proxy import Proxy
-from xds.model.snapshot import Snapshot
+from xds.sources.demands import Demands
 from xds.usage import HostsUsed
 from xds.wire.resource import Resource, ResourceSet, Table
 from xds.wire.type_urls import CLUSTER, VIRTUAL_HOST
@@ -18,15 +18,15 @@ from xds.wire.type_urls import CLUSTER, VIRTUAL_HOST
 PROXY = Proxy("p", namespace="shop")
 
 
-class Noted(Comings):
+class Noted(Demands):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
-        super().__init__(Snapshot)
+        super().__init__()
         self.hosts: list[str] = []
 
-    def used(self, proxy: Proxy, names: Any) -> None:
-        assert proxy is PROXY
+    def used(self, by: AskedBy, names: Any) -> None:
+        assert by == asked_by(PROXY)
         self.hosts += names
 
 

@@ -89,6 +89,11 @@ class Demands:
         if learned is not None:
             learned.proxies = max(0, learned.proxies - 1)
 
+    @property
+    def expire(self) -> bool:
+        """Whether what nobody uses is taken away."""
+        return bool(self._expiry_s)
+
     def any_of(self, by: AskedBy) -> bool:
         """Whether ``by`` has asked for anything."""
         learned = self._learned.get(by)
