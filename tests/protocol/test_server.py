@@ -63,6 +63,11 @@ class Call:
         assert data is not grpc.aio.EOF
         return Response.FromString(data)
 
+    async def rest(self) -> None:
+        async with asyncio.timeout(10):
+            while await self._call.read() is not grpc.aio.EOF:
+                pass
+
     async def answer(self, response: Response, error: str = "") -> None:
         request = Request(type_url=response.type_url, response_nonce=response.nonce)
         if error:
@@ -376,6 +381,18 @@ class TestLimits:
             await call.send(b"\xff\xff")
             assert (await call.status())[0] is grpc.StatusCode.INVALID_ARGUMENT
             assert cache.statuses() == []
+
+    async def test_garbage_while_a_response_is_being_written(self) -> None:
+        cache = SnapshotCache()
+        cache.set("n", [cluster(f"a{i}" + "x" * 1000) for i in range(1500)])  # no window holds it
+        async with serving(cache) as channel:
+            call = Call(channel)
+            await call.ask(CLUSTER)
+            await until(cache.statuses)
+            await call.send(b"\xff\xff")
+            await until(lambda: not cache.statuses())
+            with pytest.raises(grpc.aio.AioRpcError, match="INVALID_ARGUMENT"):
+                await call.rest()
 
 
 async def test_a_port_that_is_taken() -> None:

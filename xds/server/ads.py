@@ -107,6 +107,8 @@ class Server:
         admission = await self._admission(who, whence)
         connection = self._connected(who, whence, admission.group)
         log.info(Event.STREAM_OPENED, proxy=who.id, peer=whence.address, group=admission.group, delta=method.delta)
+        # Before there is a writer: a refusal that finds the headers half sent cannot tell the client its status.
+        await context.send_initial_metadata(())
         reader = asyncio.current_task()
         writer = asyncio.create_task(self._write(connection, context))
         writer.add_done_callback(lambda task: _end_with(task, reader, context))
