@@ -1,6 +1,7 @@
 """One cluster a session: that of KUBECONFIG_UNDER_TEST, else a node on this machine (kind-cluster/node).
 
-KEEP_CLUSTER=1 takes the node that runs, with new images, and leaves it running.
+The node has both address families unless DUAL_STACK= (empty) says otherwise. KEEP_CLUSTER=1 takes the node that runs,
+with new images, and leaves it running.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(f"no cluster: Kubernetes is not built in {CACHE}: `tools/kubernetes node` does it")
     keep = bool(os.environ.get("KEEP_CLUSTER"))
     subprocess.run([sys.executable, "-m", "tools.images"], cwd=_REPOSITORY, check=True)
-    up = subprocess.run([_NODE / "up", *(["--keep"] if keep else [])], capture_output=True, text=True, check=False)
+    command, environment = [_NODE / "up", *(["--keep"] if keep else [])], {"DUAL_STACK": "1", **os.environ}
+    up = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if up.returncode == _NOT_HERE:
         pytest.skip(f"no cluster: {up.stderr.strip()}")
     try:

@@ -1,4 +1,4 @@
-"""Injected pods with addresses of both families, where the cluster gives them: DUAL_STACK=1 makes such a node."""
+"""Injected pods with addresses of both families, where the cluster gives them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def mesh(cluster: Cluster) -> Iterator[Cluster]:
     """The cluster with a control plane, and namespaces with and without sidecars."""
     node = cluster.get("nodes")["items"][0]
     if not any(":" in each["address"] for each in node["status"]["addresses"]):
-        pytest.skip("the cluster has one address family: DUAL_STACK=1 makes a node with both")
+        pytest.skip("the cluster that was given has one address family")
     with installed(cluster), both_sides(cluster):
         apply(cluster, IN, *(_reached(name) for name in _FAMILIES))
         yield cluster
