@@ -37,7 +37,8 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(f"no cluster: Kubernetes is not built in {CACHE}: `tools/kubernetes node` does it")
     keep = bool(os.environ.get("KEEP_CLUSTER"))
     subprocess.run([sys.executable, "-m", "tools.images"], cwd=_REPOSITORY, check=True)
-    command, environment = [_NODE / "up", *(["--keep"] if keep else [])], {"DUAL_STACK": "1", **os.environ}
+    command = [str(_NODE / "up"), *(["--keep"] if keep else [])]
+    environment = {"DUAL_STACK": "1", **os.environ}
     up = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if up.returncode == _NOT_HERE:
         pytest.skip(f"no cluster: {up.stderr.strip()}")
