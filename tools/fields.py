@@ -28,6 +28,7 @@ from xds.kinds.request_authentication import RequestAuthentication
 from xds.kinds.service_entry import ServiceEntry
 from xds.kinds.sidecar import Sidecar
 from xds.kinds.string_match import StringMatch
+from xds.kinds.telemetry import Telemetry
 from xds.kinds.virtual_service import VirtualService
 from xds.kinds.workload_entry import WorkloadEntry
 from xds.kinds.workload_group import WorkloadGroup
@@ -47,6 +48,7 @@ KINDS: Final[tuple[type[Authored], ...]] = (
     AuthorizationPolicy,
     RateLimit,
     Sidecar,
+    Telemetry,
     EnvoyFilter,
 )
 _HEAD: Final = """\
@@ -63,6 +65,9 @@ CHECKED: Final = "checked only"
 NOT_READ: Final = "not read"
 
 _DESTINATION: Final = "host subset port.number"
+_TAG: Final = (
+    "literal.value environment.name environment.defaultValue header.name header.defaultValue formatter.value"
+)
 _ENDPOINT: Final = "address ports.* labels.* locality weight serviceAccount network"
 # What the decoders of carriers read, by the message that holds it.
 _CARRIERS: Final[Mapping[str, str]] = {
@@ -98,7 +103,8 @@ _CARRIERS: Final[Mapping[str, str]] = {
         "serviceSettings[].hosts[] serviceSettings[].settings.clusterLocal "
         "defaultServiceExportTo[] defaultVirtualServiceExportTo[] defaultDestinationRuleExportTo[] "
         "trustDomain trustDomainAliases[] enableAutoMtls caCertificates[].trustDomains[] "
-        "pathNormalization.normalization"
+        "pathNormalization.normalization accessLogFile accessLogFormat accessLogEncoding enableTracing "
+        "defaultProviders.tracing[] defaultProviders.accessLogging[]"
     ),
     "MeshConfig.defaultConfig.gatewayTopology": "numTrustedProxies forwardClientCertDetails proxyProtocol",
     "MeshConfig.meshNetworks.networks.*.endpoints[]": "fromCidr fromRegistry",
@@ -106,7 +112,7 @@ _CARRIERS: Final[Mapping[str, str]] = {
     "MeshConfig.meshMTLS": "minProtocolVersion cipherSuites[] ecdhCurves[]",
     "MeshConfig.tlsDefaults": "minProtocolVersion cipherSuites[] ecdhCurves[]",
     "Gateway.spec": "selector.*",
-    "Gateway.spec.servers[]": "port.number port.protocol port.name bind hosts[] name",
+    "Gateway.spec.servers[]": "port.number port.protocol port.name bind hosts[]",
     "Gateway.spec.servers[].tls": (
         "httpsRedirect mode serverCertificate privateKey caCertificates caCrl tlsCertificates[].serverCertificate "
         "tlsCertificates[].privateKey tlsCertificates[].caCertificates credentialName credentialNames[] "
@@ -129,6 +135,31 @@ _CARRIERS: Final[Mapping[str, str]] = {
         "tlsCertificates[].caCertificates"
     ),
     "RateLimit.spec": "selector.matchLabels.*",
+    "Telemetry.spec": "selector.matchLabels.*",
+    "Telemetry.spec.tracing[]": (
+        "match.mode providers[].name randomSamplingPercentage disableSpanReporting useRequestIdForTraceSampling "
+        "enableIstioTags disableContextPropagation"
+    ),
+    "Telemetry.spec.tracing[].customTags.*": _TAG,
+    "Telemetry.spec.metrics[]": (
+        "providers[].name overrides[].match.metric overrides[].match.customMetric overrides[].match.mode "
+        "overrides[].disabled overrides[].tagOverrides.*.operation overrides[].tagOverrides.*.value"
+    ),
+    "Telemetry.spec.accessLogging[]": "match.mode providers[].name disabled filter.expression",
+    "MeshConfig.defaultConfig.tracing": "zipkin.address sampling maxPathTagLength enableIstioTags",
+    "MeshConfig.defaultConfig.tracing.customTags.*": _TAG,
+    "MeshConfig.extensionProviders[].zipkin": "service port maxTagLength enable64bitTraceId path traceContextOption",
+    "MeshConfig.extensionProviders[].opentelemetry": (
+        "service port maxTagLength http.path http.timeout http.headers[].name http.headers[].value grpc.timeout "
+        "grpc.initialMetadata[].name grpc.initialMetadata[].value"
+    ),
+    "MeshConfig.extensionProviders[].envoyFileAccessLog": "path logFormat.text logFormat.labels omitEmptyValues",
+    "MeshConfig.extensionProviders[].envoyHttpAls": (
+        "service port logName filterStateObjectsToLog[] additionalRequestHeadersToLog[] "
+        "additionalResponseHeadersToLog[] additionalResponseTrailersToLog[]"
+    ),
+    "MeshConfig.extensionProviders[].envoyTcpAls": "service port logName filterStateObjectsToLog[]",
+    "MeshConfig.extensionProviders[].envoyOtelAls": "service port logName logFormat.text logFormat.labels.*",
     "EnvoyFilter.spec": "workloadSelector.labels.* priority",
     "EnvoyFilter.spec.configPatches[]": "applyTo match.context patch.operation patch.value.*",
     "EnvoyFilter.spec.configPatches[].match.proxy": "proxyVersion metadata.*",
@@ -146,7 +177,10 @@ _TARGETS: Final = "a Gateway's routers have the policy; of other kinds a warning
 _CHECKED: Final[Mapping[str, str]] = {
     "WorkloadGroup.spec.template.address": "refused: each machine has one of its own",
     "WorkloadGroup.spec.metadata.annotations.*": "written on the WorkloadEntries; nothing reads them",
-    "WorkloadGroup.spec.probe": "a warning: a machine is well while its proxy is connected",
+    "WorkloadGroup.spec.probe": (
+        "carried out by the machine's proxy, beside its configuration; not `exec`, of which a warning is given, "
+        "nor `initialDelaySeconds`"
+    ),
     "VirtualService.spec.tcp[].match[].sourceSubnet": "has no effect, as in Istio; a warning says so",
     "VirtualService.spec.http[].redirect.derivePort": (
         "Envoy keeps the request's port where there is no `authority`, else the scheme's own"
@@ -167,29 +201,37 @@ _CHECKED: Final[Mapping[str, str]] = {
     "AuthorizationPolicy.spec.targetRef": _TARGETS,
     "AuthorizationPolicy.spec.targetRefs[]": _TARGETS,
     "RateLimit.spec.targetRefs[]": _TARGETS,
+    "Telemetry.spec.targetRef": _TARGETS,
+    "Telemetry.spec.targetRefs[]": _TARGETS,
+    "MeshConfig.extensionProviders[].opentelemetry.resourceDetectors.environment": "it is read anyhow",
+    "MeshConfig.extensionProviders[].prometheus": "Prometheus asks proxies by itself",
     "RequestAuthentication.spec.targetRef": _TARGETS,
     "RequestAuthentication.spec.targetRefs[]": _TARGETS,
     "RequestAuthentication.spec.jwtRules[].timeout": "keys are fetched apart from requests, and waited for 5s",
     "RequestAuthentication.spec.jwtRules[].presence": (
         "a warning says so; an AuthorizationPolicy with requestPrincipals requires a token"
     ),
+    "Gateway.spec.servers[].name": "has no effect in Istio, either: servers go by the names of their ports",
     "EnvoyFilter.spec.targetRefs[]": "a `Gateway` is taken, on its own pods; a warning says so of others",
     "EnvoyFilter.spec.configPatches[].match.listener.portName": "has no effect in Istio, either",
     "EnvoyFilter.spec.configPatches[].patch.filterClass": "has no effect in Istio, either",
 }
 _NOT_READ: Final[Mapping[str, str]] = {
     "Gateway.spec.servers[]": "port.targetPort defaultEndpoint",
-    "MeshConfig.extensionProviders[]": (
-        "zipkin lightstep datadog stackdriver opencensus skywalking opentelemetry prometheus envoyFileAccessLog "
-        "envoyHttpAls envoyTcpAls envoyOtelAls sds"
+    "MeshConfig.extensionProviders[]": "lightstep datadog stackdriver opencensus skywalking sds",
+    "MeshConfig.extensionProviders[].zipkin": "timeout headers[]",
+    "MeshConfig.extensionProviders[].opentelemetry": (
+        "http.headers[].envName grpc.initialMetadata[].envName resourceDetectors.dynatrace dynatraceSampler"
     ),
+    "MeshConfig.defaultConfig.tracing": "lightstep datadog stackdriver openCensusAgent tlsSettings",
     "DestinationRule.spec.trafficPolicy.outlierDetection": "consecutiveErrors",
+    "Telemetry.spec.metrics[]": "reportingInterval",
     "MeshConfig.caCertificates[]": "spiffeBundleUrl certSigners[]",
     "MeshConfig.defaultConfig": (
         "configPath binaryPath serviceCluster tracingServiceName drainDuration parentShutdownDuration "
         "discoveryAddress discoveryRefreshDelay zipkinAddress statsdUdpAddress proxyAdminPort "
         "controlPlaneAuthPolicy customConfigFile statNameLength concurrency proxyBootstrapTemplatePath "
-        "interceptionMode tracing sds envoyAccessLogService envoyMetricsService proxyMetadata.* runtimeValues.* "
+        "interceptionMode sds envoyAccessLogService envoyMetricsService proxyMetadata.* runtimeValues.* "
         "statusPort extraStatTags[] terminationDrainDuration meshId readinessProbe proxyStatsMatcher "
         "holdApplicationUntilProxyStarts caCertificatesPem[] image privateKeyProvider proxyHeaders "
         "fileFlushInterval fileFlushMinSizeKb statsCompression statsEvictionInterval availabilityZone "
@@ -197,10 +239,10 @@ _NOT_READ: Final[Mapping[str, str]] = {
     ),
     "MeshConfig": (
         "proxyListenPort proxyInboundListenPort ingressClass ingressService ingressControllerMode "
-        "ingressSelector enableTracing accessLogFile accessLogFormat accessLogEncoding enableEnvoyAccessLogService "
+        "ingressSelector enableEnvoyAccessLogService "
         "disableEnvoyListenerLog configSources "
         "inboundClusterStatName outboundClusterStatName certificates thriftConfig "
-        "enablePrometheusMerge verifyCertificateAtClient ca defaultProviders "
+        "enablePrometheusMerge verifyCertificateAtClient ca defaultProviders.metrics[] "
         "discoverySelectors[]"
     ),
 }
@@ -212,7 +254,6 @@ _NOTES: Final[Mapping[str, str]] = {
     "ServiceEntry.spec.ports[].targetPort": "not with `DYNAMIC_DNS` and HTTP, of which a warning is given",
     "VirtualService.spec.tls[].match[].sniHosts[]": "refused where it is within none of the rule's hosts",
     "Sidecar.spec.ingress[].bind": "with captureMode `NONE`",
-    "Gateway.spec.servers[].name": "where the port has no name",
     "Gateway.spec.servers[].tls.credentialName": "a Secret in the router's namespace, for a proven router alone",
     "EnvoyFilter.spec.configPatches[].applyTo": "not `BOOTSTRAP`, of which a warning is given",
     **dict.fromkeys(

@@ -25,6 +25,7 @@ from ca.directory_store import DirectoryStore
 from ca.issuer import self_signed
 from ca.rotation import start
 from ca.state import CaState, Phase
+from xds.bootstrap_stats import REGEXPS
 from xds.events import set_up
 from xds.local.commands import CommandFailed
 from xds.local.settings import LocalSettings
@@ -201,7 +202,10 @@ def _objects() -> Iterator[dict[str, object]]:
     for name in (*_CLIENTS, _SERVER):
         container = {"name": "app", "image": "plait/echo", "ports": [{"name": "http", "containerPort": 8080}]}
         spec = {"serviceAccountName": name, "terminationGracePeriodSeconds": 0, "containers": [container]}
-        yield _object("v1", "Pod", {"name": name, "namespace": "shop", "labels": {"app": name}}, spec)
+        annotations = {REGEXPS: r"sds\.default\.update_success"}
+        metadata: dict[str, object] = {"name": name, "namespace": "shop", "labels": {"app": name}}
+        metadata["annotations"] = annotations
+        yield _object("v1", "Pod", metadata, spec)
     port = {"name": "http", "port": 80, "targetPort": 8080}
     yield _object("v1", "Service", _named(_SERVER), {"selector": {"app": _SERVER}, "ports": [port]})
     security = "security.istio.io/v1"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -18,14 +19,17 @@ from xds.certificates import examined
 from xds.comings import Comings
 from xds.convergence import Convergence
 from xds.custody import Secrets, custody
+from xds.dashboard.answers import Answers
 from xds.decoders.build import Builder
 from xds.events import Event
 from xds.findings import Findings
+from xds.live import Live
 from xds.machines import Machines
 from xds.metrics import Metrics
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
+from xds.object_pages import ObjectPages
 from xds.pages import NAMES, pages
 from xds.pending import Pending
 from xds.pipeline import Pipeline
@@ -33,10 +37,13 @@ from xds.ports import Ports
 from xds.presence import Presence, group_of
 from xds.proving import proving
 from xds.publication import Publication
+from xds.recordings import Recordings
 from xds.served import Served
 from xds.server import (
+    RECORDS,
     Admission,
     Denied,
+    Log,
     Node,
     Observer,
     Peer,
@@ -55,6 +62,8 @@ from xds.sources.key_sets import KeySetSettings, networks
 from xds.sources.store import ObjectStore
 from xds.sources.stored import any_stands_in
 from xds.succession import Succession
+from xds.telemetry.telemetry import Telemetry
+from xds.translators.request_logs import RECORDED
 from xds.trial import Trial
 from xds.trust import NOBODY, Trust
 from xds.usage import HostsUsed, reports_for
@@ -78,7 +87,8 @@ class ControlPlane:
         self._keys = IssuerKeys(KeySetSettings(refresh=settings.jwks_refresh, blocked=networks(settings.jwks_blocked)))
         self._comings = Comings(self.snapshot, settings.on_demand_expiry)
         names = GatewayNames()
-        self._sources = (*sources, self._keys, names, *self._comings.sources)
+        self._recordings = Recordings(self.snapshot, self._connected)
+        self._sources = (*sources, self._keys, names, self._recordings, *self._comings.sources)
         self._trust = trust
         self.store = ObjectStore([source.name for source in self._sources])
         self._builder = Builder(
@@ -108,11 +118,20 @@ class ControlPlane:
         self._server = Server(self.cache, admit=self.audit.watching(self._admit), released=self._released)
         self.findings = Findings(self.store, self._builder, self._pipeline.graph, sources)
         self.findings.also.append(self._publication.blame(self._builder))
-        self._server.add_access_logs(self.audit.take, self.audit.watching(self._reporter))
+        recorded = {RECORDED: Log(self._recordings.take, RECORDS)}
+        self._server.add_access_logs(self.audit.take, self.audit.watching(self._reporter), recorded)
+        self._server.add_health_checks(self._comings.machines, self.audit.watching(self._reporter))
+        self.telemetry = Telemetry(self.snapshot, time.time)
+        self._server.add_metrics(self.telemetry, self.audit.watching(self._reporter))
         used, reports = HostsUsed(self._comings.demands, self._served.of), reports_for(settings.on_demand_expiry)
         self._server.add_load_reports(used, self.audit.watching(self._reporter), reports)
         self.ports = Ports(self._server, settings, trust, self.custody, self.snapshot)
-        self.convergence = Convergence(self.cache, self.store, self.findings, self._serving, self.audit, self.custody)
+        history = self._publication.history
+        objects = ObjectPages(Live(self.cache), self.store, self.findings, history, self._working_on)
+        self.convergence = Convergence(self.cache, self.store, objects, self.audit, self.telemetry.known, self.custody)
+        self.convergence.ready_when.append(self._serving.is_set)
+        self.convergence.recorded_by = self._recordings.page
+        self.observe(history)
         self._metrics = Metrics(lambda group, kind: len(self.store.of_kind(group, kind)), self.convergence.ca)
         self.observe(self._metrics)
         self.convergence.counted_by += [self._publication.metrics, self._metrics.metrics]
@@ -157,7 +176,8 @@ class ControlPlane:
         await self.convergence.within(limit, all_of_it())
 
     async def _start(self) -> None:
-        for name, work in pages(self._settings, self.convergence, self._stop).items():
+        answers = Answers(self.cache, self.store, self.findings, self.snapshot)
+        for name, work in pages(self._settings, self.convergence, answers, self._stop).items():
             self._spawn(work, name)
         if self.custody is not None:
             await self.custody.open()  # in a cluster that may take as long as the API server is away
@@ -206,6 +226,9 @@ class ControlPlane:
     def graph(self) -> Graph:
         """What is made of it; for makers' calls in the event loop, while nothing is pending (``idle``)."""
         return self._pipeline.graph
+
+    def _working_on(self, ref: ObjectRef) -> bool:
+        return ref in self._pending or self._publication.history.working_on(ref)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
@@ -273,6 +296,9 @@ class ControlPlane:
         proxy = self._groups.get(group)
         if proxy is not None:
             self._comings.asked(proxy, names)
+
+    def _connected(self) -> Iterable[Proxy]:
+        return self._groups.values()
 
     async def _reporter(self, node: Node, peer: Peer) -> Reporter[Proxy]:
         caller = await self._caller(peer)

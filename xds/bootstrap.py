@@ -13,17 +13,28 @@ from typing import Any, Final
 
 from xds.bootstrap_credentials import Json, Tls, WatchedToken
 from xds.bootstrap_probes import AppProbes
+from xds.bootstrap_stats import NOTHING_MORE, StatsInclusion, stats
 from xds.model.endpoint import NOWHERE, Locality
-from xds.model.proxy import SIDECAR, WORKLOAD_SDS
+from xds.model.proxy import AUTO_REGISTER_GROUP, SIDECAR, WORKLOAD_SDS
+from xds.model.standard_metrics import METRICS_LABELS, node_labels
 from xds.view.names import CONTROL_PLANE, WORKLOAD_SOCKET
+from xds.view.specs.observed import RUNTIME
 
 ADMIN_PORT: Final = 15000
 HEALTH_PORT: Final = 15021
 METRICS_PORT: Final = 15090
+LOG_FLUSH: Final = ("--file-flush-interval-msec", "1000")
+"""The flags of Envoy by which access logs are written within a second; its own is ten."""
+
 _TYPE: Final = "type.googleapis.com/"
 # Envoy's own goes up to 30 s, and so long a proxy would be without news after its control plane is back.
 _RECONNECT: Final = {"retry_back_off": {"base_interval": "0.5s", "max_interval": "5s"}}
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def trace_environment(cluster: str) -> dict[str, str]:
+    """The environment of an Envoy whose node is of that ``cluster``, so that its spans are of that service."""
+    return {"OTEL_RESOURCE_ATTRIBUTES": f"service.name={cluster}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,7 @@ class ProxyNode:
             "INSTANCE_IPS": ",".join(self.addresses),
             "INTERCEPTION_MODE": self.interception_mode,
             "WORKLOAD_NAME": self.workload or self.name,
+            METRICS_LABELS: node_labels(self.labels, self.workload or self.name, self.namespace, self.cluster_id),
         }
         where = {"region": self.locality.region, "zone": self.locality.zone, "sub_zone": self.locality.subzone}
         node: Json = {
@@ -123,12 +135,14 @@ def bootstrap(
     *,
     workload_socket: Path | None = None,
     probes: AppProbes | None = None,
+    more_stats: StatsInclusion = NOTHING_MORE,
 ) -> Json:
     """A whole bootstrap: node, ADS by delta, admin, health and metrics listeners, limits and stats tags.
 
     ``workload_socket`` is the unix socket of a SPIFFE workload API (SPIRE's agent): the proxy has a cluster
     ``sds-grpc`` for it, and says in its metadata (WORKLOAD_SDS) that its certificates come from there, not over ADS.
-    ``probes`` are those of the application that Envoy answers in its stead.
+    ``probes`` are those of the application that Envoy answers in its stead; ``more_stats`` are statistics that it keeps
+    beside those that each does.
     """
     listeners = []
     clusters = [xds_cluster(control_plane)]
@@ -138,8 +152,9 @@ def bootstrap(
     if ports.health:
         listeners.append(_forwarder("health", (ports.address, ports.health), "/healthz/ready", "/ready"))
     if ports.metrics:
+        # Only what was ever counted: a listener that nobody has used is no series.
         metrics = "/stats/prometheus"
-        listeners.append(_forwarder("metrics", (ports.address, ports.metrics), metrics, metrics))
+        listeners.append(_forwarder("metrics", (ports.address, ports.metrics), metrics, f"{metrics}?usedonly"))
     if probes is not None:
         listeners += probes.listeners(ports.address)
         clusters += probes.clusters()
@@ -154,13 +169,15 @@ def bootstrap(
         "admin": {"address": _socket(ports.admin_address, ports.admin), "ignore_global_conn_limit": True},
         "dynamic_resources": dynamic_resources(),
         **({"cluster_manager": {"load_stats_config": load_reports()}} if node.kind == SIDECAR else {}),
+        **({"hds_config": load_reports()} if AUTO_REGISTER_GROUP in node.metadata else {}),
         "static_resources": {"listeners": listeners, "clusters": [*clusters, admin]},
-        "stats_config": {"stats_tags": _stats_tags()},
+        **stats(more_stats),
         "overload_manager": _overload_manager(),
         # Envoy's own limit for regular expressions is 100 instructions; ours is that of translators/regex.py.
         "layered_runtime": {
             "layers": [
                 {"name": "regex", "static_layer": {"re2": {"max_program_size": {"error_level": 32768}}}},
+                {"name": RUNTIME, "rtds_layer": {"name": RUNTIME, "rtds_config": _switches()}},
                 {"name": "admin", "admin_layer": {}},
             ]
         },
@@ -179,6 +196,11 @@ def dynamic_resources() -> Json:
         "cds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
         "lds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"},
     }
+
+
+def _switches() -> Json:
+    """Where what is switched while a proxy runs comes from; one that knows nothing of it is not waited for."""
+    return {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "2s"}
 
 
 def load_reports() -> Json:
@@ -264,11 +286,6 @@ def _forwarder(name: str, where: tuple[str, int], path: str, admin_path: str) ->
         "ignore_global_conn_limit": True,
         "filter_chains": [{"filters": filters}],
     }
-
-
-def _stats_tags() -> list[Json]:
-    """Tags on top of Envoy's own: whole cluster names, which have dots and end in ``;`` (their ``alt_stat_name``)."""
-    return [{"tag_name": "cluster_name", "regex": r"^cluster\.(([^;]+);\.)"}]
 
 
 def _overload_manager() -> Json:

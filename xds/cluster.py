@@ -29,9 +29,10 @@ from xds.controllers.webhook_bundle import WebhookBundle
 from xds.council import Council
 from xds.gateway_statuses import STATUS_KINDS, GatewayStatuses, controllers_of_status
 from xds.gateways import Gateways
+from xds.generations import Generations
 from xds.injection import injection_settings, namespaces
 from xds.kinds.workload_entry import WorkloadEntry
-from xds.live import Generations, Live
+from xds.live import Live
 from xds.model.refs import ObjectRef
 from xds.model.revision import of_revision
 from xds.model.well_known import CA_SECRET, LEASE, MESH_CONFIG_MAP

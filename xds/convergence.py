@@ -13,16 +13,18 @@ import msgspec
 from xds.admin import refusals
 from xds.admin.exposition import Metric
 from xds.admin.status import CaReport, KnownObject, ProxySync, SentResource, Sync, TypeSync
+from xds.admin.telemetry import metrics as telemetry_metrics
 from xds.audit.audit import Audit
 from xds.audit.naming import WorkloadSecurity
 from xds.audit.record import Record
 from xds.custody import Custody
-from xds.findings import Findings
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef
+from xds.object_pages import ObjectPages
 from xds.server import Rejected, Rejection, SnapshotCache, State, StreamStatus, TypeStatus
 from xds.sources.changes import Watching
 from xds.sources.store import ObjectStore
+from xds.telemetry.known import Known
 from xds.wire.codec import to_plain
 from xds.wire.resource import Resource
 from xds.wire.type_urls import short
@@ -48,24 +50,29 @@ class Convergence:
         self,
         cache: SnapshotCache,
         store: ObjectStore,
-        findings: Findings,
-        serving: asyncio.Event,
+        objects: ObjectPages,
         audit: Audit,
+        telemetry: Known,
         custody: Custody | None,
     ) -> None:
         self.ready_when: list[Callable[[], bool]] = []
         self.counted_by: list[Callable[[], Iterable[Metric]]] = []
         """Who else counts something."""
+
+        self.recorded_by: Callable[[Mapping[str, str]], Mapping[str, Any] | None] = lambda query: None
+        """Who answers for recordings."""
+
         self._custody = custody
         self._audit = audit
+        self._telemetry = telemetry
         self._cache = cache
         self._store = store
-        self._findings = findings
-        self._serving = serving
+        self._objects = objects
+        self._findings = objects.findings
 
     def ready(self) -> bool:
         """Whether a first generation is served, and all else that others wait for is there."""
-        return self._serving.is_set() and all(ready() for ready in self.ready_when)
+        return all(ready() for ready in self.ready_when)
 
     def syncz(self) -> Sequence[ProxySync]:
         """The connected proxies, sorted by node id."""
@@ -124,12 +131,29 @@ class Convergence:
     def metrics(self) -> Iterable[Metric]:
         """Counters beside those that the pages count themselves."""
         yield from refusals.metrics(self._audit.record)
+        yield from telemetry_metrics(self._telemetry)
         for metrics in self.counted_by:
             yield from metrics()
 
     def refusals(self) -> Record:
         """What sidecars have refused."""
         return self._audit.record
+
+    def telemetry(self) -> Known:
+        """What proxies have counted in the last hour."""
+        return self._telemetry
+
+    def record(self, query: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """A recording that a query begins or reads; None where there is none. Errors: ValueError, of the query."""
+        return self.recorded_by(query)
+
+    async def live(self, query: Mapping[str, str]) -> Mapping[str, Any]:
+        """How the object that the query names does."""
+        return await self._objects.live(query)
+
+    async def history(self, query: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """The latest generations, or one; None where there is no such. Errors: ValueError, of the query."""
+        return await self._objects.history(query)
 
     def workloads(self) -> Iterable[WorkloadSecurity]:
         """All workloads, and what each takes from its callers."""

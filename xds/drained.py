@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
@@ -26,6 +26,8 @@ class Drained:
         self._effects = Effects()
         self._counts: dict[Effect, int] = {}
         self._changed: dict[ObjectRef, None] = {}
+        self.followers: list[Callable[[str, int, str], None]] = []
+        """Who is told the same: the listener, how many proxies drain it, and what and why in a sentence."""
 
     def changed(self, objects: Iterable[ObjectRef]) -> None:
         """These objects are other than before: they are to blame for what drains next."""
@@ -43,13 +45,12 @@ class Drained:
         """Log what was noted since the last time, each listener's change once; of very many, some."""
         for effect, proxies in list(self._counts.items())[:_MOST_SAID]:
             authors = [str(ref) for ref in effect.authors_among(self._changed)]
+            what = effect.said(self._changed)
             log.warning(
-                Event.LISTENER_DRAINED,
-                listener=effect.name,
-                proxies=proxies,
-                what=effect.said(self._changed),
-                objects=authors[:_MOST_SAID],
+                Event.LISTENER_DRAINED, listener=effect.name, proxies=proxies, what=what, objects=authors[:_MOST_SAID]
             )
+            for each in self.followers:
+                each(effect.name, proxies, what)
         if len(self._counts) > _MOST_SAID:
             log.warning(Event.LISTENERS_DRAINED, more=len(self._counts) - _MOST_SAID)
         self._effects, self._counts, self._changed = Effects(), {}, {}

@@ -74,6 +74,7 @@ class Event(StrEnum):
     # xds/machines
     MACHINE_JOINED = "machine joined"
     MACHINE_LEFT = "machine left"
+    MACHINE_CHECKED = "machine checked"
     MACHINE_ENTRY_NOT_WRITTEN = "machine's entry not written"
 
     # xds/audit

@@ -39,6 +39,8 @@ class Findings:
         self._known: tuple[Problem, ...] = ()
         self._placed: dict[Problem, Origin | None] = {}
         self._news = asyncio.Event()
+        self._asked = self._looked = 0
+        self._progress = asyncio.Event()
         self.also: list[Callable[[], Awaitable[tuple[Problem, ...]]]] = []
         """Who else finds something."""
 
@@ -49,7 +51,14 @@ class Findings:
 
     def changed(self) -> None:
         """Something may be found, or found no more."""
+        self._asked += 1
         self._news.set()
+
+    async def up_to_date(self) -> None:
+        """Return when all that there was to be found when this was called is in ``problems``."""
+        wanted = self._asked
+        while self._looked < wanted:
+            await self._progress.wait()
 
     async def watch(self) -> None:
         """Keep the findings up to date, for ever."""
@@ -58,11 +67,15 @@ class Findings:
                 await asyncio.wait_for(self._news.wait(), _LOOK_S)
             await asyncio.sleep(_SETTLE_S)
             self._news.clear()
+            asked = self._asked
             try:
                 await self._look()
             except Exception:
                 # A bug of ours in a check must not end the serving: the findings stay those of before.
                 log.exception(Event.ANALYSIS_FAILED)
+            self._looked = asked
+            self._progress.set()
+            self._progress = asyncio.Event()
 
     async def _look(self) -> None:
         between = await in_slices(found_in(self._graph))

@@ -16,7 +16,9 @@ from xds.quarantine import Quarantine, Refusal, key_of
 from xds.translators.translate import encoded, named
 from xds.validation import Violation, violations
 from xds.view.graph import Call, Graph
-from xds.view.specs.resources import AddedSpec, PatchedSpec, Spec
+from xds.view.specs.listeners import ListenerSpec
+from xds.view.specs.observed import UNSTATED
+from xds.view.specs.resources import AddedSpec, ConnectionSpec, PatchedSpec, Spec
 from xds.wire.codec import decode
 from xds.wire.resource import Resource
 from xds.wire.type_urls import EXTENSION
@@ -174,6 +176,10 @@ class Leaves:
             return Refusal(resource, reason, repaired=self._translated(lesser, provenance))
         if isinstance(spec, AddedSpec) and resource.type_url == EXTENSION:
             return Refusal(resource, reason, otherwise=passed_by(resource))
+        if isinstance(spec, ListenerSpec | ConnectionSpec) and spec.observed != UNSTATED:
+            # What a Telemetry says may be what is bad, and is not worth a listener.
+            usual = self._translated(replace(spec, observed=UNSTATED), provenance)
+            return Refusal(resource, reason, bad_hosts, otherwise=usual)
         return Refusal(resource, reason, bad_hosts)
 
     def _behind(self, resource: Resource) -> tuple[Spec | None, frozenset[ObjectRef]]:
@@ -218,7 +224,7 @@ class Leaves:
             broken = violations(message)
             type_url, name, body = encoded(name, message)
             resource = self._memo[key] = Resource(type_url, name, body, provenance)
-            if isinstance(spec, PatchedSpec | AddedSpec):
+            if isinstance(spec, PatchedSpec | AddedSpec | ListenerSpec | ConnectionSpec):
                 self._specs[resource] = key
             if broken:
                 lawless = _lawless(spec) if isinstance(spec, PatchedSpec) else ()

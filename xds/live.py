@@ -7,13 +7,10 @@ shared too. So a round costs the tables that are new, and a little for each prox
 
 from __future__ import annotations
 
-import asyncio
 import weakref
-from collections.abc import Mapping
 from typing import Final
 
 from xds.controllers.live_count import MOST_REJECTIONS, LiveCount, RejectedBy
-from xds.controllers.policies import COUNTED_KINDS
 from xds.model.refs import ObjectRef
 from xds.object_sets import Numbers, Tally
 from xds.server import SnapshotCache
@@ -23,7 +20,6 @@ from xds.server.rejections import Rejection
 from xds.server.stream import Stream
 from xds.server.subscription import Subscription
 from xds.slices import Slices, in_slices
-from xds.sources.store import ObjectStore
 from xds.wire.difference import Difference
 from xds.wire.resource import Layers, Resource, ResourceSet, Table, find, steps
 from xds.wire.type_urls import CLUSTER, LISTENER
@@ -33,31 +29,6 @@ _RESOURCES_A_SLICE: Final = 256
 _FIRST: Final = (CLUSTER, LISTENER)
 # Objects that are gone keep their numbers; when they are more than the others, all are numbered anew.
 _NUMBERS_TO_SPARE: Final = 1000
-_PATIENCE_S: Final = 1.0
-
-
-class Generations:
-    """Which generation of each object that conditions are written for the proxies are served now.
-
-    ``idle`` is set while nothing that the store has is still to be served.
-    """
-
-    def __init__(self, store: ObjectStore, idle: asyncio.Event) -> None:
-        self._store = store
-        self._idle = idle
-        self._known: dict[ObjectRef, int] = {}
-
-    async def served(self) -> Mapping[ObjectRef, int]:
-        """The generations. While changes follow each other without a pause, those of the last one."""
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                while not self._idle.is_set():  # it may be cleared again before we run
-                    await self._idle.wait()
-        except TimeoutError:
-            return self._known
-        kinds = [self._store.of_kind(*kind) for kind in COUNTED_KINDS]
-        self._known = {each.ref: each.generation for found in kinds for each in found}
-        return self._known
 
 
 class Live:
@@ -71,6 +42,16 @@ class Live:
     async def counts(self) -> dict[ObjectRef, LiveCount]:
         """The counts of all objects that any proxy has something of. Gives way to others; for one caller at a time."""
         return await in_slices(self.round())
+
+    def behind(self, ref: ObjectRef, most: int) -> Slices[list[str]]:
+        """Some of the proxies that do not have all of one object yet, ``pod.namespace``, sorted; in slices."""
+        lag, one, found = _Lag(self._numbers), self._numbers.set_of([ref]), set[str]()
+        for group in self._cache.groups():
+            target = yield from self._indexed(group)
+            if target is not None and one & self._behind_all_of(target) and one & lag.of(group, target, one):
+                found.update(_label(connection.node) for connection in group.connections)
+            yield
+        return sorted(found)[:most]
 
     def round(self) -> Slices[dict[ObjectRef, LiveCount]]:
         """The counts, in slices."""

@@ -15,17 +15,21 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 import structlog
+from msgspec import structs
 
+from xds.api.envoy.service.health.v3.hds_pb2 import HealthCheckSpecifier
 from xds.callers.caller import Caller
 from xds.events import Event
 from xds.kinds.authored import ObjectMeta
 from xds.kinds.workload_entry import WorkloadEntry, WorkloadEntrySpec
+from xds.machine_health import question
 from xds.model.endpoint import Locality
 from xds.model.labels import labels
 from xds.model.object import Object
 from xds.model.proxy import SIDECAR, Proxy
 from xds.model.refs import FieldRef, ObjectRef, Origin
 from xds.model.snapshot import Snapshot, Table
+from xds.model.workload_entry import WELL
 from xds.model.workload_group import WorkloadGroup, group_ref
 from xds.server import Denied, Reason
 from xds.sources.changes import Changed, Replaced, Transaction
@@ -35,6 +39,9 @@ log = structlog.get_logger()
 NAME: Final = "machines"
 GRACE_S: Final = 10.0
 """How long an entry stays when the last stream of its machine has ended, as in Istio: most come back."""
+
+STEADY_S: Final = 1.0
+"""How long what a machine has said of its health holds at least: proxies say it again each second."""
 
 MOST_OF_GROUP: Final = 1_000
 """Entries of one group: each token of its account could make one of every address."""
@@ -56,6 +63,8 @@ class Machines:
         self._of_group: Counter[tuple[str, str]] = Counter()
         self._streams: Counter[ObjectRef] = Counter()
         self._leaving: dict[ObjectRef, asyncio.TimerHandle] = {}
+        self._unwell: set[ObjectRef] = set()
+        self._steady_until: dict[ObjectRef, float] = {}
         self._changed: set[ObjectRef] = set()
         self._wake = asyncio.Event()
         self._keep: Callable[[], None] | None = None
@@ -104,11 +113,37 @@ class Machines:
             if self._keep is not None:  # another replica may have had it meanwhile
                 self._keep()
         self._streams[ref] += 1
+        self._enter(proxy, found)
+
+    def _enter(self, proxy: Proxy, group: WorkloadGroup) -> None:
+        ref = _ref(proxy.namespace, proxy.name)
         known = self._entries.get(ref)
-        entry = _entry(proxy, found, known.struct if known is not None else None)
+        entry = _entry(proxy, group, known.struct if known is not None else None)
+        if ref in self._unwell:
+            annotations = {**entry.metadata.annotations, WELL: "false"}
+            entry = structs.replace(entry, metadata=structs.replace(entry.metadata, annotations=annotations))
         if known is None or known.struct != entry:
             self._entries[ref] = Object(ref, entry, Origin(NAME))
             self._note(ref)
+
+    def question(self, proxy: Proxy) -> HealthCheckSpecifier | None:
+        """What the proxy of a machine is to check: its group's probe; None where there is none, or it is a command."""
+        found = self._find(proxy) if proxy.group else None
+        return question(found.probe) if found is not None and found.probe is not None else None
+
+    def told(self, proxy: Proxy, well: bool) -> None:
+        """The machine is well, or is not. Until that is known it counts as well."""
+        ref = _ref(proxy.namespace, proxy.name)
+        found = self._find(proxy)
+        now = asyncio.get_running_loop().time()
+        if ref not in self._entries or found is None or well is (ref not in self._unwell):
+            return
+        if now < self._steady_until.get(ref, now):
+            return
+        self._steady_until[ref] = now + STEADY_S
+        log.info(Event.MACHINE_CHECKED, group=str(found.ref), entry=ref.name, well=well)
+        (self._unwell.discard if well else self._unwell.add)(ref)
+        self._enter(proxy, found)
 
     def left(self, proxy: Proxy) -> None:
         """A stream of a member has ended."""
@@ -122,6 +157,8 @@ class Machines:
 
     def _forget(self, ref: ObjectRef, group: str) -> None:
         del self._leaving[ref], self._entries[ref]
+        self._unwell.discard(ref)
+        self._steady_until.pop(ref, None)
         self._of_group[ref.namespace, group] -= 1
         log.info(Event.MACHINE_LEFT, group=str(group_ref(ref.namespace, group)), entry=ref.name)
         self._note(ref)

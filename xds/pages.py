@@ -9,16 +9,23 @@ from typing import Any, Final
 from xds.admin.app import app, health_app
 from xds.admin.listen import listen, serve
 from xds.admin.status import Status
+from xds.dashboard.app import with_dashboard
+from xds.dashboard.asked import Asked
 from xds.settings import Settings
 
 NAMES: Final = frozenset({"http", "health"})
 
 
-def pages(settings: Settings, status: Status, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
+def pages(
+    settings: Settings, status: Status, asked: Asked, stop: asyncio.Event
+) -> dict[str, Coroutine[Any, Any, None]]:
     """Listen; what comes back is to run, by the setting's name, and ends when ``stop`` is set.
 
     Errors: OSError when an address cannot be had.
     """
-    wanted = {"http": (settings.http, app), "health": (settings.health, health_app)}
+    wanted = {
+        "http": (settings.http, with_dashboard(app(status, profiling=settings.profiling), status, asked)),
+        "health": (settings.health, health_app(status)),
+    }
     listeners = {name: listen(address) for name, (address, _) in wanted.items() if address}
-    return {name: serve(wanted[name][1](status), listener, stop) for name, listener in listeners.items()}
+    return {name: serve(wanted[name][1], listener, stop) for name, listener in listeners.items()}

@@ -25,6 +25,9 @@ class Pending:
     def __bool__(self) -> bool:
         return bool(self._refs)
 
+    def __contains__(self, ref: ObjectRef) -> bool:
+        return ref in self._refs
+
     def add(self, refs: Iterable[ObjectRef]) -> None:
         """Have these worked in."""
         now = time.monotonic()

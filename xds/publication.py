@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from xds.admin.exposition import Metric, Sample, gauge
 from xds.culprits import Culprits, by_fleet
 from xds.decoders.build import Builder, Change
 from xds.drained import Drained
 from xds.explain.analyze.credentials import USED, Used
+from xds.history import History
 from xds.instead import hosts_of
 from xds.model.problem import Problem
 from xds.model.proxy import Proxy
@@ -43,7 +45,10 @@ class Publication:
         self._judging = asyncio.Lock()
         self._dirty: dict[Proxy, float | None] = {}
         self._advanced = False
+        self.history = History()
         self.drained = Drained()
+        self.drained.followers.append(self.history.drained)
+        served.followers.append(self.history)
 
     def blame(self, builder: Builder) -> Callable[[], Awaitable[tuple[Problem, ...]]]:
         """What finds whose objects are behind what is refused, among those of ``builder``."""
@@ -78,12 +83,14 @@ class Publication:
         """What has to run for the judging."""
         return {**await self._proving.open(), "prover's debts": self._prove_owed()}
 
-    async def advance(self, change: Change, since: float | None = None) -> bool:
+    async def advance(self, change: Change, told: Mapping[ObjectRef, float] = MappingProxyType({})) -> bool:
         """Go on to a change's snapshot; whether all of it is published: else ``settled`` does that.
 
-        ``since`` is when it was told. Units: seconds of the monotonic clock.
+        ``told`` is when its objects were told of. Units: seconds of the monotonic clock.
         """
+        since = min(told.values(), default=None)
         async with self._changing:
+            await in_slices(self.history.made(told))
             changed = await in_slices(self._pipeline.advance(change))
             for proxy in changed:
                 self._dirty.setdefault(proxy, since)
@@ -171,4 +178,5 @@ class Publication:
         quarantine = self._pipeline.quarantine
         if self._advanced or quarantine.changed:
             self._advanced = quarantine.changed = False
+            self.history.published()
             self._done()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from xds.custody import Secrets
 from xds.model.proxy import Proxy
@@ -13,6 +14,16 @@ from xds.wire.resource import EMPTY, Layers, ResourceSet, Table, find, steps
 from xds.wire.type_urls import ENDPOINT, SECRET
 
 
+class Follower(Protocol):
+    """Who wants to know what proxies are served. Called in the event loop: be quick."""
+
+    def told(self, group: str, before: ResourceSet, after: ResourceSet, *, connected: bool) -> None:
+        """The proxy of a group that was served ``before`` is served ``after``, secrets aside."""
+
+    def left(self, group: str) -> None:
+        """The proxy of a group is served no more."""
+
+
 class Served:
     """Puts into ``cache`` what proxies are to have. ``secrets`` answers a proxy's own, and may raise CaError."""
 
@@ -21,6 +32,7 @@ class Served:
         self._secrets = secrets
         self._sent: dict[Proxy, tuple[ResourceSet, Secrets, ResourceSet]] = {}
         self._owners: dict[str, str] = {}
+        self.followers: list[Follower] = []
         cache.owner_of = lambda group: self._owners.get(group, "")
 
     def prepare(self, proxy: Proxy) -> None:
@@ -37,6 +49,8 @@ class Served:
         secrets = self._secrets(proxy)
         known = self._sent.get(proxy)
         if known is None or known[0] is not resources or known[1] != secrets:
+            if known is not None and known[0] is not resources:
+                self._tell(group_of(proxy), known[0], resources)
             layers = {**resources.layers, SECRET: (*resources.of(SECRET), *secrets)} if secrets else resources.layers
             known = self._sent[proxy] = (resources, secrets, ResourceSet(layers) if secrets else resources)
             self._owners[group_of(proxy)] = owner_of(proxy)
@@ -72,9 +86,16 @@ class Served:
 
     def forget(self, proxy: Proxy) -> None:
         """Serve it no more."""
+        for each in self.followers:
+            each.left(group_of(proxy))
         self._cache.remove(group_of(proxy))
         self._owners.pop(group_of(proxy), None)
         self._sent.pop(proxy, None)
+
+    def _tell(self, group: str, before: ResourceSet, after: ResourceSet) -> None:
+        connected = bool(self._cache.group(group).connections) if self.followers else False
+        for each in self.followers:
+            each.told(group, before, after, connected=connected)
 
 
 def _with_those_that_go(before: Layers, after: Layers, kept: dict[tuple[Table, Table], Table]) -> Layers:

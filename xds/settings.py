@@ -134,6 +134,10 @@ class Settings:
     """Where health, readiness and metrics are served to kubelets and Prometheus, ``host:port``: the pages of ``http``
     without those that tell the configuration. Empty, the default: nowhere else than there."""
 
+    profiling: bool = False
+    """Whether ``/debug/profile`` of ``http`` tells what the time of the control plane goes to, which slows it down for
+    as long as somebody asks."""
+
     webhook: str = ""
     """Where the injection and validation webhooks are served over TLS, ``host:port``. Empty, the default: nowhere."""
 

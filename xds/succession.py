@@ -80,13 +80,14 @@ class Succession:
         upserts = [(ref, each.struct) for ref, each in known if each is not None]
         deletes = [ref for ref, each in known if each is None]
         self._publication.drained.changed(ref for ref, _ in known)
+        self._publication.history.begin(known)
         keeping = self._shown(ref for ref in deletes if (ref.group, ref.kind) == _SECRET)
         change = await in_slices(self._builder.apply(upserts, deletes, keeping))
         if any(each.table is Table.POLICY for each in change.inputs):
             self._keys.want(wanted_keys(change.snapshot))
         if any(each.table in _OF_GATEWAYS for each in change.inputs):
             self._names.want(gateway_names(change.snapshot))
-        published = await self._publication.advance(change, min(refs.values(), default=None))
+        published = await self._publication.advance(change, refs)
         forgotten = self._builder.kept - self._shown(self._builder.kept)
         if forgotten:  # nobody names them any more
             change = await in_slices(self._builder.apply((), forgotten))

@@ -18,7 +18,12 @@ import http.server, json, os
 name = os.environ["HOSTNAME"]
 proxy = {"proxy": "p-" + name, "name": "p-" + name, "namespace": "demo", "workload": "", "cluster": "k", "envoy": "1",
          "connected_since": "2026-01-01T00:00:00+00:00", "types": {"cds": {"state": "SYNCED", "since": None}}}
-pages = {"/debug/syncz": [proxy], "/debug/problems": [], "/large": "x" * 5_000_000}
+live = {"found": True, "generation": 0, "served": True, "checked": True, "live": 2, "total": 2, "behind": [],
+        "rejections": [], "problems": []}
+past = {"generation": 4, "at": "2026-01-01T00:00:00+00:00", "objects": [], "more_objects": 0, "proxies": 1,
+        "waiting": 0, "converged_s": 0.5, "nacks": [], "more_nacks": 0, "drains": [], "quiet": False, "resources": {}}
+pages = {"/debug/syncz": [proxy], "/debug/problems": [], "/large": "x" * 5_000_000, "/debug/live": live,
+         "/debug/history": {"generation": 4, "generations": [past]}}
 class Page(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
@@ -69,6 +74,21 @@ def test_proxy_status_asks_every_replica(cluster: Cluster, control_planes: str) 
     pods = {each["metadata"]["name"] for each in cluster.get("pods", namespace=control_planes)["items"]}
     assert {each["name"] for each in proxies} == {f"p-{name}" for name in pods}
     assert run(cluster, "analyze", "-i", control_planes).stdout == "no problems found\n"
+
+
+def test_wait_and_history_ask_every_replica(cluster: Cluster, control_planes: str) -> None:
+    done = run(cluster, "wait", "service/kubernetes.default", "-i", control_planes, "-o", "json", "--timeout", "30s")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["live"], told["total"]) == (4, 4)
+    missing = run(cluster, "wait", "service/nothing.default", "-i", control_planes)
+    assert missing.returncode == 2
+    assert "nothing" in missing.stderr
+    told = json.loads(run(cluster, "history", "-i", control_planes, "-o", "json").stdout)
+    assert len({each["replica"] for each in told}) == 2
+    several = run(cluster, "rollback", "4", "-i", control_planes)
+    assert several.returncode == 2
+    assert "say which with --replica" in several.stderr
 
 
 def test_large_pages_come_whole(cluster: Cluster, control_planes: str) -> None:

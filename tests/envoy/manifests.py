@@ -7,6 +7,8 @@ from typing import Any
 
 Manifest = dict[str, Any]
 
+# Sidecars keep few statistics; tests look at others, too.
+ALL_STATS = {"sidecar.istio.io/statsInclusionRegexps": ".*"}
 HTTP = {"name": "http", "port": 80, "targetPort": 8080}
 
 
@@ -41,6 +43,7 @@ def pod(
     spec: Manifest = {"terminationGracePeriodSeconds": 0, "containers": [container]}
     if "account" in more:
         spec["serviceAccountName"] = more.pop("account")
+    more["annotations"] = {**ALL_STATS, **more.get("annotations", {})}
     metadata = {"name": name, "namespace": namespace, "labels": {"app": app, "version": version, **(labels or {})}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {**metadata, **more}, "spec": spec}
 
@@ -101,7 +104,7 @@ def router(name: str = "edge", namespace: str = "ingress", *ports: Manifest, **m
     spec: Manifest = {"terminationGracePeriodSeconds": 0, "containers": [{"name": "istio-proxy", "image": "auto"}]}
     if "account" in more:
         spec["serviceAccountName"] = more.pop("account")
-    annotations = {"inject.istio.io/templates": "gateway", **more.pop("annotations", {})}
+    annotations = {"inject.istio.io/templates": "gateway", **ALL_STATS, **more.pop("annotations", {})}
     labels = {"istio": name, "sidecar.istio.io/inject": "true", **more.pop("labels", {})}
     metadata = {"name": name, "namespace": namespace, "labels": labels, "annotations": annotations, **more}
     usual = ({"name": "http", "port": 80}, {"name": "https", "port": 443})

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, Final
 
-from tests.envoy.gateway_api import backend, listener, made, mesh_route
+from tests.envoy.gateway_api import backend, gateway_class, listener, made, mesh_route
 from tests.envoy.manifests import (
     Manifest,
     destination_rule,
     gateway,
+    namespace,
+    pod,
+    router,
     security,
     server,
     service,
@@ -30,6 +33,34 @@ MACHINE: Final = "MACHINE"
 """Stands for the address of the pod that is a machine."""
 _SERVERS: Final = ({"app": "web"}, {"app": "catalog"}, {"app": "machine"})
 _PROXIES: Final = ({"app": "client"}, *_SERVERS)
+
+
+def mesh_itself() -> list[Manifest]:
+    """What is there all the time: who calls, who is called, and the routers."""
+    return [
+        namespace("shop"),
+        namespace("outside", inject=False),
+        pod("browser", namespace="outside"),
+        pod("client"),
+        pod("web-v1"),
+        pod("web-v2"),
+        pod("machine"),
+        pod("catalog-v1"),
+        service("web"),
+        service("catalog"),
+        service("machine"),
+        destination_rule("web", subsets=subsets("v1", "v2")),
+        *router("edge", "shop", {"name": "http", "port": 80, "targetPort": 8080}),
+        gateway_class(),
+        _api_router(),
+    ]
+
+
+def _api_router() -> Manifest:
+    labels = {"gateway.networking.k8s.io/gateway-name": "api"}
+    found = pod("api", labels=labels, ports="http:80", annotations={"inject.istio.io/templates": "gateway"})
+    found["spec"]["containers"] = [{"name": "istio-proxy", "image": "auto"}]
+    return found
 
 
 def histories(random: Random) -> Iterator[list[Manifest]]:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.authz_cases import CLIENTS, DOMAIN, PORTS, ROOT, SERVERS, Call, World, calls, policies, seeded
 from tests.envoy.manifests import Manifest, documents, namespace, pod, service
 from xds.cli.manifests import manifests
-from xds.cli.tokens import Verifier
+from xds.why.tokens import Verifier
 from xds.explain.request import Request
 from xds.explain.tokens import judged
 from xds.explain.verdict import Guard, Verdict, guard, verdict

@@ -37,7 +37,7 @@ def proxying(settings: LocalSettings) -> sidecar.BootstrapFor:
     def make(spec: PodSpec, addresses: tuple[str, ...]) -> dict[str, Any]:
         config = usual(spec, addresses)
         assert config["node"]["metadata"]["INTERCEPTION_MODE"] == "NONE"
-        del config["dynamic_resources"]
+        del config["dynamic_resources"], config["layered_runtime"]
         kind = "type.googleapis.com/envoy.extensions.filters."
         headers = [{"header": {"key": "x-outbound", "value": "envoy"}}]
         route = {"match": {"prefix": "/"}, "route": {"cluster": "b"}, "request_headers_to_add": headers}

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from xds.bootstrap import ControlPlane, ProxyNode, bootstrap
+from xds.bootstrap_stats import StatsInclusion
 from xds.local import state
 from xds.local.commands import started_at
 from xds.local.mesh import LocalMesh, unavailable
@@ -70,8 +71,8 @@ def original(name: str, **more: Any) -> dict[str, Any]:
 def static(spec: PodSpec, addresses: tuple[str, ...]) -> dict[str, Any]:
     """A sidecar that marks what it carries: HTTP on all ports but 9000, which is TCP."""
     node = ProxyNode("sidecar", spec.namespace, spec.name, addresses, labels=spec.labels)
-    config = bootstrap(node, ControlPlane("127.0.0.1:1"))
-    del config["dynamic_resources"]
+    config = bootstrap(node, ControlPlane("127.0.0.1:1"), more_stats=StatsInclusion(prefixes=("http.inbound.",)))
+    del config["dynamic_resources"], config["layered_runtime"]
 
     def listener(name: str, port: int, **more: Any) -> dict[str, Any]:
         side, cluster = name, f"{name}-original"

@@ -35,7 +35,8 @@ VERSIONS: Final = {
     **dict.fromkeys(("AuthorizationPolicy", "RequestAuthentication"), "security.istio.io/v1"),
 }
 # The pods and services of the cases are not ours. A PeerAuthentication is who may connect, and cuts those who may not.
-APART: Final = frozenset({"EndpointSlice", "PeerAuthentication", "Pod", "Service"})
+# What a Telemetry switches drains nothing, either (test_access_logs.py, test_tracing.py); the rest is of listeners.
+APART: Final = frozenset({"EndpointSlice", "PeerAuthentication", "Pod", "Service", "Telemetry"})
 # What listeners are made of, and can be changed with them only: docs/envoy-filters.md, What drains.
 OF_LISTENERS: Final = frozenset({"FILTER_CHAIN", "HTTP_FILTER", "LISTENER", "LISTENER_FILTER", "NETWORK_FILTER"})
 OF_ROUTES: Final = frozenset({"HTTP_ROUTE", "ROUTE_CONFIGURATION", "VIRTUAL_HOST"})
@@ -44,6 +45,8 @@ OF_THE_MESH: Final = frozenset(  # how all listeners find out protocols, prove i
     {
         *("protocolDetectionTimeout", "trustDomain", "trustDomainAliases", "caCertificates", "meshMTLS"),
         *("pathNormalization", "defaultInboundHttpRetryPolicy"),
+        *("accessLogFile", "accessLogFormat", "accessLogEncoding", "enableTracing"),  # and where it tells of requests
+        *("defaultProviders", "defaultConfig"),
     }
 )
 EXTENSIONS: Final = "type.googleapis.com/envoy.extensions"

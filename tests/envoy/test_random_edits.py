@@ -16,18 +16,8 @@ from typing import Final
 
 import pytest
 
-from tests.envoy.gateway_api import gateway_class
-from tests.envoy.manifests import (
-    Manifest,
-    destination_rule,
-    documents,
-    namespace,
-    pod,
-    router,
-    service,
-    subsets,
-)
-from tests.envoy.random_edits import MACHINE, SITE, histories
+from tests.envoy.manifests import Manifest, documents
+from tests.envoy.random_edits import MACHINE, SITE, histories, mesh_itself
 from xds.testing.mesh import Mesh
 from xds.testing.pods import Load
 
@@ -40,33 +30,9 @@ LIMIT: Final = timedelta(seconds=30)
 pytestmark = [pytest.mark.envoy, pytest.mark.netns, pytest.mark.timeout(120 + 2 * EDITS)]
 
 
-def api_router() -> Manifest:
-    """The router of the Gateway ``api`` of the Gateway API."""
-    labels = {"gateway.networking.k8s.io/gateway-name": "api"}
-    found = pod("api", labels=labels, ports="http:80", annotations={"inject.istio.io/templates": "gateway"})
-    found["spec"]["containers"] = [{"name": "istio-proxy", "image": "auto"}]
-    return found
-
-
 @pytest.fixture(scope="module")
 def mesh_manifests() -> str:
-    return documents(
-        namespace("shop"),
-        namespace("outside", inject=False),
-        pod("browser", namespace="outside"),
-        pod("client"),
-        pod("web-v1"),
-        pod("web-v2"),
-        pod("machine"),
-        pod("catalog-v1"),
-        service("web"),
-        service("catalog"),
-        service("machine"),
-        destination_rule("web", subsets=subsets("v1", "v2")),
-        *router("edge", "shop", {"name": "http", "port": 80, "targetPort": 8080}),
-        gateway_class(),
-        api_router(),
-    )
+    return documents(*mesh_itself())
 
 
 async def test_no_request_is_lost(mesh: Mesh) -> None:

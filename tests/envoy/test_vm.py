@@ -14,10 +14,14 @@ import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
+from ca.authority import Authority
+from ca.issuer import self_signed
 from tests.envoy.manifests import Manifest, documents, namespace, pod, security, service
 from xds.local import state
 from xds.local.addresses import POD_NETWORK_V6
@@ -32,11 +36,11 @@ THERE = Path("/run/plait/machine")
 ID = "spiffe://cluster.local/ns/shop/sa/"
 
 
-def group() -> Manifest:
+def group(**spec: Any) -> Manifest:
     template = {"serviceAccount": "vm", "ports": {"http": 8080}, "labels": {"app": "vms"}}
     metadata = {"name": "vms", "namespace": "shop"}
     kind = {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadGroup", "metadata": metadata}
-    return {**kind, "spec": {"metadata": {"labels": {"tier": "old"}}, "template": template}}
+    return {**kind, "spec": {"metadata": {"labels": {"tier": "old"}}, "template": template, **spec}}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,6 @@ def mesh_manifests() -> str:
         service("web"),
         service("web6", selector={"app": "web"}, ipFamilies=["IPv6"]),
         service("vms", {"name": "http", "port": 80, "targetPort": 9999}),
-        group(),
     )
 
 
@@ -115,7 +118,77 @@ async def status(mesh: Mesh, pod: str = "client") -> int:
     return (await mesh.get(pod, "http://vms/")).status
 
 
+# What a probe asks: an answer that it is told by its argument, on a port of its own.
+HEALTH: Final = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(int(sys.argv[1]) if self.headers["x-asked"] == "well" else 404)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", 9090), Handler).serve_forever()
+"""
+PATIENCE: Final = LIMIT * 3  # programs start
+PROBES: Final[dict[str, Manifest]] = {
+    "httpGet": {"httpGet": {"port": 9090, "path": "/health", "httpHeaders": [{"name": "x-asked", "value": "well"}]}},
+    "tcpSocket": {"tcpSocket": {"port": 9090}},
+    "grpc": {"grpc": {"port": 9090}},
+    "https": {"httpGet": {"port": 9090, "scheme": "HTTPS"}},
+}
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, ...]]:
+    """What answers each probe, and what answers that it is not well."""
+    now, folder = datetime.now(UTC), tmp_path_factory.mktemp("probe")
+    served = Authority(self_signed(now), "example.com").issue_server(["probe.test"], timedelta(days=1), now)
+    pair = {"cert.pem": served.certificate_chain, "key.pem": served.private_key}
+    for name, content in pair.items():
+        (folder / name).write_bytes(content)
+    tls = ("--tls", *(str(folder / name) for name in pair))
+    plain, unwell = ((sys.executable, "-c", HEALTH, status) for status in ("200", "500"))
+    grpc, https = (*PLAIT, "echo", "--grpc", "9090"), (*PLAIT, "echo", "--https", "9090", *tls)
+    return {"httpGet": plain, "tcpSocket": plain, "grpc": grpc, "https": https, "unwell": unwell}
+
+
+@contextlib.asynccontextmanager
+async def answering(machine: Machine, program: tuple[str, ...]) -> AsyncIterator[None]:
+    """An application on the machine, as root: it may read its key."""
+    words = inside_pod(machine.holder, User(0, 0), program)
+    process = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        await kill(process)
+
+
+@pytest.mark.parametrize("kind", PROBES)
+async def test_a_machine_is_called_while_it_is_well(
+    mesh: Mesh, kind: str, programs: dict[str, tuple[str, ...]]
+) -> None:
+    often = {"periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 1}
+    await mesh.apply(documents(group(probe={**often, **PROBES[kind]})))
+
+    async def well() -> bool:
+        return await status(mesh) == 200
+
+    async def unwell() -> bool:
+        return await status(mesh) == 503
+
+    async with machine_of(mesh) as machine:
+        await machine.join()
+        async with answering(machine, programs[kind]):
+            await machine.run()
+            await mesh.until(well, "it is well, and called", PATIENCE)
+        await mesh.until(unwell, "nobody answers the probe", PATIENCE)
+        if kind == "httpGet":
+            async with answering(machine, programs["unwell"]):
+                await mesh.until(unwell, "a probe that fails", PATIENCE)
+        async with answering(machine, programs[kind]):
+            await mesh.until(well, "it is well again", PATIENCE)
+
+
 async def test_a_machine_joins_and_leaves(mesh: Mesh) -> None:
+    await mesh.apply(documents(group()), "group.yaml")
     async with machine_of(mesh) as machine:
         assert await status(mesh) == 503, "nobody is there"
         said = await machine.join()

@@ -115,7 +115,7 @@ def outcome(text: str) -> Plain:
     if route:
         found["route"] = route
     proxy = _tcp_proxy(case.listener())
-    for everywhere in ("@type", "stat_prefix", "cluster"):
+    for everywhere in ("@type", "stat_prefix", "cluster", "access_log", "access_log_options"):
         proxy.pop(everywhere, None)
     if proxy:
         found["tcp_proxy"] = proxy

@@ -87,6 +87,7 @@ def _container(plain: Plain) -> Plain:
         shown["node"] = bootstrap["node"]
         shown["listeners"] = {each["name"]: each for each in found["listeners"]}
         shown["clusters"] = {each["name"]: each for each in found["clusters"]}
+        shown["statistics"] = bootstrap["stats_config"]["stats_matcher"]["inclusion_list"]["patterns"]
     if plain["name"] == "istio-init":
         shown["args"] = dict(zip(("iptables", "ip6tables"), (text.split("\n") for text in plain["args"]), strict=True))
         shown["command"] = [*plain["command"][:2], plain["command"][2].splitlines(), *plain["command"][3:]]

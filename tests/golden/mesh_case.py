@@ -17,6 +17,7 @@ from xds.view.graph import Graph, call
 from xds.view.proxy_view import proxy_view
 from xds.view.specs.clusters import ClusterSpec, EndpointGroup, LocalityGroup
 from xds.view.specs.listeners import Chain, EdgeSocket, FoundChain, HttpChain, ListenerSpec, ServerTls, TcpChain
+from xds.view.specs.observed import UNSTATED, Observed, RuntimeSpec
 from xds.view.specs.resources import (
     AddedSpec,
     ConnectionSpec,
@@ -44,6 +45,8 @@ def outline(case: dict[str, Any]) -> dict[str, Any]:
             continue  # shown where listeners refer to them
         if case.get("everything") or spec.name not in ALWAYS:
             if isinstance(spec, FilterSpec) and not spec.policies:
+                continue
+            if isinstance(spec, RuntimeSpec) and not (spec.numbers or spec.shares):
                 continue
             kind, value = _outline(spec, ways)
             found.setdefault(kind, {})[spec.name] = value
@@ -73,9 +76,11 @@ def proxy_of(case: dict[str, Any]) -> Proxy:
 
 
 def _version(kind: str) -> str:
-    group = {"EndpointSlice": "discovery.k8s.io/v1", "MeshConfig": "mesh.istio.io/v1alpha1"} | dict.fromkeys(
-        ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"), "security.istio.io/v1"
-    )
+    group = {
+        "EndpointSlice": "discovery.k8s.io/v1",
+        "MeshConfig": "mesh.istio.io/v1alpha1",
+        "Telemetry": "telemetry.istio.io/v1",
+    } | dict.fromkeys(("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"), "security.istio.io/v1")
     core = {"Service", "Pod", "Node", "Namespace", "Secret"}
     return "v1" if kind in core else group.get(kind, "networking.istio.io/v1")
 
@@ -101,14 +106,20 @@ def _outline(spec: Spec, ways: dict[str, TcpChain]) -> tuple[str, Any]:
         return "tables", hosts | ({"vhds": True} if spec.vhds else {})
     if isinstance(spec, FilterSpec):
         return "filters", " ".join(type(policy).__name__ for policy in spec.policies)
-    if isinstance(spec, SecretSpec):
-        return "secrets", "key" if spec.private_key else "authorities"
+    if isinstance(spec, SecretSpec | RuntimeSpec):
+        return _of_proxy(spec)
     if isinstance(spec, PatchedSpec | AddedSpec):
         patches = spec.patches if isinstance(spec, PatchedSpec) else (spec.patch,)
         said = [f"{each.at.object.name} {each.operation.value} {each.to.value}" for each in patches]
         return "patched" if isinstance(spec, PatchedSpec) else "added", said
     assert isinstance(spec, VirtualHostSpec)
     return "hosts", _virtual_host(spec)
+
+
+def _of_proxy(spec: SecretSpec | RuntimeSpec) -> tuple[str, Any]:
+    if isinstance(spec, SecretSpec):
+        return "secrets", "key" if spec.private_key else "authorities"
+    return "switches", dict(spec.numbers) | {key: f"{share} of a million" for key, share in spec.shares}
 
 
 def _cluster(spec: ClusterSpec) -> str:
@@ -144,7 +155,17 @@ def _localities(groups: tuple[LocalityGroup, ...]) -> list[str]:
 
 def _listener(spec: ListenerSpec, ways: dict[str, TcpChain]) -> dict[str, str]:
     chains = {_match(chain): _content(chain, ways) for chain in spec.chains}
-    return chains | ({"else": _content(spec.fallback, ways)} if spec.fallback is not None else {})
+    chains |= {"else": _content(spec.fallback, ways)} if spec.fallback is not None else {}
+    return chains | ({"told": _told(spec.observed)} if spec.observed != UNSTATED else {})
+
+
+def _told(observed: Observed) -> str:
+    words = [f"{each.name}: {type(each.to).__name__} {each.expression}".strip() for each in observed.loggers]
+    traced = observed.traced
+    if traced is not None:
+        words.append(f"{type(traced.to).__name__} {traced.to.cluster} {traced.sampling:g}%")
+        words += [f"{tag.name}={tag.value}" for tag in traced.tags]
+    return ", ".join(words)
 
 
 def _match(chain: Chain) -> str:
@@ -166,9 +187,7 @@ def _passed(chain: Chain, ways: dict[str, TcpChain]) -> str:
         content = ways[content.name]
         return f"{resolved}tcp {_shares(content.clusters)}"
     if isinstance(content, HttpChain):
-        if content.inline is None:
-            return f"routes {content.route_table}"
-        return f"http {_targets(content.inline.virtual_hosts[0].routes[0])}"
+        return f"routes {content.route_table}"
     return f"tcp {_shares(content.clusters)}"
 
 

@@ -50,7 +50,10 @@ def test_envoy_takes_all(tmp_path: Path) -> None:
         name = content.stat_prefix
         for spec in case.clusters():
             clusters.append(to_plain(cds.cluster(spec)) | {"name": f"{number}{spec.name}"})
-        listener = json.dumps(to_plain(lds.listener(case.listener())))
+        plain = to_plain(lds.listener(case.listener()))
+        # Envoy 1.40 crashes when it validates (and only then) a stats logger that shares its scope.
+        plain["filter_chains"][0]["filters"][0]["typed_config"].pop("access_log")
+        listener = json.dumps(plain)
         first = case.clusters()[0].name
         listeners.append(
             json.loads(listener.replace(json.dumps(first), json.dumps(f"{number}{first}")))

@@ -12,7 +12,10 @@ from typer.testing import CliRunner
 from tests.kube.api_server import ApiServer
 from xds.cli.cluster import cluster
 from xds.cli.failure import Failure, Unreachable
+from xds.cli.object_names import named
 from xds.cli.plait import app
+from xds.cli.wait import newest
+from xds.cli.where import Where
 
 _NUMBERS = itertools.count()
 
@@ -124,3 +127,19 @@ def test_explain_from_a_cluster(api_server: ApiServer, namespace: str, tmp_path:
     assert over not in {each.ref.name for each in objects}
     assert addresses_of(objects)[namespace, name][0].startswith("10.1.0.")
     assert not known.made_up_addresses & {f"{namespace}/{name}"}
+
+
+def test_the_generation_that_is_waited_for(api_server: ApiServer, namespace: str) -> None:
+    where = Where(kubeconfig=str(api_server.kubeconfig))
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "app", "image": "none"}]}}
+    spec: dict[str, Any] = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    metadata = {"name": "web", "namespace": namespace}
+    for replicas in (1, 2):
+        changed = {**spec, "replicas": replicas}
+        api_server.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": changed})
+    assert newest(where, named(["deployment/web"], namespace)) == 2
+    ports = {"ports": [{"port": 80}]}
+    api_server.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": ports})
+    assert newest(where, named(["service", "web"], namespace)) == 0, "Services have no generations"
+    with pytest.raises(Failure, match="not found"):
+        newest(where, named(["deployment/other"], namespace))

@@ -12,7 +12,7 @@ import pytest
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
 from xds.api.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage as Message
 from xds.model.proxy import Proxy
-from xds.server import Denied, Entry, Node, Peer, Reason, Reporter, Server, SnapshotCache
+from xds.server import RECORDS, Denied, Entry, Log, Node, Peer, Reason, Reporter, Server, SnapshotCache
 from xds.server.access_logs import METHOD, SERVICE, AccessLogSettings
 
 
@@ -22,6 +22,11 @@ class Taken:
     def __init__(self) -> None:
         self.entries: list[tuple[str, str]] = []
         self.dropped = 0
+        self.apart: list[str] = []
+
+    def take_apart(self, proxy: Proxy, entries: Sequence[Entry], dropped: int) -> None:
+        assert not dropped
+        self.apart += [each.request.path for each in entries if isinstance(each, HTTPAccessLogEntry)]
 
     def take(self, proxy: Proxy, entries: Sequence[Entry], dropped: int) -> None:
         assert all(isinstance(each, HTTPAccessLogEntry) for each in entries)
@@ -39,7 +44,7 @@ class Taken:
 async def sending(taken: Taken, *messages: Message) -> AsyncIterator[grpc.aio.StreamUnaryCall[bytes, bytes]]:
     """A call that has sent these messages."""
     server = Server(SnapshotCache())
-    server.add_access_logs(taken.take, taken.admit)
+    server.add_access_logs(taken.take, taken.admit, {"apart": Log(taken.take_apart, RECORDS)})
     port = server.add_plaintext("127.0.0.1:0")
     await server.start()
     try:
@@ -72,6 +77,17 @@ async def test_entries_are_those_of_the_node_of_the_stream() -> None:
         await call.done_writing()
         await call
     assert taken.entries == [("web", "/a"), ("web", "/b"), ("web", "/c")]
+
+
+async def test_a_log_of_another_name_goes_elsewhere_and_has_its_own_bounds() -> None:
+    taken = Taken()
+    beginning = first("web", "/a")
+    beginning.identifier.log_name = "apart"
+    count = AccessLogSettings().burst * 3
+    async with sending(taken, beginning, more(*["/b"] * count)) as call:
+        await call.done_writing()
+        await call
+    assert (taken.entries, taken.apart) == ([], ["/a", *["/b"] * count])
 
 
 async def refused_with(taken: Taken, *messages: Message) -> grpc.StatusCode:

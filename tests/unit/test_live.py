@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.objects import written
 from tests.protocol.clients import DeltaClient, SotwClient, endpoints, plain
 from xds.controllers.live_count import LiveCount, RejectedBy
-from xds.live import Generations, Live
+from xds.generations import Generations
+from xds.live import Live
 from xds.model.refs import ObjectRef
 from xds.object_sets import Numbers, Tally
 from xds.server.cache import Connection, SnapshotCache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +20,8 @@ from xds.model.labels import labels
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot, Table
-from xds.model.workload_group import WorkloadGroup, group_ref
+from xds.model.workload_entry import WELL
+from xds.model.workload_group import Check, Probe, WorkloadGroup, group_ref
 from xds.server import Denied, Node, Peer
 from xds.sources.changes import Changed, Replaced
 
@@ -169,3 +172,45 @@ async def test_a_node_says_its_group_by_its_metadata() -> None:
     assert (member.group, member.name) == ("vms", "vms-10.0.0.5")
     comings.came(member)
     comings.left(member)
+
+
+PROBE = Probe(Check(9090, "/health"), period=timedelta(seconds=3), failures=2)
+
+
+async def test_a_machine_that_is_not_well_says_so_in_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "STEADY_S", 0.0)
+    source = made(replace(GROUP, probe=PROBE))
+    member = source.member(proxy(), CALLER)
+    source.told(member, False)
+    assert not source.entries, "who is not there is nobody"
+    source.came(member)
+    for well, said_so in ((True, None), (False, "false"), (False, "false"), (True, None), (False, "false")):
+        source.told(member, well)
+        assert source.entries[ENTRY].metadata.annotations.get(WELL) == said_so
+    source.came(member)
+    assert source.entries[ENTRY].metadata.annotations[WELL] == "false", "another stream of it says nothing else"
+
+
+async def test_what_a_machine_says_of_itself_holds_for_a_while() -> None:
+    source = made(replace(GROUP, probe=PROBE))
+    member = source.member(proxy(), CALLER)
+    source.came(member)
+    for well in (False, True, False, True):
+        source.told(member, well)
+    assert source.entries[ENTRY].metadata.annotations[WELL] == "false"
+
+
+def test_what_the_proxy_of_a_machine_is_asked() -> None:
+    asked = made(replace(GROUP, probe=PROBE)).question(proxy())
+    assert asked is not None
+    (cluster,) = asked.cluster_health_checks
+    (check,) = cluster.health_checks
+    assert (check.interval.seconds, check.unhealthy_threshold.value, check.healthy_threshold.value) == (3, 2, 1)
+    assert (check.http_health_check.path, check.http_health_check.expected_statuses[0].end) == ("/health", 400)
+    assert cluster.locality_endpoints[0].endpoints[0].address.socket_address.port_value == 9090
+
+
+@pytest.mark.parametrize("probe", [None, Probe(Check(command=("true",)))], ids=["none", "command"])
+def test_who_is_asked_nothing(probe: Probe | None) -> None:
+    assert made(replace(GROUP, probe=probe)).question(proxy()) is None
+    assert made(replace(GROUP, probe=PROBE)).question(proxy(group="")) is None

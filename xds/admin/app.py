@@ -14,17 +14,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from xds.admin import refusals
+from xds.admin import refusals, telemetry
 from xds.admin.exposition import CONTENT_TYPE, Metric, Sample, render
+from xds.admin.profile import Profile
 from xds.admin.status import KnownObject, ProxySync, SentResource, Status, TypeSync
 from xds.explain.analyze.report import listed
 
 Json = dict[str, Any]
 _SLICE: Final = 100
+_OF_OBJECTS: Final = ("/debug/live?kind=&name=", "/debug/history", "/debug/record?workload=&for=")
 
 
-def app(status: Status) -> Starlette:
-    """The application that tells what ``status`` knows."""
+def app(status: Status, *, profiling: bool = False) -> Starlette:
+    """The application that tells what ``status`` knows; ``profiling``: and what its own time goes to."""
     pages = _Pages(status)
     routes = {
         "/healthz": pages.healthz,
@@ -41,8 +43,12 @@ def app(status: Status) -> Starlette:
         "/debug/workloads": pages.workloads,
         "/debug/ca": pages.ca,
         "/debug/sources": pages.sources,
+        "/debug/live": pages.live,
+        "/debug/history": pages.history,
+        "/debug/record": pages.record,
+        **({"/debug/profile": Profile().page} if profiling else {}),
     }
-    return Starlette(routes=[Route(path, page) for path, page in routes.items()])
+    return Starlette(routes=[*(Route(path, page) for path, page in routes.items()), *telemetry.routes(status)])
 
 
 def health_app(status: Status) -> Starlette:
@@ -83,8 +89,10 @@ class _Pages:
 
     async def debug(self, request: Request) -> Response:
         """The pages below."""
-        own = ["/debug/syncz", "/debug/config_dump?proxy=", "/debug/problems", "/debug/registryz"]
-        return _Json([*own, "/debug/audit", "/debug/refusals", "/debug/workloads", "/debug/ca", "/debug/sources"])
+        own = [*telemetry.PAGES, "/debug/syncz", "/debug/config_dump?proxy=", "/debug/problems", "/debug/registryz"]
+        return _Json(
+            [*own, "/debug/audit", "/debug/refusals", "/debug/workloads", "/debug/ca", "/debug/sources", *_OF_OBJECTS]
+        )
 
     async def syncz(self, request: Request) -> Response:
         """Every connected proxy, type by type."""
@@ -113,7 +121,7 @@ class _Pages:
         return _Json([_object(known) for known in self._status.objects()])
 
     async def audit(self, request: Request) -> Response:
-        """The latest refusals: ``?from=``, ``to=``, ``kind=``, ``since=`` (ISO 8601), ``after=``, ``last=``."""
+        """The latest refusals: ``?from=``, ``to=``, ``kind=``, ``request_id=``, ``since=``, ``after=``, ``last=``."""
         try:
             wanted = refusals.wanted(request.query_params)
         except ValueError as error:
@@ -138,6 +146,28 @@ class _Pages:
     async def sources(self, request: Request) -> Response:
         """How well what is watched is being read: of a cluster each kind, its version, its age, what is in doubt."""
         return _Json(self._status.sources())
+
+    async def live(self, request: Request) -> Response:
+        """Whether one object is live: ``?group=&kind=&namespace=&name=``."""
+        if not {"kind", "name"} <= request.query_params.keys():
+            return _Json({"error": "say which: ?group=&kind=&namespace=&name="}, 400)
+        return _Json(await self._status.live(request.query_params))
+
+    async def history(self, request: Request) -> Response:
+        """The latest generations: ``?last=``, ``after=``; or ``?generation=``, with the contents of its objects."""
+        try:
+            found = await self._status.history(request.query_params)
+        except ValueError as error:
+            return _Json({"error": str(error)}, 400)
+        return _Json(found) if found is not None else _Json({"error": "no such generation is known"}, 404)
+
+    async def record(self, request: Request) -> Response:
+        """Begins or reads a recording: ``?workload=&for=``, ``?id=&after=`` (see ``xds.recordings``)."""
+        try:
+            found = self._status.record(request.query_params)
+        except ValueError as error:
+            return _Json({"error": str(error)}, 400)
+        return _Json(found) if found is not None else _Json({"error": "there is no such recording any more"}, 404)
 
     async def ca(self, request: Request) -> Response:
         """Where the certificate authority stands; 404 where there is none."""

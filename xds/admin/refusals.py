@@ -35,6 +35,7 @@ def wanted(query: Mapping[str, str]) -> Wanted:
         since=moment,
         after=_number(query, "after", 0),
         last=_number(query, "last", Wanted().last),
+        request_id=query.get("request_id", ""),
     )
 
 
@@ -131,6 +132,7 @@ def _refusal(each: Numbered) -> Json:
         "path": known.path,
         "port": known.port,
         "status": known.status,
+        "request_id": known.request_id,
         "policies": [_blame(blame) for blame in known.policies],
     }
 

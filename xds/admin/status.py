@@ -13,6 +13,7 @@ from xds.audit.naming import WorkloadSecurity
 from xds.audit.record import Record
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef, Origin
+from xds.telemetry.known import Known
 
 
 class Sync(StrEnum):
@@ -98,7 +99,7 @@ class CaReport:
 
 
 class Status(Protocol):
-    """Who can tell the state of a control plane. All methods are called in its event loop and return at once."""
+    """Who can tell the state of a control plane. All methods are called in its event loop; most return at once."""
 
     def ready(self) -> bool:
         """Whether a first generation is served."""
@@ -138,4 +139,20 @@ class Status(Protocol):
 
     def metrics(self) -> Iterable[Metric]:
         """Counters beside those that the pages count themselves."""
+        ...
+
+    def telemetry(self) -> Known:
+        """What proxies have counted in the last hour."""
+        ...
+
+    def record(self, query: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """A recording that a query begins or reads; JSON types (``xds.recordings``). Errors: ValueError, of the query."""
+        ...
+
+    async def live(self, query: Mapping[str, str]) -> Mapping[str, Any]:
+        """Whether the object that a query names is live, and what it waits for; JSON types (``xds.live_page``)."""
+        ...
+
+    async def history(self, query: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """The latest generations, or one; JSON types (``xds.history``). Errors: ValueError, of the query."""
         ...

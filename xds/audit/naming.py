@@ -66,6 +66,7 @@ class Naming:
             host=seen.host,
             path=seen.path,
             status=seen.status,
+            request_id=seen.request_id,
         )
 
     def refused_stream(self, who: str, address: str, why: str, now: datetime) -> Refusal:

@@ -76,6 +76,7 @@ def _of_request(entry: HTTPAccessLogEntry, now: datetime) -> Iterator[Sighting]:
         # Not original_path: it is a header of the caller's, and policies judge by this one.
         path=clean(request.path.partition("?")[0]),
         status=response.response_code.value,
+        request_id=clean(request.request_id),
     )
     marks = _Marks.of(entry.common_properties.metadata, HTTP_RBAC)
     yield from _decisions(seen, response.response_code_details, marks)

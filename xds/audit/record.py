@@ -55,6 +55,7 @@ class Wanted:
     since: datetime | None = None
     after: int = 0
     last: int = 1000
+    request_id: str = ""
 
     def has(self, each: Refusal) -> bool:
         """Whether that is one of them."""
@@ -62,6 +63,7 @@ class Wanted:
             (not self.source or each.source.is_called(self.source))
             and (not self.destination or each.destination.is_called(self.destination))
             and self.kind in (None, each.kind)
+            and self.request_id in ("", each.request_id)
             and (self.since is None or each.when >= self.since)
         )
 

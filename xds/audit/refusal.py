@@ -50,6 +50,7 @@ class Sighting:
 
     ``peer`` is the SPIFFE id in the caller's certificate, which proves it only if ``proven``. ``path`` has no query.
     ``policy`` is None where no single one decided. ``status`` is HTTP's, 0 where a connection was closed.
+    ``request_id`` is its ``x-request-id``, which a caller may choose.
     """
 
     when: datetime
@@ -66,6 +67,7 @@ class Sighting:
     host: str = ""
     path: str = ""
     status: int = 0
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Refusal:
     host: str = ""
     path: str = ""
     status: int = 0
+    request_id: str = ""
 
     @property
     def request(self) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
@@ -18,8 +17,7 @@ from xds.cli.where import Where
 
 if TYPE_CHECKING:
     from xds.cli.manifests import Manifests
-    from xds.cli.parties import Destination
-    from xds.explain.request import HttpRequest
+    from xds.why.mesh import Known
 
 app = typer_app()
 
@@ -30,14 +28,14 @@ class Call:
 
     source: Annotated[
         str, typer.Argument(metavar="SRC", help="Who calls: NS/POD, NS/WORKLOAD, deploy/NAME, sa:NS/ACCOUNT or an IP.")
-    ]
+    ] = ""
     destination: Annotated[
         str,
         typer.Argument(
             metavar="DST[:PORT]|URL",
             help="What: a host as SRC would name it, NS/POD, an IP, or a URL.",
         ),
-    ]
+    ] = ""
     method: Annotated[str, typer.Argument(metavar="METHOD", help="The HTTP method; POST for gRPC.")] = "GET"
     path: Annotated[str, typer.Argument(metavar="PATH", help="The path; /package.Service/Method for gRPC.")] = "/"
 
@@ -53,6 +51,10 @@ class Details:
     jwt: Annotated[str, typer.Option("--jwt", metavar="TOKEN|@FILE", help="A bearer token.")] = ""
     plaintext: Annotated[bool, typer.Option("--plaintext", help="As if SRC had no sidecar.")] = False
     ip: Annotated[str, typer.Option("--ip", metavar="ADDRESS", help="The address of SRC, if not that of its pod.")] = ""
+    request_id: Annotated[
+        str,
+        typer.Option("--request-id", metavar="ID", help="Instead of SRC and DST: a request that was refused lately."),
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,6 @@ class Place(Where):
 
 
 _FAILED: Final = 1
-_METHOD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 def command(call: Call, details: Details, place: Place, output: OutputOption = Output.TABLE) -> None:
@@ -77,28 +78,27 @@ def command(call: Call, details: Details, place: Place, output: OutputOption = O
     those that come in at DST's port. Computed from the manifests, without a proxy. Exit status: 0 allowed, answered by
     a route, or out of the mesh; 1 denied, or nobody is reached; 2 usage.
     """
-    from xds.cli.answers import answers, arriving, way_of
-    from xds.cli.explained import Told, document
     from xds.cli.explained_text import print_answers
-    from xds.cli.parties import Parties
     from xds.view.graph import Graph
+    from xds.why.question import Question, explained
 
+    if details.request_id:
+        _past(details.request_id, place, output)
+    if not call.source or not call.destination:
+        raise Failure("say who calls whom: plait explain SRC DST[:PORT]; or which request: --request-id ID")
     known = _manifests(place)
-    graph = Graph(known.snapshot)
-    parties = Parties(known, graph, details.namespace)
-    source = parties.source(call.source, plaintext=details.plaintext, address=details.ip)
-    host, path, tls = _split_url(call.destination, call.path)
-    destination = parties.destination(host, source.caller, tls=tls)
-    request = _request(replace(call, path=path), details, _authority(destination))
-    way = way_of(graph, source.caller, destination, request)
-    comes_to = arriving(graph, source.caller, destination, way)
-    if way is None and not comes_to:
-        behind = (
-            f"as no pod is behind {destination.service}" if destination.service is not None else "as nobody knows it"
-        )
-        raise Failure(f"{call.destination}: nothing answers there, {behind}")
-    found = answers(graph, source.caller, comes_to, request)
-    told = document(Told(source, destination, found, way), known)
+    asked = Question(
+        call.source,
+        call.destination,
+        call.method,
+        call.path,
+        details.namespace,
+        tuple(details.header or ()),
+        _token(details.jwt),
+        details.plaintext,
+        details.ip,
+    )
+    told = explained(asked, _mesh(known), Graph(known.snapshot))
     if output is Output.TABLE:
         print_answers(told)
     else:
@@ -106,51 +106,26 @@ def command(call: Call, details: Details, place: Place, output: OutputOption = O
     raise typer.Exit(_FAILED if told["verdict"] in ("denied", "unreachable") else 0)
 
 
-def _split_url(text: str, path: str) -> tuple[str, str, bool | None]:
-    """What is called of a URL, its path (else ``path``), and whether it says https; None of what is no URL."""
-    scheme, found, rest = text.partition("://")
-    if not found:
-        return text, path, None
-    if scheme not in ("http", "https"):
-        raise Failure(f"{text}: must be a host, NS/POD, an IP, or a URL of http or https")
-    host, slash, asked = rest.partition("/")
-    return host, slash + asked if slash else path, scheme == "https"
+def _past(request_id: str, place: Place, output: Output) -> NoReturn:
+    """Tell of a request that was refused, and what would become of it now."""
+    from xds.cli.past_request import once_more, past, print_past
+    from xds.view.graph import Graph
+    from xds.why.question import explained
 
-
-def _authority(destination: Destination) -> str:
-    host = f"[{destination.host}]" if ":" in destination.host else destination.host
-    return f"{host}:{destination.port}".removesuffix(":443" if destination.tls else ":80")
-
-
-# -- the request
-
-
-def _request(call: Call, details: Details, host: str) -> HttpRequest:
-    from xds.explain.request import HttpRequest
-
-    if not _METHOD.fullmatch(call.method):
-        raise Failure(f"{call.method!r} is no method; METHOD comes before PATH, as in GET /")
-    if not call.path.startswith("/") and call.path != "*":
-        raise Failure(f"{call.path}: a path begins with /")
-    headers = [_header(text) for text in details.header or ()]
-    token = _token(details.jwt)
-    if token:
-        headers.append(("authorization", f"Bearer {token}"))
-    named = [value for name, value in headers if name in {"host", ":authority"}]
-    others = tuple(pair for pair in headers if pair[0] not in {"host", ":authority"})
-    return HttpRequest(call.method.upper(), call.path, named[-1] if named else host, others)
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":") if not text.startswith(":") else _pseudo(text)
-    if not colon or not name.strip():
-        raise Failure(f"-H {text!r}: must be NAME:VALUE")
-    return name.strip().lower(), value.strip()
-
-
-def _pseudo(text: str) -> tuple[str, str, str]:
-    name, colon, value = text[1:].partition(":")
-    return f":{name}", colon, value
+    refusals = past(place, request_id)
+    now = None
+    asked = once_more(refusals[-1])
+    if asked is not None:
+        try:
+            known = _manifests(place)
+            now = explained(asked, _mesh(known), Graph(known.snapshot))
+        except Failure as error:
+            typer.echo(f"plait: note: what would become of it now cannot be told: {error}", err=True)
+    if output is Output.TABLE:
+        print_past(refusals, now)
+    else:
+        print_document({"refusals": refusals, "now": now}, output)
+    raise typer.Exit(_FAILED)
 
 
 def _token(text: str) -> str:
@@ -180,6 +155,20 @@ def _manifests(place: Place) -> Manifests:
         return together(known.objects, known.problems, settings, known.addresses)
     objects = (*known.objects, *known.stand_ins)
     return together(objects, known.problems, settings, known.addresses, unexamined)
+
+
+def _mesh(found: Manifests) -> Known:
+    from xds.why.mesh import Known
+    from xds.why.target import Candidate
+
+    return Known(
+        found.snapshot,
+        [Candidate(pod.namespace, pod.name, pod.workload, pod.workload_kind) for pod in found.pods],
+        frozenset((pod.namespace, pod.name) for pod in found.pods if pod.router),
+        {each.ref: each.origin for each in found.objects}.get,
+        found.problems,
+        found.made_up_addresses,
+    )
 
 
 app.command()(grouped(command))

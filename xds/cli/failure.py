@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from xds.failure import Failure
 
-class Failure(Exception):
-    """One line for the user: what went wrong and what would help. ``plait`` prints it and exits with 2."""
+__all__ = ["Failure", "Unreachable", "in_short"]
 
 
 class Unreachable(Failure):

@@ -18,14 +18,19 @@ Row = Mapping[str, Any]
 
 
 class Output(StrEnum):
-    """The forms of ``-o``."""
+    """The forms of ``-o``; ``short`` is istioctl's word for a table, and no command is given it."""
 
     TABLE = "table"
     JSON = "json"
     YAML = "yaml"
+    SHORT = "short"
 
 
-OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print it.")]
+def _one_of_ours(output: Output) -> Output:
+    return Output.TABLE if output is Output.SHORT else output
+
+
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print it.", callback=_one_of_ours)]
 
 _STYLES: Final = {
     "SYNCED": "green",

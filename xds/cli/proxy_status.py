@@ -70,7 +70,9 @@ def command(
     elif proxy:
         _detail(proxies[0], datetime.now(UTC))
     else:
-        print_table(_COLUMNS, [_row(one, datetime.now(UTC)) for one in proxies], output)
+        several = any("replica" in one for one in proxies)
+        columns = {**_COLUMNS, "CONTROL PLANE": "replica"} if several else _COLUMNS
+        print_table(columns, [_row(one, datetime.now(UTC)) for one in proxies], output)
     raise typer.Exit(1 if any(_worst(one) in _FINDINGS for one in proxies) else 0)
 
 
@@ -84,6 +86,7 @@ def _row(proxy: Proxy, now: datetime) -> Mapping[str, Any]:
         "envoy": proxy["envoy"],
         **{name: types.get(name, {}).get("state", _NOT_SENT) for name in _TYPES},
         "since": _age(max(began, default=proxy["connected_since"]), now),
+        "replica": proxy.get("replica", ""),
     }
 
 

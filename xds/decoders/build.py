@@ -18,11 +18,14 @@ from xds.decoders import (
     key_set,
     mesh_config,
     network_gateways,
+    odd_annotations,
     peer_authentication,
+    recording,
     secret,
     service,
     service_entry,
     sidecar,
+    telemetry,
     virtual_service,
     workload_entry,
     workloads,
@@ -67,6 +70,7 @@ DECODERS: Final[Mapping[tuple[str, str], Decoder]] = MappingProxyType(
         ("demand.plait", "Demand"): demand.decode,
         ("keys.plait", "KeySet"): key_set.decode,
         ("names.plait", "GatewayName"): network_gateways.decode_name,
+        ("recordings.plait", "Recording"): recording.decode,
         ("mesh.istio.io", "MeshConfig"): mesh_config.decode,
         ("networking.istio.io", "DestinationRule"): destination_rule.decode,
         ("networking.istio.io", "EnvoyFilter"): envoy_filter.decode,
@@ -80,6 +84,7 @@ DECODERS: Final[Mapping[tuple[str, str], Decoder]] = MappingProxyType(
         ("security.istio.io", "AuthorizationPolicy"): attached.decoder(AUTHORIZATION_POLICY),
         ("security.istio.io", "PeerAuthentication"): peer_authentication.decode,
         ("security.istio.io", "RequestAuthentication"): attached.decoder(REQUEST_AUTHENTICATION),
+        ("telemetry.istio.io", "Telemetry"): telemetry.decode,
     }
 )
 """The decoder of each (group, kind) that shapes the mesh; objects of other kinds contribute nothing."""
@@ -173,11 +178,11 @@ class Builder:
             return ()
         found = Problems()
         try:
-            told = decoder(
-                Authored(
-                    ref, struct, found, self._domain, self._cluster, self._gateway_controllers, examine=self._examine
-                )
+            authored = Authored(
+                ref, struct, found, self._domain, self._cluster, self._gateway_controllers, examine=self._examine
             )
+            told = decoder(authored)
+            odd_annotations.check(authored)
             rows = tuple(remote_rows(ref.cluster, told) if ref.cluster else told)
         except Exception as error:  # a bug of ours costs this object, not the others
             found.add(

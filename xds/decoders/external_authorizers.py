@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from xds.api.envoy.type.v3.http_status_pb2 import StatusCode
+from xds.decoders.telemetry_providers import TELEMETRY
 from xds.kinds import extension_provider as structs
 from xds.model.provider import CheckedBody, ExternalAuthorizer
 from xds.model.refs import FieldRef
@@ -60,6 +61,8 @@ def _authorizer(provider: structs.ExtensionProvider, at: FieldRef, reading: Read
         reading.error(at, "extension-provider.one-kind", message)
         return None
     name, field = next(iter(stated.items()))
+    if name in TELEMETRY:
+        return None
     if name not in _AUTHORIZERS:
         reading.warning(at / field, "extension-provider.not-read", "is not carried out by this version")
         return None

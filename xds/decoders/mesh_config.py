@@ -15,6 +15,8 @@ from xds.decoders.network_gateways import mesh_networks_rows
 from xds.decoders.outbound_traffic import beyond
 from xds.decoders.placed import placed_rows
 from xds.decoders.row import Authored, Row
+from xds.decoders.telemetry_providers import READ as TELEMETRY_READ
+from xds.decoders.telemetry_providers import mesh_telemetry
 from xds.kinds.mesh_config import MeshConfig as Struct
 from xds.kinds.mesh_config import MeshConfigSpec, TLSConfig
 from xds.kinds.proxy_config import ProxyConfig
@@ -126,6 +128,7 @@ def decode(authored: Authored) -> Iterator[Row]:
         unknown_host=DEFAULT.unknown_host,
         refusal=DEFAULT.refusal,
         topology=_topology(spec),
+        telemetry=mesh_telemetry(spec, at, reading),
     )
     yield Row(Input(Table.MESH, ""), mesh)
     yield from placed_rows(mesh.cluster_policies, authored.ref)
@@ -135,12 +138,14 @@ def decode(authored: Authored) -> Iterator[Row]:
 
 def _report_unread(spec: MeshConfigSpec, authored: Authored) -> None:
     for field in msgspec.structs.fields(spec):
-        if field.name not in _READ and getattr(spec, field.name) not in (None, field.default, field.default_factory):
+        if field.name in _READ | TELEMETRY_READ:
+            continue
+        if getattr(spec, field.name) not in (None, field.default, field.default_factory):
             message = "is not carried out by this version"
             authored.reading.warning(authored.spec / field.encode_name, "mesh.not-read", message)
     for field in msgspec.structs.fields(ProxyConfig) if spec.default_config is not None else ():
-        unset = (None, field.default, field.default_factory)
-        if field.name != "gateway_topology" and getattr(spec.default_config, field.name) not in unset:
+        unset = (None, {}, field.default, field.default_factory)
+        if field.name not in ("gateway_topology", "tracing") and getattr(spec.default_config, field.name) not in unset:
             message = "is not carried out by this version"
             authored.reading.warning(authored.spec / "defaultConfig" / field.encode_name, "mesh.not-read", message)
 

@@ -16,7 +16,7 @@ from xds.model.endpoint import UNIX
 from xds.model.labels import Labels, labels
 from xds.model.refs import FieldRef
 from xds.model.snapshot import Input, Table
-from xds.model.workload_entry import WorkloadEntry
+from xds.model.workload_entry import WELL, WorkloadEntry
 from xds.model.workload_group import Check, Probe, WorkloadGroup
 from xds.translators.feature import Reading
 
@@ -40,6 +40,7 @@ def decode(authored: Authored) -> Iterator[Row]:
         weight=spec.weight or 1,
         service_account=spec.service_account,
         network=spec.network,
+        healthy=struct.metadata.annotations.get(WELL) != "false",
         created=authored.created,
     )
     yield Row(Input(Table.WORKLOAD_ENTRY, authored.ref.namespace), entry)
@@ -71,9 +72,9 @@ def decode_group(authored: Authored) -> Iterator[Row]:
     """The row of a WorkloadGroup."""
     struct: GroupStruct = authored.struct
     spec, template, reading = struct.spec, struct.spec.template, authored.reading
-    if spec.probe is not None:
-        message = "is checked but not carried out: a machine is well while its proxy is connected"
-        reading.warning(authored.spec / "probe", "workload-group.probe", message)
+    if spec.probe is not None and spec.probe.exec is not None:
+        message = "is not carried out, as Envoy runs no commands; ask by httpGet, tcpSocket or grpc"
+        reading.warning(authored.spec / "probe.exec", "workload-group.probe", message)
     if template.address:
         message = "must be left out: each workload has one of its own"
         reading.error(authored.spec / "template.address", "workload-group.address", message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from xds.decoders.addresses import canonical
+from xds.decoders.pod_doubts import doubts
 from xds.decoders.row import Authored, Row
 from xds.kinds.namespace import Namespace as NamespaceStruct
 from xds.kinds.node import Node as NodeStruct
@@ -13,6 +14,7 @@ from xds.model.endpoint import Locality
 from xds.model.families import families
 from xds.model.injection import INJECT, PROXY, REVISION, STATUS
 from xds.model.labels import labels
+from xds.model.refs import ObjectRef
 from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL
 from xds.model.snapshot import Input, Table
 from xds.model.well_known import TEMPLATE_HASH
@@ -32,12 +34,12 @@ def decode_pod(authored: Authored) -> Iterator[Row]:
     struct: PodStruct = authored.struct
     stated = filter(None, (struct.status.pod_ip, *(ip.ip for ip in struct.status.pod_ips)))
     addresses = tuple(dict.fromkeys(canonical(address) or address for address in stated))
-    ports = tuple(
-        (port.name, port.container_port)
+    stated_ports = [
+        port
         for container in (*struct.spec.init_containers, *struct.spec.containers)
         for port in container.ports
-        if port.name and port.protocol == "TCP"
-    )
+        if port.protocol == "TCP"
+    ]
     owner, owner_kind = owner_of(struct)
     pod = Workload(
         ref=authored.ref,
@@ -46,11 +48,12 @@ def decode_pod(authored: Authored) -> Iterator[Row]:
         service_account=struct.spec.service_account_name or struct.spec.service_account or "default",
         node=struct.spec.node_name,
         locality=_own_locality(struct),
-        ports=ports,
+        ports=tuple((port.name, port.container_port) for port in stated_ports if port.name),
+        listens=tuple(sorted({port.container_port for port in stated_ports})),
         hostname=struct.spec.hostname,
         owner=owner,
         owner_kind=owner_kind,
-        injection=_injection(struct),
+        injection=_injection(struct, authored.ref),
         captured=_captured(struct.metadata.annotations),
         not_captured=_ports(struct.metadata.annotations.get(f"{_CAPTURE}excludeInboundPorts", "")),
         ready=any(each.type == "Ready" and each.status == "True" for each in struct.status.conditions),
@@ -77,7 +80,7 @@ def owner_of(struct: PodStruct) -> tuple[str, str]:
     return owner.name, owner.kind
 
 
-def _injection(struct: PodStruct) -> Injection:
+def _injection(struct: PodStruct, ref: ObjectRef) -> Injection:
     meta, spec = struct.metadata, struct.spec
     names = {each.name for each in (*spec.init_containers, *spec.containers)}
     return Injection(
@@ -85,6 +88,7 @@ def _injection(struct: PodStruct) -> Injection:
         wish=meta.annotations.get(INJECT, ""),
         done=STATUS in meta.annotations or PROXY in names or meta.labels.get(TLS_MODE_LABEL) == TLS_MODE_ISTIO,
         revision=meta.annotations.get(REVISION, "") if STATUS in meta.annotations else "",
+        doubts=tuple(doubts(struct, ref)),
     )
 
 

@@ -9,6 +9,15 @@ from msgspec import Meta, field
 from xds.kinds.authored import Strict
 from xds.kinds.proxy_config import NOT_READ
 from xds.kinds.quantities import Labels, NonEmpty, PortNumber, PositiveDuration, about
+from xds.kinds.telemetry_provider import (
+    EnvoyFileAccessLogProvider,
+    EnvoyHttpAlsProvider,
+    EnvoyOtelAlsProvider,
+    EnvoyTcpAlsProvider,
+    OpenTelemetryTracingProvider,
+    PrometheusMetricsProvider,
+    ZipkinTracingProvider,
+)
 
 
 class EnvoyExternalAuthorizationRequestBody(Strict, frozen=True, kw_only=True):
@@ -64,16 +73,16 @@ class ExtensionProvider(Strict, frozen=True, kw_only=True):
     envoy_ext_authz_grpc: Annotated[
         EnvoyExternalAuthorizationGrpcProvider | None, about("An external authorizer over gRPC.")
     ] = None
-    zipkin: Annotated[Any, NOT_READ] = None
+    zipkin: Annotated[ZipkinTracingProvider | None, about("A Zipkin.")] = None
     lightstep: Annotated[Any, NOT_READ] = None
     datadog: Annotated[Any, NOT_READ] = None
     stackdriver: Annotated[Any, NOT_READ] = None
     opencensus: Annotated[Any, NOT_READ] = None
     skywalking: Annotated[Any, NOT_READ] = None
-    opentelemetry: Annotated[Any, NOT_READ] = None
-    prometheus: Annotated[Any, NOT_READ] = None
-    envoy_file_access_log: Annotated[Any, NOT_READ] = None
-    envoy_http_als: Annotated[Any, NOT_READ] = None
-    envoy_tcp_als: Annotated[Any, NOT_READ] = None
-    envoy_otel_als: Annotated[Any, NOT_READ] = None
+    opentelemetry: Annotated[OpenTelemetryTracingProvider | None, about("A collector of traces.")] = None
+    prometheus: Annotated[PrometheusMetricsProvider | None, about("Prometheus.")] = None
+    envoy_file_access_log: Annotated[EnvoyFileAccessLogProvider | None, about("A file for access logs.")] = None
+    envoy_http_als: Annotated[EnvoyHttpAlsProvider | None, about("A service for access logs of HTTP.")] = None
+    envoy_tcp_als: Annotated[EnvoyTcpAlsProvider | None, about("A service for access logs of TCP.")] = None
+    envoy_otel_als: Annotated[EnvoyOtelAlsProvider | None, about("A collector of logs.")] = None
     sds: Annotated[Any, NOT_READ] = None

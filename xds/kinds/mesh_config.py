@@ -80,9 +80,9 @@ class CertificateData(Strict, frozen=True, kw_only=True):
 class DefaultProviders(Lenient, frozen=True, kw_only=True):
     """Names of the providers that are used where a Telemetry names none."""
 
-    tracing: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-    access_logging: tuple[str, ...] = ()
+    tracing: Annotated[tuple[str, ...], about("Where spans go; the first one is used.")] = ()
+    metrics: Annotated[tuple[str, ...], about("Who is given metrics.")] = ()
+    access_logging: Annotated[tuple[str, ...], about("Where entries of access logs go.")] = ()
 
 
 class ServiceSettingsSettings(Strict, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from msgspec import field
 
 from xds.kinds.authored import Lenient, Strict
-from xds.kinds.quantities import Duration, Labels, OptionalPortNumber, UInt32, about
+from xds.kinds.quantities import Duration, Labels, OptionalPortNumber, PercentNumber, UInt32, about
+from xds.kinds.telemetry import CustomTag
 
 NOT_READ = about("Accepted, not read.")
 
@@ -23,6 +24,35 @@ class GatewayTopology(Lenient, frozen=True, kw_only=True):
     proxy_protocol: Annotated[
         Any, about("Where it is set, even empty, connections begin with a PROXY protocol header.")
     ] = None
+
+
+class ZipkinAddress(Lenient, frozen=True, kw_only=True):
+    """A Zipkin, by its address."""
+
+    address: Annotated[str, about("Its address, host:port; the host of a service of the mesh.")] = ""
+
+
+class ProxyTracing(Lenient, frozen=True, kw_only=True):
+    """How proxies trace where no Telemetry says otherwise."""
+
+    zipkin: Annotated[ZipkinAddress | None, about("Where spans go.")] = None
+    sampling: Annotated[PercentNumber | None, about("Share of requests that begin a trace; 1 when absent.")] = None
+    max_path_tag_length: Annotated[UInt32, about("Longest path in a tag, in bytes; 256 when absent.")] = 0
+    custom_tags: Annotated[dict[str, CustomTag], about("Tags of spans, by name.")] = field(default_factory=dict)
+    enable_istio_tags: Annotated[bool | None, about("Whether spans have Istio's own tags; true when absent.")] = None
+    lightstep: Annotated[Any, NOT_READ] = None
+    datadog: Annotated[Any, NOT_READ] = None
+    stackdriver: Annotated[Any, NOT_READ] = None
+    open_census_agent: Annotated[Any, NOT_READ] = None
+    tls_settings: Annotated[Any, NOT_READ] = None
+
+
+class ProxyStatsMatcher(Lenient, frozen=True, kw_only=True):
+    """Statistics that proxies keep beside those that all keep, by Envoy's names of them."""
+
+    inclusion_prefixes: Annotated[tuple[str, ...], about("How names begin.")] = ()
+    inclusion_suffixes: Annotated[tuple[str, ...], about("How names end.")] = ()
+    inclusion_regexps: Annotated[tuple[str, ...], about("RE2 expressions that match whole names.")] = ()
 
 
 class ProxyConfig(Strict, frozen=True, kw_only=True):
@@ -47,7 +77,7 @@ class ProxyConfig(Strict, frozen=True, kw_only=True):
     interception_mode: Annotated[Literal["REDIRECT", "TPROXY", "NONE"], about("How traffic is led to the proxy.")] = (
         "REDIRECT"
     )
-    tracing: Annotated[Any, about("Tracing of the proxies.")] = None
+    tracing: Annotated[ProxyTracing | None, about("Tracing of the proxies.")] = None
     sds: Annotated[Any, NOT_READ] = None
     envoy_access_log_service: Annotated[Any, NOT_READ] = None
     envoy_metrics_service: Annotated[Any, NOT_READ] = None
@@ -62,7 +92,9 @@ class ProxyConfig(Strict, frozen=True, kw_only=True):
     ] = None
     mesh_id: Annotated[str, about("Name of the mesh.")] = ""
     readiness_probe: Annotated[Any, NOT_READ] = None
-    proxy_stats_matcher: Annotated[Any, about("Statistics to keep beyond the default ones.")] = None
+    proxy_stats_matcher: Annotated[
+        ProxyStatsMatcher | None, about("Statistics to keep beyond the default ones.")
+    ] = None
     hold_application_until_proxy_starts: Annotated[bool | None, about("Start the proxy first.")] = None
     ca_certificates_pem: Annotated[tuple[str, ...], about("More CAs that are trusted.")] = ()
     image: Annotated[Any, NOT_READ] = None

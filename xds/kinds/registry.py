@@ -40,6 +40,7 @@ from xds.kinds.service_account import ServiceAccount
 from xds.kinds.service_entry import ServiceEntry
 from xds.kinds.sidecar import Sidecar
 from xds.kinds.stateful_set import StatefulSet
+from xds.kinds.telemetry import Telemetry
 from xds.kinds.virtual_service import VirtualService
 from xds.kinds.workload_entry import WorkloadEntry
 from xds.kinds.workload_group import WorkloadGroup
@@ -75,6 +76,7 @@ KINDS: tuple[type[Authored], ...] = (
     ServiceEntry,
     Sidecar,
     StatefulSet,
+    Telemetry,
     VirtualService,
     WorkloadEntry,
     WorkloadGroup,

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from xds.bootstrap import ADMIN_PORT, ControlPlane, OwnPorts, ProxyNode, bootstrap
+from xds.bootstrap import ADMIN_PORT, LOG_FLUSH, ControlPlane, OwnPorts, ProxyNode, bootstrap
+from xds.bootstrap_stats import StatsInclusion, stated
 from xds.local import pod_tokens
 from xds.local.commands import User
 from xds.local.loopback import PROXY_PORT
@@ -29,6 +30,10 @@ from xds.model.interception import INBOUND_PORT, MODE, PROXY_ID
 PROXY: Final = User(PROXY_ID, PROXY_ID)
 _POLL_S: Final = 0.05
 _QUIET_S: Final = 0.25
+# Statistics that are asked for below: in a cluster nobody does, and sidecars do not keep them.
+_UNDER_WAY: Final = r"(http\.outbound_.*downstream_rq_active|tcp\..*downstream_cx_active)"
+_TAKEN: Final = rf"(http\.inbound_.*downstream_rq_total|listener\..*_{INBOUND_PORT}\.downstream_cx_total)"
+_ASKED: Final = StatsInclusion(regexps=(_UNDER_WAY, _TAKEN))
 
 BootstrapFor = Callable[[PodSpec, tuple[str, ...]], dict[str, Any]]
 
@@ -75,7 +80,8 @@ def bootstrap_for(
             metadata={"HTTP_PROXY_PORT": str(PROXY_PORT)} if loopback else {},
         )
         ports = OwnPorts(admin_address=addresses[0], address=addresses[0]) if loopback else _ports(addresses)
-        return bootstrap(node, control_plane, ports, workload_socket=workload_socket)
+        more = _ASKED.and_also(stated(spec.annotations).without_refused())
+        return bootstrap(node, control_plane, ports, workload_socket=workload_socket, more_stats=more)
 
     return make
 
@@ -87,7 +93,7 @@ def _ports(addresses: tuple[str, ...]) -> OwnPorts:
 def envoy_command(host: PodHost, pod: PodKey, bootstrap: dict[str, Any], flags: tuple[str, ...]) -> tuple[str, ...]:
     """The command line of Envoy with that bootstrap, which is written to where the pod can read it."""
     config = host.write(f"pods/{pod.namespace}.{pod.name}/envoy.json", json.dumps(bootstrap, indent=1))
-    return (str(host.envoy), "--config-path", str(config), "--disable-hot-restart", *flags)
+    return (str(host.envoy), "--config-path", str(config), "--disable-hot-restart", *LOG_FLUSH, *flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +123,12 @@ def admin_of(pod: PodEntry, path: str, *, method: str = "GET") -> tuple[int, byt
 
 def requests_under_way(where: Admin) -> int:
     """How many requests and connections of clients an Envoy is busy with. Blocks; OSError when there is no answer."""
-    return _sum(where, "^(http\\.outbound_.*downstream_rq_active|tcp\\..*downstream_cx_active)$")
+    return _sum(where, f"^{_UNDER_WAY}$")
 
 
 def requests_taken(where: Admin) -> int:
     """How many requests and connections of others a sidecar has taken. Blocks; OSError when there is no answer."""
-    return _sum(where, f"^(http\\.inbound_.*downstream_rq_total|listener\\..*_{INBOUND_PORT}\\.downstream_cx_total)$")
+    return _sum(where, f"^{_TAKEN}$")
 
 
 def _sum(where: Admin, wanted: str) -> int:

@@ -14,6 +14,7 @@ from xds.model.refs import ObjectRef
 from xds.model.route import Destination
 from xds.model.security import USUAL_TLS, Authorities, TlsBounds
 from xds.model.snapshot import Snapshot, Table
+from xds.model.telemetry_provider import NO_TELEMETRY, MeshTelemetry
 
 
 class OutboundMode(Enum):
@@ -98,6 +99,7 @@ class Mesh:
     unknown_host: Policies = NO_POLICIES  # of the route to hosts that the mesh does not know
     refusal: Policies = NO_POLICIES  # what answers them under REGISTRY_ONLY
     topology: Topology = NO_TOPOLOGY
+    telemetry: MeshTelemetry = NO_TELEMETRY
 
     def authorizer(self, name: str) -> ExternalAuthorizer | None:
         """The external authorizer of that name (MeshConfig ``extensionProviders``), or None."""

@@ -63,6 +63,8 @@ class Table(StrEnum):
     BACKEND_TLS_POLICY = "backend-tls-policy"  # ObjectRef -> BackendTls
     BACKEND_TLS = "backend-tls"  # (namespace, name of a Service) -> BackendTls
     DEMAND = "demand"  # AskedBy -> Demand
+    TELEMETRY = "telemetry"  # namespace -> Attachment of its Telemetry objects, found in POLICY
+    RECORDING = "recording"  # (namespace, name) of a pod or a workload -> Recording of its requests
     KEY_SET = "key-set"  # URI of a JWKS, or of a discovery document -> KeySet
 
 

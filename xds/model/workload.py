@@ -8,6 +8,7 @@ from typing import Final
 from xds.model.endpoint import NOWHERE, Locality
 from xds.model.families import Families
 from xds.model.labels import NO_LABELS, Labels
+from xds.model.problem import Problem
 from xds.model.refs import ObjectRef
 from xds.model.security import has_sidecar
 
@@ -17,13 +18,14 @@ class Injection:
     """How a pod stands to having a sidecar of its own.
 
     ``possible`` while it runs or is about to, on a network of its own; ``wish`` is what its annotation says of it;
-    ``revision`` the control plane that gave it the one that it has.
+    ``revision`` the control plane that gave it the one that it has; ``doubts`` are what is wrong with its template.
     """
 
     possible: bool = False
     wish: str = ""
     done: bool = False
     revision: str = ""
+    doubts: tuple[Problem, ...] = ()
 
 
 NO_INJECTION: Final = Injection()
@@ -31,7 +33,7 @@ NO_INJECTION: Final = Injection()
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One pod: its addresses, what selectors see, and its container ports by name."""
+    """One pod: its addresses, what selectors see, its container ports by name, and all that it says it listens on."""
 
     ref: ObjectRef
     labels: Labels = NO_LABELS
@@ -40,6 +42,7 @@ class Workload:
     node: str = ""
     locality: Locality = NOWHERE
     ports: tuple[tuple[str, int], ...] = ()
+    listens: tuple[int, ...] = ()
     hostname: str = ""
     owner: str = ""
     captured: tuple[int, ...] | None = None  # ports whose connections come in by the sidecar; None: all

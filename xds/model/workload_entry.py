@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from xds.model.endpoint import NOWHERE, Locality
 from xds.model.labels import NO_LABELS, Labels
 from xds.model.refs import ObjectRef
+
+WELL: Final = "networking.plait.dev/well"
+"""The annotation of an entry that says, with ``false``, that its proxy has found it not to be well."""
 
 
 @dataclass(frozen=True, slots=True)

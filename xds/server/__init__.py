@@ -5,7 +5,7 @@ Use: put the resources of a node (or a group of nodes) into a ``SnapshotCache``,
 
 from __future__ import annotations
 
-from xds.server.access_logs import Entry
+from xds.server.access_logs import RECORDS, Entry, Log
 from xds.server.ads import Server
 from xds.server.auth import Admission, Admit, Released
 from xds.server.batch import Answer
@@ -20,6 +20,7 @@ from xds.server.status import State, StreamStatus, TypeStatus
 from xds.wire.resource import Resource, ResourceSet, Table
 
 __all__ = [
+    "RECORDS",
     "Admission",
     "Admit",
     "Answer",
@@ -27,6 +28,7 @@ __all__ = [
     "Entry",
     "LoadReportSettings",
     "Locality",
+    "Log",
     "Node",
     "Observer",
     "Peer",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Generic
 
 import grpc
@@ -54,16 +55,35 @@ class AccessLogSettings:
     """Entries of all streams together in a second: at 30 us each a sixth of a core."""
 
 
+RECORDS: Final = AccessLogSettings(entries_per_s=5_000.0, burst=20_000, all_entries_per_s=10_000.0)
+"""What bounds a log that is only sent while somebody looks at it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log(Generic[T]):
+    """Where the entries of a log of one name go, and what bounds it."""
+
+    sink: Sink[T]
+    settings: AccessLogSettings = AccessLogSettings()
+
+
 class AccessLogs(Generic[T]):
-    """The access-log service: what ``sink`` is given comes from whom ``admit`` has let in."""
+    """The access-log service: what ``sink`` is given comes from whom ``admit`` has let in.
+
+    ``others`` are logs that are bounded by themselves, by their names; all the rest goes to ``sink``.
+    """
 
     def __init__(
-        self, sink: Sink[T], admit: AdmitReporter[T], settings: AccessLogSettings = AccessLogSettings()
+        self,
+        sink: Sink[T],
+        admit: AdmitReporter[T],
+        settings: AccessLogSettings = AccessLogSettings(),
+        others: Mapping[str, Log[T]] = MappingProxyType({}),
     ) -> None:
-        self._sink = sink
         self._admit = admit
         self._settings = settings
-        self._common = _Allowance(settings.all_entries_per_s, settings.all_entries_per_s)
+        self._rest = _Taken(Log(sink, settings))
+        self._others = {name: _Taken(log) for name, log in others.items()}
         self._streams = OpenStreams("access-log streams", settings.max_streams)
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
@@ -84,16 +104,31 @@ class AccessLogs(Generic[T]):
             raise ProtocolError("the first message names no node")
         who = node(message.identifier.node)
         reporter = await self._admit(who, peer(context, delta=False, type_url=""))
-        allowance = _Allowance(self._settings.entries_per_s, self._settings.burst)
+        taken = self._others.get(message.identifier.log_name, self._rest)
+        allowance = taken.allowance()
         async with while_valid(reporter.valid_s, who.id):
-            await self._take(reporter.proxy, message, allowance)
+            await taken.take(reporter.proxy, message, allowance)
             while (data := await context.read()) is not grpc.aio.EOF:
-                await self._take(reporter.proxy, self._parsed(data), allowance)
+                await taken.take(reporter.proxy, self._parsed(data), allowance)
 
     def _parsed(self, data: bytes) -> StreamAccessLogsMessage:
         return report(StreamAccessLogsMessage, data, self._settings.max_message_bytes, "an access-log message")
 
-    async def _take(self, proxy: T, message: StreamAccessLogsMessage, allowance: _Allowance) -> None:
+
+class _Taken(Generic[T]):
+    """One log, with what all its streams together may still send."""
+
+    def __init__(self, log: Log[T]) -> None:
+        self._sink = log.sink
+        self._settings = log.settings
+        self._common = _Allowance(log.settings.all_entries_per_s, log.settings.all_entries_per_s)
+
+    def allowance(self) -> _Allowance:
+        """What one stream may send."""
+        return _Allowance(self._settings.entries_per_s, self._settings.burst)
+
+    async def take(self, proxy: T, message: StreamAccessLogsMessage, allowance: _Allowance) -> None:
+        """Pass on what is allowed of a message."""
         entries: Sequence[Entry] = (*message.http_logs.log_entry, *message.tcp_logs.log_entry)
         taken = self._common.take(allowance.take(len(entries)))
         self._sink(proxy, entries[:taken], len(entries) - taken)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -14,12 +15,14 @@ from google.protobuf.message import DecodeError
 
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
 from xds.events import Event
-from xds.server.access_logs import AccessLogs, Sink
+from xds.server.access_logs import AccessLogs, Log, Sink
 from xds.server.auth import Admission, Admit, Released, peer
 from xds.server.cache import Connection, SnapshotCache
 from xds.server.delta import DeltaStream
 from xds.server.errors import ProtocolError
+from xds.server.health_checks import Checked, HealthChecks
 from xds.server.load_reports import LoadReports, LoadReportSettings, Usage
+from xds.server.metrics_service import MetricsService, MetricsSink, S
 from xds.server.node import Node, Peer, node
 from xds.server.open_streams import OpenStreams, while_valid
 from xds.server.push import WriteBudget
@@ -61,13 +64,26 @@ class Server:
         """Listen with TLS, as ``add_plaintext``."""
         return self._bound(address, lambda: self._grpc.add_secure_port(address, credentials))
 
-    def add_access_logs(self, sink: Sink[T], admit: AdmitReporter[T]) -> None:
-        """Take access logs of proxies that ``admit`` lets in, on the same addresses. Before ``start``."""
-        self.add_handlers(AccessLogs(sink, admit).handlers())
+    def add_access_logs(
+        self, sink: Sink[T], admit: AdmitReporter[T], others: Mapping[str, Log[T]] = MappingProxyType({})
+    ) -> None:
+        """Take access logs of proxies that ``admit`` lets in, on the same addresses. Before ``start``.
+
+        Those of the names in ``others`` go there, all the rest to ``sink``.
+        """
+        self.add_handlers(AccessLogs(sink, admit, others=others).handlers())
 
     def add_load_reports(self, usage: Usage[T], admit: AdmitReporter[T], settings: LoadReportSettings) -> None:
         """Ask proxies that ``admit`` lets in what they use, on the same addresses. Before ``start``."""
         self.add_handlers(LoadReports(usage, admit, settings).handlers())
+
+    def add_health_checks(self, checked: Checked[T], admit: AdmitReporter[T]) -> None:
+        """Have proxies that ``admit`` lets in check what is beside them, on the same addresses. Before ``start``."""
+        self.add_handlers(HealthChecks(checked, admit).handlers())
+
+    def add_metrics(self, sink: MetricsSink[T, S], admit: AdmitReporter[T]) -> None:
+        """Take what proxies that ``admit`` lets in count, on the same addresses. Before ``start``."""
+        self.add_handlers(MetricsService(sink, admit).handlers())
 
     def add_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Offer other services on the same addresses. Before ``start``."""

@@ -115,10 +115,10 @@ def tcp_loggers(guard: Guard) -> tuple[AccessLog, ...]:
 
 
 @cache
-def tcp_options(guard: Guard) -> TcpProxy.TcpAccessLogOptions:
+def tcp_options(guard: Guard | None) -> TcpProxy.TcpAccessLogOptions:
     """When the loggers of a TCP chain run, beside the end of a connection."""
-    message = TcpProxy.TcpAccessLogOptions(flush_access_log_on_connected=guard.plaintext)
-    if not guard.plaintext:
+    message = TcpProxy.TcpAccessLogOptions(flush_access_log_on_connected=True)
+    if guard is not None and not guard.plaintext:
         message.access_log_flush_interval.seconds = 60
     return message
 

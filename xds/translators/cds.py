@@ -23,11 +23,13 @@ from xds.translators.feature import Feature
 from xds.translators.merge import merge
 from xds.translators.mesh_tls import spell_cluster
 from xds.translators.registry import features
+from xds.view.names import BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH
 from xds.view.specs.clusters import ClusterSpec, Discovery, UpstreamProtocol
 from xds.wire.codec import duration, pack
 
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _ISTIO: Final = "istio"  # the metadata key that istioctl, Kiali and access logs read
+_NAMED: Final = frozenset({BLACK_HOLE, PASSTHROUGH, INBOUND_PASSTHROUGH})  # they count as services of their name
 
 
 def cluster(spec: ClusterSpec) -> Cluster:
@@ -174,6 +176,8 @@ def _http_options(protocol: UpstreamProtocol, stated: tuple[tuple[Feature[Any], 
 
 def _describe(spec: ClusterSpec, message: Cluster) -> None:
     host, name, namespace = spec.service
+    if not name and spec.name in _NAMED:
+        message.metadata.filter_metadata[_ISTIO]["name"] = spec.name
     if spec.authored is None and not name:
         return
     about = message.metadata.filter_metadata[_ISTIO]
@@ -182,3 +186,4 @@ def _describe(spec: ClusterSpec, message: Cluster) -> None:
         about["config"] = f"/apis/{rule.group}/v1/namespaces/{rule.namespace}/destination-rule/{rule.name}"
     if name:
         about["services"] = [{"host": host, "name": name, "namespace": namespace}]
+        about.update({"host": host, "name": name, "namespace": namespace})  # for access loggers, which read no lists

@@ -10,11 +10,13 @@ from xds.api.envoy.config.listener.v3.listener_components_pb2 import Filter
 from xds.api.envoy.extensions.filters.common.set_filter_state.v3.value_pb2 import FilterStateValue
 from xds.api.envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
 from xds.api.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
-from xds.translators import access_logs, dynamic_forward_proxy
+from xds.translators import access_logs, dynamic_forward_proxy, request_logs, standard_metrics
 from xds.translators.config_source import over_ads
 from xds.translators.merge import merge
 from xds.translators.registry import features
+from xds.translators.standard_metrics import Reporter
 from xds.view.specs.listeners import FoundChain, Guard, TcpChain
+from xds.view.specs.observed import Observed
 from xds.view.specs.resources import ConnectionSpec, OfferedProtocols
 from xds.wire.codec import pack, type_url
 
@@ -43,7 +45,9 @@ def _discovered(name: str, wanted: str) -> Filter:
 
 def way(spec: ConnectionSpec) -> TypedExtensionConfig:
     """The configuration of the filter that passes on the bytes of the chains that name it."""
-    return TypedExtensionConfig(name=spec.name, typed_config=pack(_tcp_proxy(spec.content, spec.guard)))
+    return TypedExtensionConfig(
+        name=spec.name, typed_config=pack(_tcp_proxy(spec.content, spec.guard, Reporter.SOURCE, spec.observed))
+    )
 
 
 def offered(spec: OfferedProtocols) -> TypedExtensionConfig:
@@ -52,9 +56,9 @@ def offered(spec: OfferedProtocols) -> TypedExtensionConfig:
     return TypedExtensionConfig(name=spec.name, typed_config=pack(config))
 
 
-def passing(chain: TcpChain, guard: Guard | None) -> Filter:
+def passing(chain: TcpChain, guard: Guard | None, reporter: Reporter, observed: Observed) -> Filter:
     """The filter of a chain that says itself where its bytes go."""
-    return Filter(name=_TCP_PROXY, typed_config=pack(_tcp_proxy(chain, guard)))
+    return Filter(name=_TCP_PROXY, typed_config=pack(_tcp_proxy(chain, guard, reporter, observed)))
 
 
 def offering(alpn: tuple[str, ...]) -> Filter:
@@ -70,11 +74,13 @@ def _filter_state(alpn: tuple[str, ...]) -> SetFilterState:
     return SetFilterState(on_new_connection=[value])
 
 
-def _tcp_proxy(chain: TcpChain, guard: Guard | None) -> TcpProxy:
+def _tcp_proxy(chain: TcpChain, guard: Guard | None, reporter: Reporter, observed: Observed) -> TcpProxy:
     message = TcpProxy(stat_prefix=chain.stat_prefix)
     if guard is not None:
         message.access_log.extend(access_logs.tcp_loggers(guard))
-        message.access_log_options.CopyFrom(access_logs.tcp_options(guard))
+    message.access_log.extend(standard_metrics.tcp_loggers(reporter, observed.counted))
+    message.access_log.extend(request_logs.tcp_loggers(observed, outbound=reporter is Reporter.SOURCE))
+    message.access_log_options.CopyFrom(access_logs.tcp_options(guard))
     shares = [share for share in chain.clusters if share.weight] or list(chain.clusters[:1])
     if len(shares) == 1:
         message.cluster = shares[0].cluster

@@ -10,7 +10,9 @@ from xds.api.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from xds.api.envoy.config.endpoint.v3.endpoint_components_pb2 import LocalityLbEndpoints
 from xds.api.envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
 from xds.model.endpoint import UNIX, Endpoint, Health
+from xds.model.labels import NO_LABELS, Labels
 from xds.model.security import TLS_MODE_ISTIO
+from xds.translators import standard_metrics
 from xds.translators.mesh_tls import TLS_MODE
 from xds.view.specs.clusters import EndpointGroup, LocalityGroup
 
@@ -54,15 +56,16 @@ def _spell_endpoint(endpoint: Endpoint, into: LocalityLbEndpoints) -> None:
     if endpoint.weight != 1:
         message.load_balancing_weight.value = endpoint.weight
     if endpoint.workload or endpoint.tls:
-        message.metadata.CopyFrom(_metadata(endpoint.workload, endpoint.tls))
+        labels = endpoint.labels if endpoint.workload else NO_LABELS
+        message.metadata.CopyFrom(_metadata(endpoint.workload, endpoint.tls, labels))
 
 
 @lru_cache(maxsize=4096)
-def _metadata(workload: str, tls: bool) -> Metadata:
+def _metadata(workload: str, tls: bool, labels: Labels) -> Metadata:
     # Shared by a workload's endpoints: a Struct costs more to make than all the rest of an endpoint. Only ever copied.
     message = Metadata()
     if workload:
-        message.filter_metadata["istio"]["workload"] = workload
+        message.filter_metadata["istio"].update(standard_metrics.of_endpoint(workload.partition(";")[0], dict(labels)))
     if tls:
         message.filter_metadata["envoy.transport_socket_match"][TLS_MODE] = TLS_MODE_ISTIO
     return message

@@ -21,13 +21,24 @@ from xds.api.envoy.extensions.filters.listener.original_dst.v3.original_dst_pb2 
 from xds.api.envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector_pb2 import TlsInspector
 from xds.api.envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2
 from xds.model.mesh import Paths
-from xds.translators import access_logs, connections, dynamic_forward_proxy, edges, frontends, slots
+from xds.translators import (
+    access_logs,
+    connections,
+    dynamic_forward_proxy,
+    edges,
+    frontends,
+    request_logs,
+    slots,
+    standard_metrics,
+    tracing,
+)
 from xds.translators.config_source import over_ads
 from xds.translators.edge_tls import edge_socket
 from xds.translators.mesh_tls import server_socket
-from xds.translators.rds import route_configuration
 from xds.translators.registry import features
+from xds.translators.standard_metrics import Reporter
 from xds.view.specs.listeners import Chain, ChainMatch, EdgeSocket, FoundChain, Guard, HttpChain, ListenerSpec, Sniff
+from xds.view.specs.observed import Observed
 from xds.wire.codec import duration, pack
 
 HttpConnectionManager = http_connection_manager_pb2.HttpConnectionManager
@@ -63,9 +74,9 @@ def listener(spec: ListenerSpec) -> Listener:
     message.max_connections_to_accept_per_socket_event.value = 1
     edges.spell_listener(spec, message)
     for chain in spec.chains:
-        _spell_chain(chain, message.filter_chains.add())
+        _spell_chain(chain, message.filter_chains.add(), outbound=spec.outbound, observed=spec.observed)
     if spec.fallback is not None:
-        _spell_content(spec.fallback, message.default_filter_chain)
+        _spell_content(spec.fallback, message.default_filter_chain, outbound=spec.outbound, observed=spec.observed)
     if spec.quic:
         for each in (*message.filter_chains, *([message.default_filter_chain] if spec.fallback is not None else [])):
             edges.over_quic(each)
@@ -118,10 +129,10 @@ def _runs(ports: tuple[int, ...]) -> list[tuple[int, int]]:
     return runs
 
 
-def _spell_chain(chain: Chain, into: FilterChain) -> None:
+def _spell_chain(chain: Chain, into: FilterChain, *, outbound: bool, observed: Observed) -> None:
     if chain.match != ChainMatch():
         _spell_match(chain.match, into)
-    _spell_content(chain, into)
+    _spell_content(chain, into, outbound=outbound, observed=observed)
 
 
 def _spell_match(match: ChainMatch, into: FilterChain) -> None:
@@ -141,7 +152,7 @@ def _range(prefix: str) -> CidrRange:
     return message
 
 
-def _spell_content(chain: Chain, into: FilterChain) -> None:
+def _spell_content(chain: Chain, into: FilterChain, *, outbound: bool, observed: Observed) -> None:
     into.name = chain.name
     if isinstance(chain.tls, EdgeSocket):
         into.transport_socket.CopyFrom(edge_socket(chain.tls))
@@ -149,6 +160,9 @@ def _spell_content(chain: Chain, into: FilterChain) -> None:
         into.transport_socket.CopyFrom(server_socket(chain.tls))
     if isinstance(chain.content, HttpChain):
         manager = _http_connection_manager(chain.content, chain.guard)
+        reporter = standard_metrics.reporter(chain, outbound=outbound)
+        manager.access_log.extend(standard_metrics.http_loggers(reporter, observed.counted))
+        _observe(manager, observed, chain.content, outbound=reporter is Reporter.SOURCE)
         into.filters.append(Filter(name=_HCM, typed_config=pack(manager)))
         return
     if isinstance(chain.content, FoundChain):
@@ -160,17 +174,21 @@ def _spell_content(chain: Chain, into: FilterChain) -> None:
         into.filters.extend(slots.network_filters())
     if chain.content.alpn:
         into.filters.append(connections.offering(chain.content.alpn))
-    into.filters.append(connections.passing(chain.content, chain.guard))
+    reporter = standard_metrics.reporter(chain, outbound=outbound)
+    into.filters.append(connections.passing(chain.content, chain.guard, reporter, observed))
+
+
+def _observe(manager: HttpConnectionManager, observed: Observed, chain: HttpChain, *, outbound: bool) -> None:
+    manager.access_log.extend(request_logs.http_loggers(observed, outbound=outbound))
+    if observed.traced is not None:
+        tracing.spell(observed.traced, edge=chain.edge is not None, into=manager)
 
 
 def _http_connection_manager(chain: HttpChain, guard: Guard | None) -> HttpConnectionManager:
     """HTTP as Istio's sidecars speak it: no idle timeout of streams, websockets, paths normalised before matching."""
     message = HttpConnectionManager(stat_prefix=chain.stat_prefix, proxy_100_continue=True)
-    if chain.inline is not None:
-        message.route_config.CopyFrom(route_configuration(chain.inline))
-    else:
-        message.rds.route_config_name = chain.route_table
-        over_ads(message.rds.config_source)
+    message.rds.route_config_name = chain.route_table
+    over_ads(message.rds.config_source)
     if guard is not None:
         message.http_filters.extend(slots.http_filters())
         message.access_log.extend(access_logs.http_loggers(guard))

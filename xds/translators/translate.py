@@ -7,10 +7,11 @@ from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
 
-from xds.translators import cds, connections, ecds, eds, lds, rds, sds
+from xds.translators import cds, connections, ecds, eds, lds, rds, rtds, sds
 from xds.translators.envoy_filters import apply as envoy_filters
 from xds.view.specs.clusters import ClusterSpec, EndpointGroup
 from xds.view.specs.listeners import ListenerSpec
+from xds.view.specs.observed import RuntimeSpec
 from xds.view.specs.resources import (
     AddedSpec,
     ConnectionSpec,
@@ -70,6 +71,7 @@ _SPELLED: Final[dict[type[Spec], Callable[[Any], Message]]] = {
     ConnectionSpec: connections.way,
     OfferedProtocols: connections.offered,
     SecretSpec: sds.secret,
+    RuntimeSpec: rtds.runtime,
     PatchedSpec: _patched,
     AddedSpec: lambda spec: envoy_filters.added(spec.patch),
 }

@@ -33,7 +33,7 @@ def attached(read: Read, namespace: str, labels: Labels) -> Policies:
     for owner in dict.fromkeys((read.get(mesh).root_namespace, namespace)):
         attachments: tuple[Attachment, ...] = read.rows(Table.ATTACHMENT, owner)
         for attachment in attachments:
-            if attachment.targets and not (owner == namespace and _targeted(attachment, labels)):
+            if attachment.targets and not (owner == namespace and targeted(attachment, labels)):
                 continue
             if not attachment.selector <= labels:
                 continue
@@ -43,7 +43,8 @@ def attached(read: Read, namespace: str, labels: Labels) -> Policies:
     return found
 
 
-def _targeted(attachment: Attachment, labels: Labels) -> bool:
+def targeted(attachment: Attachment, labels: Labels) -> bool:
+    """Whether an attachment names the Gateway that workloads with these labels are the routers of."""
     of_gateways = (target.name for target in attachment.targets if target.kind == "Gateway")
     return any((GATEWAY_NAME, shortened(name)) in labels for name in of_gateways)
 

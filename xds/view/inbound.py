@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from xds.model.endpoint import NOWHERE, Endpoint
 from xds.model.families import Families
@@ -25,9 +25,12 @@ from xds.view.scope import mesh
 from xds.view.sidecar_at import sidecar, sidecar_at
 from xds.view.specs.clusters import ClusterSpec, Discovery, LocalityGroup, UpstreamProtocol
 
+_PREFERRED: Final = (Protocol.HTTP, Protocol.HTTP2, Protocol.GRPC, Protocol.GRPC_WEB, Protocol.AUTO)
+_SERVING: Final = {protocol: rank for rank, protocol in enumerate(_PREFERRED)}
+
 
 class InboundPort(NamedTuple):
-    """A port of the pod that some service leads to, by its port ``called``; the oldest service says what it speaks.
+    """A port of the pod that some service leads to, by its port ``called``; who says what it speaks: ``precedence``.
 
     A Sidecar may say more: ``bind`` is the address of a real socket of the proxy, where connections are not captured;
     ``endpoint`` is where the application is (``unix://`` and a path, or an address), empty for the address that the
@@ -46,6 +49,11 @@ class InboundPort(NamedTuple):
     policies: Policies = NO_POLICIES
     tls: EdgeTls | None = None
     passed: bool = False
+
+    @property
+    def takes_http(self) -> bool:
+        """Whether some chain of the port is HTTP, and has routes."""
+        return self.protocol.is_http or self.protocol is Protocol.AUTO
 
 
 class Offer(NamedTuple):
@@ -89,12 +97,17 @@ def _stated(ingress: Ingress, declared: InboundPort | None, found: Sidecar) -> I
     )
 
 
-def _service_ports(read: Read, offer: Offer) -> dict[int, InboundPort]:
+def _itself(read: Read, offer: Offer) -> tuple[Workload | None, WorkloadGroup | None]:
     pod: Workload | None = read.first(Table.WORKLOAD, (offer.namespace, offer.pod)) if offer.pod else None
     machine: WorkloadGroup | None = (
         read.first(Table.WORKLOAD_GROUP, group_ref(offer.namespace, offer.group)) if offer.group else None
     )
-    found: dict[int, InboundPort] = {}
+    return pod, machine
+
+
+def _service_ports(read: Read, offer: Offer) -> dict[int, InboundPort]:
+    pod, machine = _itself(read, offer)
+    stated: dict[int, dict[ServiceKey, tuple[Service, ServicePort]]] = {}
     services: tuple[Service, ...] = read.rows(Table.SELECTING, offer.namespace)
     for service in services:
         if not service.selector <= offer.labels:
@@ -102,8 +115,28 @@ def _service_ports(read: Read, offer: Offer) -> dict[int, InboundPort]:
         for port in service.ports:
             number = _machine_port(port, dict(machine.ports)) if machine is not None else pod_port(port, pod)
             if number and number not in names.TAKEN_PORTS:
-                found.setdefault(number, InboundPort(number, port.protocol, service.key, port.number))
+                stated.setdefault(number, {}).setdefault(service.key, (service, port))
+    found: dict[int, InboundPort] = {}
+    for number, claims in stated.items():
+        service, port = min(claims.values(), key=lambda claim: precedence(*claim))
+        found[number] = InboundPort(number, port.protocol, service.key, port.number)
     return found
+
+
+def expected_ports(read: Read, offer: Offer) -> tuple[int, ...]:
+    """The ports that the workload itself says it listens on, whether a service leads to them or not yet; sorted."""
+    pod, machine = _itself(read, offer)
+    own = {number for _, number in machine.ports} if machine is not None else set(pod.listens if pod else ())
+    return tuple(sorted(own - names.TAKEN_PORTS))
+
+
+def precedence(service: Service, port: ServicePort) -> tuple[str, int, str]:
+    """Of services that lead to one port of a pod, the least by this says what is spoken there.
+
+    That is the oldest. Of equally old ones (files tell no age) it is the one whose word serves the callers of the
+    others best, so that a service that is added takes nothing from them: HTTP/1 is passed on as it comes, HTTP/2 too.
+    """
+    return service.created, _SERVING.get(port.protocol, len(_SERVING)), service.ref.name
 
 
 def pod_port(port: ServicePort, pod: Workload | None) -> int:
@@ -141,7 +174,7 @@ def inbound_cluster(read: Read, port: InboundPort, families: Families = Families
         connect_timeout=read.get(mesh).connect_timeout,
         source_addresses=() if hosts else LOOPBACK_SOURCES[families],
         policies=port.policies.over(policies),
-        service=("", service.ref.name, service.namespace) if service is not None else ("", "", ""),
+        service=(service.hostname, service.ref.name, service.namespace) if service is not None else ("", "", ""),
     )
     return (cluster,)
 

@@ -17,11 +17,10 @@ from xds.model.snapshot import Table
 from xds.view import names
 from xds.view.connection_chains import PLAIN_HTTP
 from xds.view.graph import Read
-from xds.view.inbound import InboundPort, Offer
+from xds.view.inbound import InboundPort, Offer, expected_ports
 from xds.view.listeners import tcp_chain
 from xds.view.mutual_tls import mtls, server_tls
 from xds.view.names import INBOUND_PORT, OUTBOUND_PORT
-from xds.view.route_tables import inbound_table
 from xds.view.scope import mesh
 from xds.view.sidecar_at import sidecar, sidecar_at
 from xds.view.specs.listeners import (
@@ -61,7 +60,9 @@ def virtual_inbound(read: Read, offer: Offer, ports: tuple[InboundPort, ...]) ->
     for number, mode in takes.ports:
         if number not in declared | names.TAKEN_PORTS and mode is not takes.mode:
             chains.append(_passthrough(f"virtualInbound-{number}", ChainMatch(number), mode, tls))
-    sniffed = tuple(port.number for port in ports if _is_sniffed(port, takes))
+    # What the workload says it has is looked at before a service leads there: when one does, no other port drains.
+    expected = {port for port in read.aside(expected_ports, offer) if takes.at(port) is not MtlsMode.DISABLE}
+    sniffed = tuple(sorted({port.number for port in ports if _is_sniffed(port, takes)} | expected - declared))
     for_http = tuple(port.number for port in ports if port.protocol is Protocol.AUTO)
     first, *others = offer.families.anywhere
     return (
@@ -215,9 +216,8 @@ class _Port(NamedTuple):
         return Chain(f"{self._name}-{suffix}", match, content, self.tls, PROVEN)
 
     def _http(self) -> HttpChain:
-        cluster = names.inbound_cluster(self.port.number)
-        table = inbound_table(self.read, self.port.number, cluster)
-        return HttpChain(f"inbound_{self._name};", inline=table, outbound=False, paths=self.read.get(mesh).paths)
+        table = names.inbound_routes(self.port.number)
+        return HttpChain(f"inbound_{self._name};", table, outbound=False, paths=self.read.get(mesh).paths)
 
     def _tcp(self) -> TcpChain:
         cluster = names.INBOUND_PASSTHROUGH if self.port.passed else names.inbound_cluster(self.port.number)

@@ -25,6 +25,7 @@ WORKLOAD_SOCKET: Final = "sds-grpc"  # the bootstrap's cluster of a SPIFFE workl
 OUTBOUND_PORT: Final = 15001
 INBOUND_PORT: Final = 15006
 ADMIN_PORT: Final = 15000
+_INBOUND: Final = "inbound|"
 # Every sidecar listens there (the last two are the bootstrap's): Envoy refuses a second listener, or a second chain.
 TAKEN_PORTS: Final = frozenset({OUTBOUND_PORT, INBOUND_PORT, 15021, 15090})
 
@@ -63,7 +64,17 @@ def bound(bind: str, port: int) -> str:
 
 def inbound_cluster(port: int) -> str:
     """``inbound|8080||``; the port is the pod's."""
-    return f"inbound|{port}||"
+    return f"{_INBOUND}{port}||"
+
+
+def inbound_routes(port: int) -> str:
+    """``inbound|8080||``: the routes of what comes in on the pod's port."""
+    return f"{_INBOUND}{port}||"
+
+
+def is_inbound(name: str) -> bool:
+    """Whether that is the name of an inbound cluster or route table."""
+    return name.startswith(_INBOUND)
 
 
 def wildcard_listener(port: int) -> str:

@@ -9,7 +9,7 @@ import re2
 from xds.model.patch import ApplyTo, Operation, Patch, Traffic
 from xds.view import names
 from xds.view.specs.clusters import ClusterSpec
-from xds.view.specs.listeners import HttpChain, ListenerSpec
+from xds.view.specs.listeners import ListenerSpec
 from xds.view.specs.resources import ConnectionSpec, Spec
 from xds.view.specs.routes import RouteTable, VirtualHostSpec
 
@@ -21,10 +21,6 @@ def touches(patch: Patch, spec: Spec, *, router: bool) -> bool:
     if patch.traffic not in (Traffic.ANY, _traffic(spec, router=router)):
         return False
     if isinstance(spec, ListenerSpec):
-        if patch.to.in_routes:
-            contents = [chain.content for chain in spec.chains]
-            tables = [content.inline for content in contents if isinstance(content, HttpChain)]
-            return any(_is_in_table(patch, table) for table in tables if table is not None)
         wanted = patch.listener
         virtual = spec.name in _VIRTUAL and patch.to is not ApplyTo.LISTENER
         return wanted.name in ("", spec.name) and (virtual or wanted.port in (0, spec.port))
@@ -58,9 +54,8 @@ def _traffic(spec: Spec, *, router: bool) -> Traffic:
         return Traffic.GATEWAY
     if isinstance(spec, ListenerSpec):
         return Traffic.OUTBOUND if spec.outbound else Traffic.INBOUND
-    inbound = isinstance(spec, ClusterSpec) and (
-        spec.name.startswith("inbound|") or spec.name == names.INBOUND_PASSTHROUGH
-    )
+    of = spec.table if isinstance(spec, VirtualHostSpec) else spec.name
+    inbound = names.is_inbound(of) or of == names.INBOUND_PASSTHROUGH
     return Traffic.INBOUND if inbound else Traffic.OUTBOUND
 
 

@@ -208,9 +208,7 @@ def _aspects(patch: Patch) -> tuple[Aspect, ...]:
     if patch.to is ApplyTo.CLUSTER:
         return (Aspect.CLUSTERS,)
     if patch.to.in_routes:
-        # The routes of inbound listeners stand in them.
-        inline = patch.traffic in (Traffic.ANY, Traffic.INBOUND)
-        return (Aspect.ROUTES, Aspect.LISTENERS) if inline else (Aspect.ROUTES,)
+        return (Aspect.ROUTES,)
     if patch.to is ApplyTo.HTTP_FILTER and patch.operation.adds:
         return (Aspect.LISTENERS, Aspect.ADDED)
     if patch.operation.merges and patch.everywhere(TCP_PROXY):

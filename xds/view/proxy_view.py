@@ -16,9 +16,11 @@ from xds.view.gateway.view import router_view
 from xds.view.graph import Call, Read, call
 from xds.view.inbound import Offer, inbound_cluster, inbound_ports
 from xds.view.inbound_listener import bound_inbound, virtual_inbound
+from xds.view.observed_roots import observed_roots
 from xds.view.on_demand import demanded_groups, on_demand
 from xds.view.outbound import by_node, groups, near_groups, node_leaves
 from xds.view.patches import patched_roots
+from xds.view.route_tables import inbound_table
 from xds.view.scope import Scope, anybody, anywhere, place, scope
 
 
@@ -35,7 +37,7 @@ class ProxyView(NamedTuple):
 
 def proxy_view(read: Read, proxy: Proxy) -> ProxyView:
     """The view of a proxy."""
-    return ProxyView(*patched_roots(read, proxy, *_unpatched(read, proxy)))
+    return ProxyView(*patched_roots(read, proxy, *observed_roots(read, proxy, *_unpatched(read, proxy))))
 
 
 def _unpatched(read: Read, proxy: Proxy) -> ProxyView:
@@ -96,10 +98,11 @@ def explicit_leaves(read: Read, explicit: ExplicitProxy) -> tuple[Call, ...]:
 
 
 def inbound_leaves(read: Read, offer: Offer) -> tuple[Call, ...]:
-    """The leaves of what a workload offers: its clusters, its listener, and what stands in the slots of that."""
+    """The leaves of what a workload offers: its clusters, routes and listener, and what stands in the slots of that."""
     ports = read.get(inbound_ports, offer)
     return (
         *(call(inbound_cluster, port, offer.families) for port in ports),
+        *(call(inbound_table, port.number) for port in ports if port.takes_http),
         call(virtual_inbound, offer, ports),
         *(call(bound_inbound, offer, port) for port in ports if port.bind),
         call(filters, offer.namespace, offer.labels),

@@ -54,15 +54,9 @@ def sniffed_table(read: Read, host: HostRoutes) -> tuple[RouteTable, ...]:
     return (RouteTable(table, read.get(virtual_host, table, host)),)
 
 
-def inbound_table(read: Read, port: int, cluster: str) -> RouteTable:
-    """The routes of an inbound port: all to the application. Never changes, hence inline in the listener."""
-    route = RouteSpec(
-        "default",
-        EVERYTHING,
-        (WeightedCluster(cluster),),
-        read.get(mesh).inbound_policies,
-    )
-    return RouteTable(
-        names.inbound_cluster(port),
-        (VirtualHostSpec(cluster, f"inbound|http|{port}", ("*",), (route,)),),
-    )
+def inbound_table(read: Read, port: int) -> tuple[RouteTable, ...]:
+    """The routes of an inbound port: all to the application. One for all workloads, by the port alone."""
+    table = names.inbound_routes(port)
+    to = (WeightedCluster(names.inbound_cluster(port)),)
+    route = RouteSpec("default", EVERYTHING, to, read.get(mesh).inbound_policies)
+    return (RouteTable(table, (VirtualHostSpec(table, f"inbound|http|{port}", ("*",), (route,)),)),)

@@ -23,6 +23,7 @@ from xds.model.labels import labels
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef, Origin
 from xds.model.security import Mtls, MtlsMode
+from xds.telemetry.known import Known
 
 THEN = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 REVIEWS = ObjectRef("networking.istio.io", "VirtualService", "shop", "reviews")
@@ -43,7 +44,8 @@ class FakeStatus:
     is_ready: bool = True
     authority: CaReport | None = STABLE
     found: list[Problem] = field(default_factory=list)
-    record: Record = field(default_factory=Record)
+    kept: Record = field(default_factory=Record)
+    hour: Known = field(default_factory=lambda: Known(lambda: 1.8e9))
 
     def ready(self) -> bool:
         return self.is_ready
@@ -70,7 +72,7 @@ class FakeStatus:
         return [KnownObject(REVIEWS, Origin("a.yaml", 7), 2)]
 
     def refusals(self) -> Record:
-        return self.record
+        return self.kept
 
     def workloads(self) -> Iterable[WorkloadSecurity]:
         mtls = Mtls(MtlsMode.STRICT, ((9000, MtlsMode.DISABLE),))
@@ -83,6 +85,22 @@ class FakeStatus:
     def ca(self) -> CaReport | None:
         return self.authority
 
+    def telemetry(self) -> Known:
+        return self.hour
+
+    def record(self, query: Mapping[str, str]) -> Mapping[str, Any] | None:
+        if "workload" not in query and "id" not in query:
+            raise ValueError("say which")
+        return {"id": "1", "entries": []} if "workload" in query else None
+
+    async def live(self, query: Mapping[str, str]) -> Mapping[str, Any]:
+        return {"object": f"{query['kind']} {query['name']}", "live": 1, "total": 2}
+
+    async def history(self, query: Mapping[str, str]) -> Mapping[str, Any] | None:
+        if query.get("generation") == "x":
+            raise ValueError("generation must be a number, is 'x'")
+        return None if "generation" in query else {"generation": 3, "generations": []}
+
     def metrics(self) -> Iterable[Metric]:
         return [Metric("pilot_xds_pushes", "counter", "Pushes.", (Sample(4, (("type", "cds"),)),))]
 
@@ -93,11 +111,25 @@ async def get(path: str, status: FakeStatus | None = None) -> httpx.Response:
         return await client.get(path)
 
 
+async def test_a_recording_begins_and_is_gone() -> None:
+    assert (await get("/debug/record?workload=shop/web&for=60")).json()["id"] == "1"
+    assert (await get("/debug/record?id=2")).status_code == 404
+    assert (await get("/debug/record")).status_code == 400
+
+
 async def test_health_and_readiness() -> None:
     assert (await get("/healthz")).status_code == 200
     assert (await get("/readyz")).status_code == 200
     not_yet = await get("/readyz", FakeStatus(is_ready=False))
     assert (not_yet.status_code, not_yet.text) == (503, "not ready: no generation is served yet\n")
+
+
+async def test_one_object_and_the_history() -> None:
+    assert (await get("/debug/live?kind=VirtualService")).status_code == 400
+    assert (await get("/debug/live?kind=VirtualService&name=v")).json()["object"] == "VirtualService v"
+    assert (await get("/debug/history")).json() == {"generation": 3, "generations": []}
+    assert (await get("/debug/history?generation=9")).status_code == 404
+    assert (await get("/debug/history?generation=x")).status_code == 400
 
 
 async def test_syncz() -> None:
@@ -248,7 +280,7 @@ def refused(source: str = "client", origin: str = "a.yaml:1", kind: Kind = Kind.
 def status_with(*found: Refusal) -> FakeStatus:
     status = FakeStatus()
     for each in found:
-        status.record.add(each)
+        status.kept.add(each)
     return status
 
 
@@ -276,7 +308,7 @@ async def test_counts_of_refusals() -> None:
 
 
 def test_counters_of_a_policy_that_has_moved_are_one() -> None:
-    record = status_with(refused(), refused(origin="a.yaml:9"), refused(kind=Kind.AUDITED)).record
+    record = status_with(refused(), refused(origin="a.yaml:9"), refused(kind=Kind.AUDITED)).kept
     text = render(refusals.metrics(record))
     same = 'plait_refusals_total{source="c/client",destination="shop/web",policy="shop/no",kind="%s"} %d'
     assert same % ("refused", 2) in text

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.unit.audit.captured import entry, request
+from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
 from xds.audit.reading import sightings
 from xds.audit.refusal import Kind, PolicyId, Sighting, Stage
 from xds.translators.authorization.authorizer import SHADOW
@@ -45,6 +46,15 @@ def test_a_request() -> None:
     assert (one.protocol, one.method, one.host, one.path, one.status) == ("HTTP/1.1", "GET", "a.b", "/deny", 403)
     assert one.when.date() == NOW.date()
     assert not seen("deny plain")[0].peer
+
+
+def test_the_id_of_a_request_which_its_caller_may_choose() -> None:
+    told = entry("deny")
+    assert isinstance(told, HTTPAccessLogEntry)
+    told.request.request_id = "a-b\x1b" + "c" * 1000
+    [one] = sightings(told, NOW)
+    assert one.request_id.startswith("a-b?ccc")
+    assert len(one.request_id) == 300
 
 
 def test_a_connection() -> None:

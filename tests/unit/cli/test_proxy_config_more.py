@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca.issuer import Issuer, self_signed
 from xds.cli.failure import Failure
 from xds.cli.proxy_config.bootstrap import bootstrap
 from xds.cli.proxy_config.dump import Entry, ProxyConfig
 from xds.cli.proxy_config.listeners import ListenerFilter, listeners
 from xds.cli.proxy_config.log import paths
+from xds.cli.proxy_config.rootca_compare import roots
 from xds.cli.proxy_config.routes import RouteFilter, routes
 
 
@@ -57,3 +62,16 @@ def test_levels_as_istioctl_takes_them() -> None:
     assert list(paths("http:warn,upstream:none")) == [("http", "warning"), ("upstream", "off")]
     with pytest.raises(Failure, match="must be one of trace"):
         list(paths("http:loud"))
+
+
+def test_roots_that_two_proxies_believe() -> None:
+    def believing(*issuers: Issuer) -> ProxyConfig:
+        bundle = b"".join(each.certificate.public_bytes(Encoding.PEM) for each in issuers)
+        source = {"inline_bytes": base64.b64encode(bundle).decode()}
+        return ProxyConfig(secrets=(Entry("ROOTCA", {"validation_context": {"trusted_ca": source}}),))
+
+    old, new = (self_signed(datetime.now(UTC)) for _ in range(2))
+    both, one = roots(believing(old, new), "a"), roots(believing(new), "b")
+    assert (len(both), both & one) == (2, one)
+    with pytest.raises(Failure, match="a has been sent no roots"):
+        roots(ProxyConfig(), "a")

@@ -101,6 +101,16 @@ def test_json_is_the_whole_record() -> None:
     assert json.loads(status([GOOD, BAD], "bad-0", "-o", "json").stdout) == BAD
 
 
+def test_istioctls_word_for_a_table() -> None:
+    assert status([GOOD], "-o", "short").stdout.splitlines()[0].startswith("NAME ")
+
+
+def test_replicas_are_named_where_there_are_several() -> None:
+    heading, line = status([{**GOOD, "replica": "pod istio-system/istiod-0 port 15014"}]).stdout.splitlines()
+    assert heading.endswith("CONTROL PLANE")
+    assert line.endswith("istiod-0 port 15014")
+
+
 def test_a_namespace_filters() -> None:
     assert json.loads(status([GOOD], "-n", "other", "-o", "json").stdout) == []
 

@@ -32,7 +32,7 @@ CASES = [
         "{targetRef: {kind: Gateway, name: g, namespace: other}}",
         "spec.targetRef.namespace policy.target-namespace",
     ),
-    (MESH, "{accessLogFile: /dev/stdout}", "spec.accessLogFile mesh.not-read"),
+    (MESH, "{ingressClass: istio}", "spec.ingressClass mesh.not-read"),
     (MESH, "{meshNetworks: {networks: {n: {}}}}", "spec.meshNetworks.networks.n.endpoints network.member"),
     (
         MESH,

@@ -21,16 +21,20 @@ Listeners = dict[tuple[str, str], Resource]
 PORTS: Final = (
     *(f"ServiceEntry.spec.{name}" for name in ("hosts", "addresses", "exportTo", "ports*", "workloadSelector*")),
     *(f"VirtualService.spec.{name}" for name in ("hosts", "tls*.match*", "tcp*.match*")),
-    *(f"Gateway.spec.{name}" for name in ("selector*", "servers*.port*", "servers*.bind", "servers*.name")),
+    *(f"Gateway.spec.{name}" for name in ("selector*", "servers*.port*", "servers*.bind")),
     *(f"Sidecar.spec.{name}" for name in ("workloadSelector*", "egress*", "ingress*.port*", "ingress*.bind")),
     "Sidecar.spec.ingress*.captureMode",
     "MeshConfig.default*ExportTo",
     "MeshConfig.proxyHttpPort",
 )
-# What a server shows and asks for in the handshake, and to whom. New content of a Secret changes no listener.
+# How TLS is spoken and whom it believes, and for which names. Which Secret that takes changes no listener, but one that
+# is not there takes the server away (test_gateway_edits.py tells what an edit costs, chain by chain).
 TLS: Final = (
     "Gateway.spec.servers*.hosts",
-    "Gateway.spec.servers*.tls*",
+    *(f"Gateway.spec.servers*.tls.{name}" for name in ("mode", "m*ProtocolVersion", "cipherSuites*", "ecdhCurves*")),
+    *(f"Gateway.spec.servers*.tls.{name}" for name in ("subjectAltNames*", "verify*", "insecureSkipVerify")),
+    *(f"Gateway.spec.servers*.tls.{name}" for name in ("*credentialName*", "caCertCredentialName")),
+    *(f"Gateway.spec.servers*.tls.{name}" for name in ("*erverCertificate", "*rivateKey", "*aCertificates", "caCrl")),
     "Sidecar.spec.ingress*.tls*",
     "PeerAuthentication.*",
 )
@@ -39,14 +43,24 @@ MESH: Final = tuple(
     f"MeshConfig.{name}"
     for name in (
         *("protocolDetectionTimeout", "trustDomain", "trustDomainAliases", "caCertificates*", "meshMTLS*"),
-        *("pathNormalization*", "defaultInboundHttpRetryPolicy*", "defaultConfig.gatewayTopology*"),
+        *("pathNormalization*", "defaultConfig.gatewayTopology*"),
     )
 )
-PATCHES: Final = tuple(
-    f"EnvoyFilter.spec.configPatches.{name}"
-    for name in ("applyTo", "patch*", "match.listener*", "match.routeConfiguration*")
+PATCHES: Final = tuple(f"EnvoyFilter.spec.configPatches.{name}" for name in ("applyTo", "patch*", "match.listener*"))
+# What of the traffic is counted, and with which labels: loggers are a part of the listener.
+COUNTED: Final = ("Telemetry.spec.metrics*",)
+# Where entries of logs and spans go, and what they have; how many is switched apart from listeners.
+TOLD: Final = (
+    "Telemetry.spec.selector*",
+    *(f"Telemetry.spec.tracing.{name}" for name in ("match*", "providers*", "customTags*", "useRequestId*")),
+    *(f"Telemetry.spec.tracing.{name}" for name in ("enableIstioTags", "disableContextPropagation")),
+    *(f"Telemetry.spec.accessLogging.{name}" for name in ("providers*", "filter*")),
+    *(f"MeshConfig.{name}" for name in ("accessLog*", "enableTracing", "defaultProviders*", "extensionProviders.name")),
+    *(f"MeshConfig.extensionProviders.{name}*" for name in ("zipkin", "opentelemetry", "envoyFile", "envoyOtel")),
+    *(f"MeshConfig.extensionProviders.{name}*" for name in ("envoyHttpAls", "envoyTcpAls")),
+    *(f"MeshConfig.defaultConfig.tracing.{name}" for name in ("zipkin*", "customTags*", "max*", "enableIstioTags")),
 )
-DRAINING: Final = (*PORTS, *TLS, *MESH, *PATCHES)
+DRAINING: Final = (*PORTS, *TLS, *MESH, *PATCHES, *COUNTED, *TOLD)
 
 
 def drains(path: str) -> bool:

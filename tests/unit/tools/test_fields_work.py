@@ -63,6 +63,9 @@ OTHERWISE: dict[str, Any] = {
     "servers[].tls.mode": "OPTIONAL_MUTUAL",
     "defaultConfig.gatewayTopology.forwardClientCertDetails": "APPEND_FORWARD",
     "egress[].port.protocol": "TCP",
+    "metrics[].overrides[].match.metric": "TCP_SENT_BYTES",
+    "metrics[].overrides[].tagOverrides.*.operation": "UPSERT",
+    "tracing[].customTags.*.header.name": "x-other",
     "ingress[].port.protocol": "TCP",
     "ingress[].tls.mode": "OPTIONAL_MUTUAL",
 }
@@ -99,6 +102,7 @@ def _with_version(plain: dict[str, Any]) -> dict[str, Any]:
     groups = {"EndpointSlice": "discovery.k8s.io/v1", "MeshConfig": "mesh.istio.io/v1alpha1"}
     security = ("AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication")
     groups |= dict.fromkeys(security, "security.istio.io/v1")
+    groups["Telemetry"] = "telemetry.istio.io/v1"
     groups["EnvoyFilter"] = "networking.istio.io/v1alpha3"
     groups["RateLimit"] = "networking.plait.dev/v1alpha1"
     default = "v1" if plain["kind"] in ("Service", "Pod", "Secret") else "networking.istio.io/v1"

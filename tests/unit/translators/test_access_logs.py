@@ -57,4 +57,8 @@ def test_addresses_are_of_the_connection_and_not_of_a_header() -> None:
 
 def test_plaintext_connections_count_when_they_begin() -> None:
     assert to_plain(tcp_options(PLAIN)) == {"flush_access_log_on_connected": True}
-    assert to_plain(tcp_options(PROVEN)) == {"access_log_flush_interval": "60s"}
+    assert to_plain(tcp_options(PROVEN)) == {
+        "access_log_flush_interval": "60s",
+        "flush_access_log_on_connected": True,
+    }
+    assert to_plain(tcp_options(None)) == {"flush_access_log_on_connected": True}

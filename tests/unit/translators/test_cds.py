@@ -89,4 +89,7 @@ def test_what_it_was_made_from() -> None:
     assert plain(spec)["metadata"]["filter_metadata"]["istio"] == {
         "config": "/apis/networking.istio.io/v1/namespaces/shop/destination-rule/b",
         "services": [{"host": "b.shop.svc.cluster.local", "name": "b", "namespace": "shop"}],
+        "host": "b.shop.svc.cluster.local",
+        "name": "b",
+        "namespace": "shop",
     }

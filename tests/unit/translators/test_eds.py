@@ -21,7 +21,9 @@ def test_nothing_but_the_name() -> None:
 def test_all_fields() -> None:
     endpoints = (
         Endpoint("10.0.0.1", 8080),
-        Endpoint("fd00::1", 8080, health=Health.UNHEALTHY, weight=3, workload="b-v1;shop"),
+        Endpoint(
+            "fd00::1", 8080, health=Health.UNHEALTHY, weight=3, workload="b-v1;shop", labels=frozenset({("app", "b")})
+        ),
         Endpoint("10.0.0.3", 8080, health=Health.DRAINING),
         Endpoint("unix:///run/b.sock", 0),
     )
@@ -39,7 +41,11 @@ def test_all_fields() -> None:
                         "endpoint": {"address": address("fd00::1", 8080)},
                         "health_status": "UNHEALTHY",
                         "load_balancing_weight": 3,
-                        "metadata": {"filter_metadata": {"istio": {"workload": "b-v1;shop"}}},
+                        "metadata": {
+                            "filter_metadata": {
+                                "istio": {"workload": "b-v1", "app": "b", "service": "b", "revision": "latest"}
+                            }
+                        },
                     },
                     {"endpoint": {"address": address("10.0.0.3", 8080)}, "health_status": "DRAINING"},
                     {"endpoint": {"address": {"pipe": {"path": "/run/b.sock"}}}},

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from xds.model.policy import Policies
-from xds.model.route import Comparison, RequestMatch, StringMatch
 from xds.translators.connection_pools import ConnectionLifetime
 from xds.translators.lds import listener
 from xds.translators.load_balancing import HashKey
 from xds.translators.tunneling import Tunnel
 from xds.view.specs.listeners import Chain, ChainMatch, HttpChain, ListenerSpec, Sniff, TcpChain
-from xds.view.specs.routes import RouteSpec, RouteTable, VirtualHostSpec, WeightedCluster
+from xds.view.specs.routes import WeightedCluster
 from xds.wire.codec import to_plain
 
 Plain = dict[str, Any]
@@ -30,7 +29,17 @@ TCP_PROXY = {
 
 
 def plain(spec: ListenerSpec) -> Plain:
-    return to_plain(listener(spec))
+    """The listener without its access loggers."""
+    made: Plain = silent(to_plain(listener(spec)))
+    return made
+
+
+def silent(value: Any) -> Any:
+    if isinstance(value, list):
+        return [silent(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: silent(each) for key, each in value.items() if key not in ("access_log", "access_log_options")}
 
 
 def content(chain: HttpChain | TcpChain) -> Plain:
@@ -51,6 +60,16 @@ def test_one_address_handed_over() -> None:
         "max_connections_to_accept_per_socket_event": 1,
         "filter_chains": [{"name": "tcp", "filters": [TCP_PROXY]}],
     }
+
+
+@pytest.mark.parametrize("outbound", [True, False])
+@pytest.mark.parametrize("carried", [TCP.content, HttpChain("h", "80")])
+def test_every_chain_is_counted(carried: HttpChain | TcpChain, outbound: bool) -> None:
+    spec = ListenerSpec("l", "10.0.0.1", 80, (Chain("c", ChainMatch(), carried),), outbound=outbound)
+    config = to_plain(listener(spec))["filter_chains"][0]["filters"][0]["typed_config"]
+    counters = [each["typed_config"] for each in config["access_log"] if each["name"] == "istio"]
+    reporters = {counter["stat"]["tags"][0]["value_format"] for each in counters for counter in each["counters"]}
+    assert reporters == {"source" if outbound else "destination"}
 
 
 def test_taking_outbound_connections() -> None:
@@ -157,13 +176,10 @@ def test_filters_stand_in_the_order_of_their_phases() -> None:
     assert len(filters) == len(set(filters))
 
 
-def test_inbound_http_has_its_routes_inline() -> None:
-    everything = RequestMatch(path=StringMatch(Comparison.PREFIX, "/"))
-    host = VirtualHostSpec("t", "inbound|http|8080", ("*",), (RouteSpec("r", everything, (WeightedCluster("c"),)),))
-    found = content(HttpChain("inbound_0.0.0.0_8080;", inline=RouteTable("t", (host,)), outbound=False))
+def test_inbound_http() -> None:
+    found = content(HttpChain("inbound_0.0.0.0_8080;", "inbound|8080||", outbound=False))
     assert found["server_header_transformation"] == "PASS_THROUGH"
-    assert found["route_config"]["virtual_hosts"][0]["domains"] == ["*"]
-    assert "rds" not in found
+    assert found["rds"]["route_config_name"] == "inbound|8080||"
     assert "early_header_mutation_extensions" not in found  # the application is told what the caller's proxy counted
 
 

@@ -137,7 +137,7 @@ def test_resources_are_added_and_removed() -> None:
         )
     )
     mine, others = resources(world.sets[WEB]), resources(world.sets[DB])
-    assert {"cds extra", "lds extra", "ecds extra"} == mine.keys() - others.keys() - {"cds inbound|8080||"}
+    assert {"cds extra", "lds extra", "ecds extra"} == mine.keys() - others.keys() - {"cds inbound|8080||", "rds inbound|8080||"}
     assert {
         "cds outbound|3306||db.shop.svc.cluster.local",
         "lds 10.0.0.2_3306",
@@ -161,7 +161,7 @@ def test_by_context_port_and_name() -> None:
     assert touched("ROUTE_CONFIGURATION", "SIDECAR_OUTBOUND", table, routeConfiguration={"portNumber": 80}) == [
         "rds 80"
     ]
-    assert touched("VIRTUAL_HOST", "SIDECAR_INBOUND", {"include_request_attempt_count": True}) == ["lds virtualInbound"]
+    assert touched("VIRTUAL_HOST", "SIDECAR_INBOUND", {"include_request_attempt_count": True}) == ["rds inbound|8080||"]
 
 
 def test_the_content_of_an_inserted_filter_comes_apart_from_its_listener() -> None:

@@ -8,7 +8,18 @@ import typer
 
 from xds.cli.lazy import show_help, typer_app
 from xds.cli.options import grouped
-from xds.cli.proxy_config import bootstrap, clusters, endpoints, everything, extensions, listeners, log, routes, secrets
+from xds.cli.proxy_config import (
+    bootstrap,
+    clusters,
+    endpoints,
+    everything,
+    extensions,
+    listeners,
+    log,
+    rootca_compare,
+    routes,
+    secrets,
+)
 
 # The name in the help, then the other spellings that istioctl's users type.
 _COMMANDS: Final = (
@@ -21,6 +32,7 @@ _COMMANDS: Final = (
     (bootstrap.command, "bootstrap", "b"),
     (log.command, "log", "o"),
     (everything.command, "all", "a"),
+    (rootca_compare.command, "rootca-compare", "rc"),
 )
 
 

@@ -29,6 +29,7 @@ _NOT_IN_THE_API: Final = frozenset(
         ("keys.plait", "KeySet"),
         ("mesh.istio.io", "MeshConfig"),
         ("names.plait", "GatewayName"),
+        ("recordings.plait", "Recording"),
     }
 )
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from xds.explain.analyze import (
     authorization,
+    collectors,
     destination_rules,
+    edge_routes,
     envoy_filters,
     gateway_api,
     gateways,
@@ -16,8 +18,11 @@ from xds.explain.analyze import (
     peer_authentication,
     rate_limits,
     request_authentication,
+    service_ports,
     services,
     sidecars,
+    telemetry,
+    unverified,
     virtual_services,
 )
 from xds.model.problem import Problem, Severity
@@ -28,17 +33,24 @@ from xds.view.graph import Call, Graph, Read, call
 _WORST_FIRST: Final = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 _CHECKS: Final[tuple[tuple[Table, Callable[[Read, Any], tuple[Problem, ...]]], ...]] = (
     (Table.VIRTUAL_SERVICE, virtual_services.check),
+    (Table.VIRTUAL_SERVICE, edge_routes.check_subsets),
     (Table.GATEWAY, gateways.check),
+    (Table.GATEWAY, edge_routes.check_gateway),
     (Table.RULE, destination_rules.check),
+    (Table.RULE, unverified.check),
     (Table.SERVICE, services.check),
+    (Table.SERVICE, service_ports.check),
     (Table.POLICY, authorization.check),
     (Table.POLICY, request_authentication.check),
     (Table.POLICY, peer_authentication.check),
     (Table.POLICY, rate_limits.check),
+    (Table.POLICY, telemetry.check),
+    (Table.MESH, collectors.check),
     (Table.SIDECAR, sidecars.check),
     (Table.NETWORK_GATEWAY, networks.check),
     (Table.SERVICE, networks.check_service),
     (Table.NAMESPACE, injection.check),
+    (Table.NAMESPACE, injection.check_enabled),
     (Table.API_GATEWAY, gateway_api.check_gateway),
     (Table.LISTENER_SET, gateway_api.check_listener_set),
     (Table.API_ROUTE, gateway_api.check_route),

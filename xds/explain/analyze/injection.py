@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
-from xds.model.injection import INJECT, NAMESPACE_INJECTION, REVISION, Candidate, decide
+from xds.model.injection import INJECT, NAMESPACE_INJECTION, REVISION, SYSTEM_NAMESPACES, Candidate, decide
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef
 from xds.model.snapshot import Table
 from xds.model.workload import Namespace, Workload
 from xds.view.graph import Read
+from xds.view.scope import mesh
 
 _RESTARTED: Final = {"DaemonSet": "daemonset", "Deployment": "deployment", "StatefulSet": "statefulset"}
 
@@ -28,7 +30,39 @@ def check(read: Read, name: str) -> tuple[Problem, ...]:
     pods = [pod for pod in _pods(read, name) if pod.injection.possible]
     lacking = [pod for pod in pods if not pod.injection.done and _wanted(known, pod)]
     others = [pod for pod in pods if pod.injection.revision and _belongs_elsewhere(read, known, pod)]
-    return (*map(_missing, _by_owner(lacking)), *(_other(each, _asked(known, each[0])) for each in _by_owner(others)))
+    elsewhere = (_other(each, _asked(known, each[0])) for each in _by_owner(others))
+    return (*_labels(namespace, known), *map(_missing, _by_owner(lacking)), *elsewhere, *_doubts(pods))
+
+
+def _labels(namespace: Namespace, known: dict[str, str]) -> Iterator[Problem]:
+    if NAMESPACE_INJECTION in known and REVISION in known:
+        at = FieldRef(namespace.ref, ("metadata", "labels")).key(REVISION)
+        message = f"has no effect beside {NAMESPACE_INJECTION}, which wins; leave one of them out"
+        yield Problem(at, "namespace.two-labels", message, Severity.WARNING)
+
+
+def _doubts(pods: Iterable[Workload]) -> Iterator[Problem]:
+    """What is wrong with pods' own templates, each once for all pods of one maker."""
+    for each in _by_owner(pods):
+        told = [pod for pod in each if pod.injection.doubts]
+        for doubt in told[0].injection.doubts if told else ():
+            if doubt.code != "injection.image-auto" or not told[0].injection.done:
+                yield replace(doubt, message=f"{doubt.message}{_and_others(told)}")
+
+
+def check_enabled(read: Read, name: str) -> tuple[Problem, ...]:
+    """A finding for a namespace that asks for no sidecars, while none of its pods has one and some could."""
+    namespace: Namespace | None = read.first(Table.NAMESPACE, name)
+    if namespace is None or name in (*SYSTEM_NAMESPACES, read.get(mesh).root_namespace):
+        return ()
+    known = dict(namespace.labels)
+    if {NAMESPACE_INJECTION, REVISION} & known.keys():
+        return ()
+    pods = [pod for pod in _pods(read, name) if pod.injection.possible]
+    if not pods or any(pod.injection.done or _wanted(known, pod) for pod in pods):
+        return ()
+    message = f"does not ask for sidecars, so its pods are not in the mesh; label it {NAMESPACE_INJECTION}=enabled"
+    return (Problem(FieldRef(namespace.ref), "namespace.not-enabled", message, Severity.INFO),)
 
 
 def revisions(read: Read) -> frozenset[str]:

@@ -9,6 +9,7 @@ from xds.model.refs import FieldRef
 from xds.model.service import Resolution, Service, ServiceKey
 from xds.model.snapshot import Table
 from xds.view.graph import Read
+from xds.view.inbound import precedence
 from xds.view.scope import resolved_service
 
 RESERVED = frozenset({15000, 15001, 15006, 15008, 15021, 15053, 15090})
@@ -72,14 +73,14 @@ def _alias(read: Read, service: Service) -> Iterator[Problem]:
 def _shared_ports(read: Read, service: Service) -> Iterator[Problem]:
     rows: tuple[Service, ...] = read.rows(Table.SELECTING, service.namespace) if service.selector else ()
     for other in rows:
-        if other.ref == service.ref:
-            return
         if other.selector != service.selector:
             continue
         theirs = {port.target: port for port in other.ports}
         for index, port in enumerate(service.ports):
             rival = theirs.get(port.target)
-            if rival is not None and rival.protocol is not port.protocol:
+            if rival is None or rival.protocol is port.protocol:
+                continue
+            if precedence(other, rival) < precedence(service, port):
                 at = FieldRef(service.ref, ("spec", "ports", index))
                 message = (
                     f"says that port {port.target} of its pods speaks {port.protocol.value}, {other.ref} says "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 from xds.model.endpoint import Endpoint
 from xds.model.proxy import Proxy
@@ -11,6 +12,8 @@ from xds.model.refs import ObjectRef
 from xds.view.connections import ConnectionRoutes, connections
 from xds.view.endpoints import endpoint_group, placed_group
 from xds.view.graph import Call, Read
+from xds.view.observed_roots import observed_leaf
+from xds.view.patches import patched
 from xds.view.proxy_view import proxy_view
 from xds.view.specs.clusters import ClusterSpec, EndpointGroup, LocalityGroup
 from xds.view.specs.listeners import ListenerSpec
@@ -58,20 +61,28 @@ def held(read: Read, proxy: Proxy) -> Held:
     found = Held()
     for root in proxy_view(read, proxy):
         for leaf in _leaves(read, root):
-            if leaf.maker in (endpoint_group, placed_group):
-                found.endpoints[leaf.args[0]] = leaf  # type: ignore[index]
+            within = _within(leaf)
+            if within.maker in (endpoint_group, placed_group):
+                found.endpoints[within.args[0]] = within  # type: ignore[index]
                 continue
             specs = read.get(leaf.maker, *leaf.args)
             for spec in specs:
                 found.take(spec)
-            if leaf.maker is connections:
-                _note_authors(found, leaf.args[0], specs)
+            if within.maker is connections:
+                _note_authors(found, within.args[0], specs)
     return found
 
 
 def _leaves(read: Read, root: Call) -> Iterator[Call]:
     for group in read.get(root.maker, *root.args):
         yield from read.get(group.maker, *group.args)
+
+
+def _within(leaf: Call) -> Call:
+    """The leaf that others are around."""
+    while leaf.maker in (observed_leaf, patched):
+        leaf = cast("Call", leaf.args[0])
+    return leaf
 
 
 def _note_authors(found: Held, wanted: object, specs: tuple[Spec, ...]) -> None:

@@ -13,6 +13,5 @@ UNREAD: Final = (
     Kind(_EXTENSIONS, "TrafficExtension", ("v1alpha1",), "trafficextensions"),
     Kind(_EXTENSIONS, "WasmPlugin", ("v1alpha1",), "wasmplugins"),
     Kind(_NETWORKING, "ProxyConfig", ("v1beta1",), "proxyconfigs"),
-    Kind("telemetry.istio.io", "Telemetry", ("v1", "v1alpha1"), "telemetries", ("telemetry",)),
 )
 """Sorted by group and kind. One that has a struct meanwhile is taken from there."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from xds.local.echo.app import RESET, EchoApp, Receive, Scope, Send
@@ -65,6 +66,8 @@ class Servers:
             self._config.include_server_header = False
             self._config.keep_alive_timeout = _IDLE_S
             self._config.h2_max_concurrent_streams = 1000
+            # It would end an HTTP/2 connection after 1000 requests, and cut those that are under way.
+            self._config.keep_alive_max_requests = sys.maxsize
         return await self._listen(self._serve_http, host, port, tls)
 
     async def tcp(self, host: str, port: int) -> int:

@@ -16,7 +16,6 @@ from xds.model.filters import FilterSlot
 from xds.model.patch import TCP_PROXY, ApplyTo, Patch
 from xds.translators.config_source import over_ads
 from xds.translators.envoy_filters.lists import Inapplicable, edit, merged_over
-from xds.translators.envoy_filters.routes import patch_table
 from xds.wire import codec
 
 HttpConnectionManager = http_connection_manager_pb2.HttpConnectionManager
@@ -138,24 +137,11 @@ def _patch_managers(patch: Patch, chain: FilterChain, value: Message, apart: fro
         if each.typed_config.type_url != _HCM or patch.listener.filter not in ("", each.name):
             continue
         manager = HttpConnectionManager.FromString(each.typed_config.value)
-        if patch.to is ApplyTo.HTTP_FILTER:
-            found = _patch_http_filters(patch, manager, value, apart)
-        elif manager.HasField("route_config") and _is_table(patch, manager.route_config.name):
-            found = patch_table(patch, manager.route_config, value)
-        else:
-            found = 0
+        found = _patch_http_filters(patch, manager, value, apart)
         if found:
             each.typed_config.CopyFrom(codec.pack(manager))
         touched += found
     return touched
-
-
-def _is_table(patch: Patch, table: str) -> bool:
-    wanted = patch.routes
-    if wanted.gateway or wanted.port_name:
-        return False
-    port = table.split("|")[1] if table.startswith("inbound|") else ""
-    return wanted.table in ("", table) and (not wanted.port or str(wanted.port) == port)
 
 
 def _patch_http_filters(patch: Patch, manager: HttpConnectionManager, value: Message, apart: frozenset[str]) -> int:

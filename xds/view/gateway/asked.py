@@ -9,11 +9,12 @@ from xds.model.service import ServiceKey
 from xds.view.filters import attached
 from xds.view.gateway.tables import known_services
 from xds.view.graph import Read
+from xds.view.observed import collectors, telemetry_of
 from xds.view.scope import Scope, mesh
 
 
 def asked_services(read: Read, namespace: str, labels: Labels, scope: Scope) -> tuple[ServiceKey, ...]:
-    """The services that a router's policies call: external authorizers."""
+    """The services that a router calls by itself: external authorizers, and collectors of its telemetry."""
     policies = read.get(attached, namespace, labels)
     settings = read.get(mesh)
     provided = policies.adding(*(policy.provided(settings.authorizer) for policy in policies.that(Authorizing)))
@@ -25,4 +26,5 @@ def asked_services(read: Read, namespace: str, labels: Labels, scope: Scope) -> 
 
     for policy in provided.that(Routed):
         policy.resolved(note)
+    hosts += read.get(collectors, read.get(telemetry_of, namespace, labels))
     return known_services(read, hosts, scope)

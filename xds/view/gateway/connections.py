@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from xds.model.gateway import API_GROUP, BoundConnection, EdgeTlsMode, Server
-from xds.model.refs import ObjectRef
+from xds.model.gateway import BoundConnection, EdgeTlsMode, Server
 from xds.model.route import WeightedDestination
 from xds.model.service import ServiceKey
 from xds.view.connections import ConnectionRoutes, alpn_to, passed_to, resolves_to
 from xds.view.gateway.bindings import At, connections
+from xds.view.gateway.server_names import suffix
 from xds.view.gateway.tables import known_services, named_by, sign
 from xds.view.graph import Read
 from xds.view.routes import target
@@ -25,6 +25,7 @@ class EdgeConnections(NamedTuple):
     port: int
     servers: tuple[At, ...]
     scope: Scope
+    bind: str = ""
 
 
 class EdgeBranch(NamedTuple):
@@ -41,16 +42,9 @@ class _Way(NamedTuple):
 
 
 def name_of(wanted: EdgeConnections, branch: EdgeBranch) -> str:
-    """The name of a branch: of its chain, and of where its connections go."""
-    at = wanted.servers[branch.server]
+    """``tcp.443/a.test``: the name of a branch's chain, and of where its connections go, whichever server has them."""
     what = "/".join(filter(None, (branch.sni or "*", *branch.subnets)))
-    return f"tcp.{wanted.port}.{section_name(at.gateway, at.server)}/{what}"
-
-
-def section_name(gateway: ObjectRef, server: Server) -> str:
-    """``https.front.shop``: a server by its name, its gateway's and the namespace; unlike that of every other."""
-    kind = ".gateway-api" if gateway.group == API_GROUP else ""
-    return f"{server.section}.{gateway.name}.{gateway.namespace}{kind}"
+    return f"tcp.{wanted.port}{suffix(wanted.bind)}/{what}"
 
 
 def guard_of(server: Server) -> Guard:

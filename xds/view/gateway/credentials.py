@@ -7,10 +7,13 @@ from typing import Final, NamedTuple
 
 from xds.model.credential import Credential
 from xds.model.gateway import CredentialName, EdgeTls, EdgeTlsMode
+from xds.model.refs import ObjectRef
 from xds.model.snapshot import Table
 from xds.view import names
 from xds.view.gateway.edge_ports import EdgePort
 from xds.view.gateway.routers import Router
+from xds.view.gateway.server_names import server_name
+from xds.view.gateway.tables import sign
 from xds.view.graph import Call, Read, call
 from xds.view.secrets import secret
 from xds.view.specs.listeners import EdgeSocket
@@ -49,23 +52,38 @@ def _authorities(tls: EdgeTls) -> CredentialName | None:
     return tls.authorities or (tls.certificates[0] if tls.certificates else None)
 
 
-def socket(tls: EdgeTls, has: Held, *, http: bool) -> EdgeSocket | None:
-    """The TLS of a server; None where it could not be spoken, or nobody could prove himself."""
+def socket(tls: EdgeTls, has: Held, server: str, *, http: bool) -> EdgeSocket | None:
+    """The TLS of a server of that name; None where it could not be spoken, or nobody could prove himself."""
     if not has.certificate:
         return None
-    shown = tuple(map(certificate_name, tls.certificates))
-    if tls.mode not in _PROVING or not tls.verify:
-        return EdgeSocket(tls, shown, http=http)
+    # Which Secrets these are is no part of it: an edit of that sends secrets, and no chain.
+    bare = replace(tls, certificates=(), authorities=None)
+    shown = tuple(shown_name(server, place) for place in range(len(tls.certificates)))
+    if not _proving(tls):
+        return EdgeSocket(bare, shown, http=http)
     if not has.authorities and not (tls.spki or tls.hashes):
         return None
-    believed = _authorities(tls)
-    by_name = has.authorities and not tls.authorities_file and believed is not None
-    return EdgeSocket(tls, shown, authorities_name(believed) if by_name and believed else "", http=http)
+    by_name = has.authorities and not tls.authorities_file
+    return EdgeSocket(bare, shown, believed_name(server) if by_name else "", http=http)
+
+
+def _proving(tls: EdgeTls) -> bool:
+    return tls.mode in _PROVING and tls.verify
+
+
+def shown_name(server: str, place: int = 0) -> str:
+    """``gateway://https.443.https.front.shop``: a certificate that a server shows, whichever Secret it is in."""
+    return f"gateway://{server}{f'/{place}' if place else ''}"
+
+
+def believed_name(server: str) -> str:
+    """``gateway://https.443.https.front.shop/cacert``: whom a server believes, whichever Secret says so."""
+    return f"{shown_name(server)}/cacert"  # no namespace's name ends like that
 
 
 def clients_authorities(tls: EdgeTls) -> CredentialName | None:
     """The Secret (or ConfigMap) without which a server's clients cannot prove themselves; None where none is needed."""
-    if tls.mode not in _PROVING or not tls.verify or tls.spki or tls.hashes or tls.authorities_file:
+    if not _proving(tls) or tls.spki or tls.hashes or tls.authorities_file:
         return None
     return _authorities(tls)
 
@@ -86,9 +104,36 @@ def secret_leaves(router: Router, port: EdgePort) -> tuple[Call, ...]:
     """What makes the secrets of a port's servers, for a router that may have them."""
     if not router.has_secrets:
         return ()
-    stated = [placed.server.tls for placed in port.servers if placed.server.tls is not None]
-    named = [name for tls in stated for name in (*tls.certificates, *((tls.authorities,) if tls.authorities else ()))]
-    return tuple(secret_leaf(name, router.scope.namespace) for name in dict.fromkeys(named))
+    leaves = []
+    for placed in port.servers:
+        tls = placed.server.tls
+        if tls is None or not (tls.certificates or tls.authorities):
+            continue
+        believed = _authorities(tls) if _proving(tls) and not tls.authorities_file else None
+        needs = Needed(server_name(port, placed), tls.certificates, believed, placed.gateway)
+        leaves.append(call(server_secrets, needs, router.scope.namespace))
+    return tuple(leaves)
+
+
+class Needed(NamedTuple):
+    """The Secrets of one server, under the names by which its chains know them."""
+
+    server: str
+    certificates: tuple[CredentialName, ...]
+    authorities: CredentialName | None
+    gateway: ObjectRef
+
+
+def server_secrets(read: Read, needs: Needed, home: str) -> tuple[SecretSpec, ...]:
+    """What a server shows and whom it believes, as far as it is there, for a router of namespace ``home``."""
+    wanted = [(certificate_name(each), each, shown_name(needs.server, i)) for i, each in enumerate(needs.certificates)]
+    if needs.authorities is not None:
+        wanted.append((authorities_name(needs.authorities), needs.authorities, believed_name(needs.server)))
+    sign(read, needs.gateway)
+    found = []
+    for name, at, called in wanted:
+        found += [replace(spec, name=called) for spec in edge_secret(read, at, home) if spec.name == name]
+    return tuple(found)
 
 
 def secret_leaf(name: CredentialName, home: str) -> Call:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -19,15 +19,16 @@ from xds.view.gateway.connections import (
     guard_of,
     name_of,
     resolved_port,
-    section_name,
 )
 from xds.view.gateway.credentials import Held, held, socket
 from xds.view.gateway.edge_ports import EdgePort, Placed, PortKind, host_names
 from xds.view.gateway.routers import Router
+from xds.view.gateway.server_names import server_name, suffix
 from xds.view.gateway.sni_dnat import dnat_chains
 from xds.view.gateway.tables import EdgeTable, sign
 from xds.view.graph import Read
 from xds.view.mutual_tls import server_tls
+from xds.view.names import BLACK_HOLE
 from xds.view.scope import mesh
 from xds.view.specs.listeners import (
     Chain,
@@ -40,37 +41,35 @@ from xds.view.specs.listeners import (
     ListenerSpec,
     ServerTls,
     Sniff,
+    TcpChain,
 )
+from xds.view.specs.routes import WeightedCluster
 
 # How long a client may take to say which server it wants: a slow one costs a connection, and no more.
 _PATIENCE: Final = timedelta(seconds=15)
 _PLAIN: Final = Guard(plaintext=True)
+# Envoy replaces a listener that keeps none but its default chain, and cuts what is on that. This chain is never taken.
+_NOBODY: Final = Chain("nobody", ChainMatch(destination_port=1), TcpChain("nobody", (WeightedCluster(BLACK_HOLE),)))
 
 
 def edge_tables(read: Read, router: Router, port: EdgePort) -> tuple[EdgeTable, ...]:
     """The route tables of a port: one for plain HTTP, one for each server that ends TLS around HTTP."""
-    suffix = f".{port.bind}" if port.bind else ""
     if port.kind is PortKind.HTTP:
         ats = tuple(_at(router, placed) for placed in port.servers)
-        return (EdgeTable(f"http.{port.number}{suffix}", port.servers[0].server.port, ats, router.scope),)
+        return (EdgeTable(f"http.{port.number}{suffix(port.bind)}", port.servers[0].server.port, ats, router.scope),)
     found = []
     for placed in port.servers:
         if _ends_tls(placed) and _speaks_http(placed):
             http3 = placed.server.port if _has_http3(read, router, placed) else 0
-            name = f"{table_name(placed)}{suffix}"
+            name = server_name(port, placed)
             found.append(EdgeTable(name, placed.server.port, (_at(router, placed),), router.scope, http3))
     return tuple(found)
-
-
-def table_name(placed: Placed) -> str:
-    """``https.443.https.web.shop``: the table of a server that ends TLS."""
-    return f"https.{placed.server.port}.{section_name(placed.gateway, placed.server)}"
 
 
 def edge_connections(router: Router, port: EdgePort) -> EdgeConnections:
     """The servers of a port whose connections are passed on."""
     passing = tuple(_at(router, placed) for placed in port.servers if _passes(port.kind, placed))
-    return EdgeConnections(port.number, passing, router.scope)
+    return EdgeConnections(port.number, passing, router.scope, port.bind)
 
 
 def has_dnat(port: EdgePort) -> bool:
@@ -111,7 +110,10 @@ def edge_listeners(read: Read, router: Router, port: EdgePort) -> tuple[Listener
     for placed in port.servers:
         sign(read, placed.gateway)
     made = _Made(read, router, port)
-    chains = tuple(made.chains())
+    taken: dict[ChainMatch, Chain] = {}
+    for chain in made.chains():
+        taken.setdefault(chain.match, chain)  # Envoy refuses two chains of one match
+    chains = tuple(taken.values())
     tables = {table.name for table in edge_tables(read, router, port) if table.http3_port}
     over_quic = tuple(chain for chain in chains if getattr(chain.content, "route_table", None) in tables)
     specs = [made.listener(chains)] if chains else []
@@ -132,8 +134,10 @@ class _Made:
         """A listener with these chains; one that asks for nothing is the last resort of all connections."""
         port = self.port
         first, *others = (port.bind,) if port.bind else self.router.addresses
-        narrow = tuple(chain for chain in chains if chain.match != ChainMatch())
         rest = next((chain for chain in chains if chain.match == ChainMatch()), None)
+        narrow = tuple(chain for chain in chains if chain.match != ChainMatch())
+        if rest is not None and port.kind is not PortKind.HTTP:
+            narrow = (*narrow, replace(rest, name=_NOBODY.name, match=_NOBODY.match) if quic else _NOBODY)
         name = f"{port.bind or ANY}_{port.number}"
         return ListenerSpec(
             name=f"udp_{name}" if quic else name,
@@ -157,16 +161,12 @@ class _Made:
             return
         for placed in self.port.servers:
             if _ends_tls(placed) and _speaks_http(placed):
-                yield from self._ended(placed, self._http(f"{table_name(placed)}{self._suffix}"))
+                yield from self._ended(placed, self._http(server_name(self.port, placed)))
         passing = edge_connections(self.router, self.port)
         for branch in self.read.get(branches, passing):
             yield from self._passed(passing, branch)
         if has_dnat(self.port):
             yield from dnat_chains(self.read, self.router, self.port)
-
-    @property
-    def _suffix(self) -> str:
-        return f".{self.port.bind}" if self.port.bind else ""
 
     def _http(self, table: str) -> HttpChain:
         settings = self.read.get(mesh)
@@ -175,10 +175,10 @@ class _Made:
 
     def _ended(self, placed: Placed, content: HttpChain) -> Iterator[Chain]:
         tls = self._socket(placed, http=True)
-        if tls is not None:
-            hosts = host_names(placed.server.hosts)
-            match = ChainMatch(server_names=() if "*" in hosts else hosts)
-            yield Chain(content.route_table, match, content, tls, guard_of(placed.server))
+        # A chain each, so that one comes or goes without the others.
+        for host in host_names(placed.server.hosts) if tls is not None else ():
+            match = ChainMatch(server_names=(host,) if host != "*" else ())
+            yield Chain(f"{content.route_table}/{host}", match, content, tls, guard_of(placed.server))
 
     def _passed(self, passing: EdgeConnections, branch: EdgeBranch) -> Iterator[Chain]:
         at = passing.servers[branch.server]
@@ -200,4 +200,4 @@ class _Made:
         if tls.mode is EdgeTlsMode.ISTIO_MUTUAL:
             return server_tls(self.read, identity) if identity is not Identity.NONE else None
         has: Held = self.read.get(held, tls, self.router)
-        return socket(tls, has, http=http)
+        return socket(tls, has, server_name(self.port, placed), http=http)

@@ -11,7 +11,8 @@ from xds.model.identity import Identity, TrustDomains
 from xds.model.mesh import Paths
 from xds.model.policy import NO_POLICIES, Policies
 from xds.model.security import USUAL_TLS, TlsBounds
-from xds.view.specs.routes import RouteTable, WeightedCluster
+from xds.view.specs.observed import UNSTATED, Observed
+from xds.view.specs.routes import WeightedCluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +68,14 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class HttpChain:
-    """HTTP on a chain: routes by RDS under ``route_table``, or ``inline`` where they never change.
+    """HTTP on a chain, whose routes come by RDS under ``route_table``.
 
     ``edge`` is set where a gateway serves clients; ``on_demand`` is whether hosts that the table has not are asked for.
     ``frontends`` is whether the table may let the address that was dialled count.
     """
 
     stat_prefix: str
-    route_table: str = ""
-    inline: RouteTable | None = None
+    route_table: str
     outbound: bool = True
     paths: Paths = Paths.BASE
     edge: Edge | None = None
@@ -132,6 +132,7 @@ class ListenerSpec:
     """One listener. ``bind`` is False where connections are handed over by their original destination.
 
     ``proxy_protocol`` is whether connections begin with such a header; ``quic`` whether it takes HTTP/3, over UDP.
+    ``observed`` is what is told of its traffic.
     """
 
     name: str
@@ -149,3 +150,4 @@ class ListenerSpec:
     additional_addresses: tuple[str, ...] = ()
     proxy_protocol: bool = False
     quic: bool = False
+    observed: Observed = UNSTATED

@@ -13,16 +13,21 @@ from xds.model.patch import Patch
 from xds.model.policy import NO_POLICIES, Policies
 from xds.view.specs.clusters import ClusterSpec, EndpointGroup
 from xds.view.specs.listeners import Guard, ListenerSpec, TcpChain
+from xds.view.specs.observed import UNSTATED, Observed, RuntimeSpec
 from xds.view.specs.routes import RouteTable, VirtualHostSpec
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSpec:
-    """Where the connections of the chains go that name it; ``guard`` is that of the chains, for what it records."""
+    """Where the connections of the chains go that name it.
+
+    ``guard`` is that of the chains, for what it records; ``observed`` is what else is told of them.
+    """
 
     name: str
     content: TcpChain
     guard: Guard | None = None
+    observed: Observed = UNSTATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ Spec = (
     | ConnectionSpec
     | OfferedProtocols
     | SecretSpec
+    | RuntimeSpec
     | PatchedSpec
     | AddedSpec
 )

@@ -7,7 +7,16 @@ import re
 from datetime import timedelta
 from typing import Any, Final
 
-from xds.bootstrap import HEALTH_PORT, METRICS_PORT, ControlPlane, OwnPorts, ProxyNode, bootstrap
+from xds.bootstrap import (
+    HEALTH_PORT,
+    LOG_FLUSH,
+    METRICS_PORT,
+    ControlPlane,
+    OwnPorts,
+    ProxyNode,
+    bootstrap,
+    trace_environment,
+)
 from xds.bootstrap_probes import AppProbes
 from xds.model.injection import PROXY
 from xds.model.interception import MODE
@@ -15,7 +24,7 @@ from xds.webhooks.inject import credentials, draining, stated
 from xds.webhooks.inject.plain import Json, mapping, text
 from xds.webhooks.inject.redirect import unprivileged
 from xds.webhooks.inject.subject import Subject
-from xds.webhooks.inject.variables import FIELDS, argument, environment, escaped, variable
+from xds.webhooks.inject.variables import FIELDS, argument, environment, escaped, value, variable
 
 _METADATA: Final = "ISTIO_META_"
 _DRAIN: Final = timedelta(seconds=45)
@@ -32,13 +41,14 @@ until exec 3<>/dev/tcp/127.0.0.1/{HEALTH_PORT} \
 def container(subject: Subject, plane: ControlPlane, probes: AppProbes | None) -> Json:
     """The container; ``probes`` are the application's that Envoy answers."""
     resources = stated.resources(subject)
+    document = _bootstrap(subject, plane, probes)
     made = {
         "name": PROXY,
         "image": stated.word(subject, "proxyImage", subject.settings.proxy_image),
         # The image's own entry point is a script that changes owners of files.
         "command": ["/usr/local/bin/envoy"],
-        "args": _args(subject, resources, _bootstrap(subject, plane, probes)),
-        "env": [*environment(), *_metadata_environment(subject)],
+        "args": _args(subject, resources, document),
+        "env": [*environment(), *_of_traces(document), *_metadata_environment(subject)],
         "ports": [{"containerPort": METRICS_PORT, "name": "http-envoy-prom", "protocol": "TCP"}],
         "resources": resources,
         "securityContext": unprivileged(),
@@ -59,7 +69,7 @@ def holds(subject: Subject) -> bool:
 def _bootstrap(subject: Subject, plane: ControlPlane, probes: AppProbes | None) -> Json:
     config, settings = subject.proxy_config, subject.settings
     mode = "REDIRECT" if subject.annotations.get(MODE, config.interception_mode) != "NONE" else "NONE"
-    own = {key.removeprefix(_METADATA): value for key, value in _proxy_metadata(subject) if key.startswith(_METADATA)}
+    own = {key.removeprefix(_METADATA): text for key, text in _proxy_metadata(subject) if key.startswith(_METADATA)}
     metadata: dict[str, Any] = {
         "INSTANCE_IPS": variable("INSTANCE_IPS"),
         "NODE_NAME": variable("NODE_NAME"),
@@ -82,7 +92,8 @@ def _bootstrap(subject: Subject, plane: ControlPlane, probes: AppProbes | None) 
         interception_mode=mode,
         metadata=metadata,
     )
-    return bootstrap(node, plane, OwnPorts(address="::") if settings.ipv6 else OwnPorts(), probes=probes)
+    ports = OwnPorts(address="::") if settings.ipv6 else OwnPorts()
+    return bootstrap(node, plane, ports, probes=probes, more_stats=stated.more_stats(subject))
 
 
 def _args(subject: Subject, resources: Json, document: Json) -> list[str]:
@@ -99,7 +110,7 @@ def _args(subject: Subject, resources: Json, document: Json) -> list[str]:
     if len(bootstrap_text.encode(errors="replace")) > _LONGEST_BYTES:
         message = f"have so many probes and labels that the proxy's arguments exceed {_LONGEST_BYTES} bytes"
         subject.found.add(subject.at / "spec.containers", "bootstrap.too-long", message)
-    args = ["--config-yaml", bootstrap_text, "--disable-hot-restart"]
+    args = ["--config-yaml", bootstrap_text, "--disable-hot-restart", *LOG_FLUSH]
     args += ["--concurrency", str(workers)] if workers else []
     return [*args, *(escaped(word) for pair in words.items() for word in pair)]
 
@@ -118,8 +129,13 @@ def _proxy_metadata(subject: Subject) -> list[tuple[str, str]]:
     return sorted(subject.proxy_config.proxy_metadata.items())
 
 
+def _of_traces(document: Json) -> list[Json]:
+    stated = trace_environment(document["node"]["cluster"])
+    return [{"name": name, "value": value(text)} for name, text in stated.items()]
+
+
 def _metadata_environment(subject: Subject) -> list[Json]:
-    return [{"name": key, "value": escaped(value)} for key, value in _proxy_metadata(subject) if key not in FIELDS]
+    return [{"name": key, "value": escaped(text)} for key, text in _proxy_metadata(subject) if key not in FIELDS]
 
 
 def _ready() -> Json:

@@ -23,6 +23,7 @@ _CARRIED_OUT: Final = frozenset(
         "interceptionMode",
         "meshId",
         "proxyMetadata",
+        "proxyStatsMatcher",
         "terminationDrainDuration",
     }
 )

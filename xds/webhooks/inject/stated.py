@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from xds import bootstrap_stats
+from xds.bootstrap_stats import STATS_INCLUSION, StatsInclusion
 from xds.model.injection import TEMPLATES
 from xds.model.interception import MODE, PREFIX
 from xds.webhooks.inject.plain import Json, mapping
@@ -28,6 +30,7 @@ _READ: Final = frozenset(
     {
         *(_OWN + word for word in (*_RESOURCES, "inject", "proxyImage", "logLevel", "componentLogLevel")),
         *(_OWN + word for word in ("userVolume", "userVolumeMount", "nativeSidecar")),
+        *STATS_INCLUSION,
         *(PREFIX + word for word in ("includeInboundPorts", "excludeInboundPorts", "excludeInterfaces")),
         *(PREFIX + word for word in ("includeOutboundIPRanges", "excludeOutboundIPRanges")),
         *(PREFIX + word for word in ("includeOutboundPorts", "excludeOutboundPorts")),
@@ -61,6 +64,21 @@ def resources(subject: Subject) -> Json:
             continue
         own.setdefault(kind, {})[name] = amount
     return own or {kind: dict(amounts) for kind, amounts in subject.settings.resources.items()}
+
+
+def more_stats(subject: Subject) -> StatsInclusion:
+    """The statistics that the pod, or its ProxyConfig, wants kept beside the usual. Problems: annotation.regex."""
+    own = bootstrap_stats.stated(subject.annotations)
+    for regexp, why in own.refused().items():
+        subject.warn(
+            subject.annotation(bootstrap_stats.REGEXPS), "annotation.regex", f"{regexp!r} is no RE2 expression: {why}"
+        )
+    wanted = subject.proxy_config.proxy_stats_matcher
+    if wanted is not None:
+        own = own.and_also(
+            StatsInclusion(wanted.inclusion_prefixes, wanted.inclusion_suffixes, wanted.inclusion_regexps)
+        )
+    return own.without_refused()
 
 
 def whole_number(subject: Subject, word: str, default: int) -> int:

@@ -50,4 +50,9 @@ def escaped(text: str) -> str:
 
 def argument(document: Any) -> str:
     """``document`` as JSON in one argument, its variables for the kubelet to replace."""
-    return _MARKED.sub(r"$(\1)", escaped(json.dumps(document, ensure_ascii=False, separators=(",", ":"))))
+    return value(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+
+
+def value(text: str) -> str:
+    """``text`` as an argument or a variable's value, its variables for the kubelet to replace."""
+    return _MARKED.sub(r"$(\1)", escaped(text))

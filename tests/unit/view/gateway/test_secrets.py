@@ -74,7 +74,8 @@ def listeners(specs: list[Spec]) -> list[str]:
 
 def test_the_router_that_is_meant_has_the_key(snapshot: Snapshot) -> None:
     specs = sent(snapshot, EDGE)
-    assert {spec.name for spec in specs if isinstance(spec, SecretSpec)} == {"kubernetes://site"}
+    sent_to = {spec.name for spec in specs if isinstance(spec, SecretSpec)}
+    assert sent_to == {"gateway://https.443.https.front.shop", "gateway://https.444.mutual.front.shop"}
     # What cannot prove its clients takes none: the Secret has no authorities.
     assert listeners(specs) == ["0.0.0.0_443"]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from xds.cli.parties import Destination
-from xds.cli.tokens import Verifier
 from xds.explain.arrivals import Arrival, Caller, forwarded, passed_on
 from xds.explain.path.steps import End, Way
 from xds.explain.path.way import way
@@ -19,6 +17,8 @@ from xds.translators.authorization.policy import Attribute, Authorization
 from xds.view.gateway.routers import router
 from xds.view.graph import Graph, call
 from xds.view.mutual_tls import mtls
+from xds.why.parties import Destination
+from xds.why.tokens import Verifier
 
 _ADDRESSES = frozenset({Attribute.PEER_ADDRESS, Attribute.REMOTE_ADDRESS, Attribute.DESTINATION_ADDRESS})
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
-from xds.cli.failure import Failure
-from xds.cli.manifests import Manifests
-from xds.cli.target import Candidate, choose
 from xds.explain.arrivals import Arrival, Caller, LeadingPort, arrivals, called, direct, leading_ports
 from xds.explain.path.dialled import Dialled
 from xds.explain.request import HttpRequest
+from xds.failure import Failure
 from xds.local.state import WORKLOAD_KINDS
 from xds.model.families import is_ip
 from xds.model.refs import ObjectRef
@@ -20,6 +18,8 @@ from xds.model.service import Service
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view.graph import Graph, call
+from xds.why.mesh import Known
+from xds.why.target import Candidate, choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,11 @@ class Destination:
 class Parties:
     """The pods and services of a mesh by the names that users have for them. Errors of every method: Failure."""
 
-    def __init__(self, known: Manifests, graph: Graph, namespace: str) -> None:
+    def __init__(self, known: Known, graph: Graph, namespace: str) -> None:
         self._graph = graph
         self._namespace = namespace
-        self._candidates: Mapping[Candidate, tuple[str, str]] = {
-            Candidate(pod.namespace, pod.name, pod.workload, pod.workload_kind): (pod.namespace, pod.name)
-            for pod in known.pods
-        }
-        self._routers = frozenset((pod.namespace, pod.name) for pod in known.pods if pod.router)
+        self._candidates: Mapping[Candidate, tuple[str, str]] = {pod: (pod.namespace, pod.name) for pod in known.pods}
+        self._routers = known.routers
 
     def source(self, text: str, *, plaintext: bool, address: str) -> Source:
         """Who ``shop/web``, ``web -n shop``, ``deploy/web``, ``sa:shop/web`` or an address is."""

@@ -1,14 +1,11 @@
-"""What ``plait explain`` tells, as a document for programs."""
+"""What is told of a call, as a document for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from xds.cli.answers import Answer
-from xds.cli.manifests import Manifests
-from xds.cli.parties import Destination, Source
 from xds.explain.path.steps import End, Leg, Way
 from xds.explain.request import HttpRequest, Refused
 from xds.explain.rules import Considered
@@ -18,6 +15,9 @@ from xds.model.problem import Severity
 from xds.model.refs import FieldRef, ObjectRef, Origin
 from xds.model.service import Protocol
 from xds.sources.files import locate
+from xds.why.answers import Answer
+from xds.why.mesh import Known
+from xds.why.parties import Destination, Source
 
 Json = dict[str, Any]
 
@@ -40,8 +40,8 @@ class Told:
 class _Places:
     """Where objects, their rules and fields stand."""
 
-    def __init__(self, known: Manifests) -> None:
-        self._origins: Mapping[ObjectRef, Origin] = {each.ref: each.origin for each in known.objects}
+    def __init__(self, origin_of: Callable[[ObjectRef], Origin | None]) -> None:
+        self._origin_of = origin_of
 
     def of(self, ref: ObjectRef | None, rule: int | None = None) -> str:
         """``file:line`` of an object, or of a rule of it; ``""`` where unknown."""
@@ -51,15 +51,15 @@ class _Places:
 
     def field(self, at: FieldRef) -> str:
         """``file:line`` of a field; ``""`` where unknown."""
-        origin = self._origins.get(at.object)
+        origin = self._origin_of(at.object)
         if origin is None:
             return ""
         return str(locate(at, origin) if at.path else origin)
 
 
-def document(told: Told, known: Manifests) -> Json:
+def document(told: Told, known: Known) -> Json:
     """All that is known of a call: its way, and an ``answers`` item for each workload that answers otherwise."""
-    places = _Places(known)
+    places = _Places(known.origin_of)
     caller, destination = told.source.caller, told.destination
     answers = [_answer(answer, places) for answer in told.answers]
     return {
@@ -186,7 +186,7 @@ def _concerns(ref: ObjectRef, near: set[str]) -> bool:
     return ref.group == _SECURITY or (ref.group in _ROUTING and ref.namespace in near)
 
 
-def _notes(told: Told, known: Manifests) -> list[str]:
+def _notes(told: Told, known: Known) -> list[str]:
     """What the reader must know to trust the answer."""
     found = told.answers
     near = {told.source.caller.namespace, told.destination.service.namespace if told.destination.service else ""}

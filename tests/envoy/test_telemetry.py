@@ -1,0 +1,126 @@
+"""The last hour of a real mesh: as much as the clients have counted, once, whoever reports it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+import pytest
+
+from tests.envoy.manifests import documents, namespace, pod, security, service
+from xds.slices import at_once
+from xds.telemetry.known import ToldEdge, Wanted
+from xds.testing.mesh import Mesh
+
+pytestmark = [pytest.mark.envoy, pytest.mark.netns]
+
+PLAIT = (sys.executable, "-c", "from xds.cli import main; main()")
+PORTS = (
+    {"name": "http", "port": 80, "targetPort": 8080},
+    {"name": "grpc", "port": 7070},
+    {"name": "tcp", "port": 9000},
+)
+USUAL = {"sidecar.istio.io/statsInclusionRegexps": ""}
+WEB, GONE = "web.shop.svc.cluster.local", "gone.shop.svc.cluster.local"
+FLUSHED = timedelta(seconds=60)  # sidecars tell every ten
+
+
+@pytest.fixture(scope="module")
+def mesh_manifests() -> str:
+    return documents(
+        namespace("shop"),
+        namespace("plain", inject=False),
+        pod("client", account="client", annotations=USUAL),
+        pod("web-v1", account="web", ports="http:8080 grpc:7070 tcp:9000", annotations=USUAL),
+        service("web", *PORTS),
+        service("gone"),
+        pod("outsider", namespace="plain"),
+        security("PeerAuthentication", "default", mtls={"mode": "PERMISSIVE"}),
+    )
+
+
+Edges = dict[tuple[str, ...], ToldEdge]
+
+
+def graph(mesh: Mesh) -> Edges:
+    edges = at_once(mesh.up.control_plane.telemetry.known.graph(3600, Wanted()))
+    return {tuple(edge.key): edge for edge in edges}
+
+
+def requests(edges: Iterable[ToldEdge]) -> int:
+    return sum(edge.signals.requests for edge in edges)
+
+
+async def told(mesh: Mesh, what: str, enough: Callable[[Edges], bool]) -> Edges:
+    """The graph, when there is enough in it."""
+
+    async def is_there() -> bool:
+        return enough(graph(mesh))
+
+    try:
+        await mesh.until(is_there, what, FLUSHED)
+    except TimeoutError as error:
+        raise AssertionError("\n".join(map(str, graph(mesh).values()))) from error
+    return graph(mesh)
+
+
+async def test_the_graph_counts_what_clients_count(mesh: Mesh) -> None:
+    await mesh.requests("client", "http://web/", 300, concurrency=4)
+    await mesh.requests("client", "http://web/?status=503", 40)
+    await mesh.requests("client", "http://web/?status=404", 20)
+    await mesh.requests("client", "http://gone/", 30)
+    assert all(reply.code == "OK" for reply in await mesh.grpc("client", "web:7070", 50))
+    await mesh.grpc("client", "web:7070", 10, headers={"x-echo-status": "13"})
+    await mesh.tcp("client", "web", 9000, ["hello"], count=5)
+    await mesh.requests("outsider", f"http://{mesh.ip('web-v1')}:8080/", 25)
+    client, web = "shop/client", "shop/web-v1"
+    http, grpc, tcp = ((client, web, WEB, protocol) for protocol in ("http", "grpc", "tcp"))
+
+    def all_of_it(edges: Edges) -> bool:
+        opened = edges[tcp].signals.connections_opened if tcp in edges else 0
+        return requests(edges.values()) >= 475 and opened >= 5 and edges[tcp].signals.connections_open == 0
+
+    edges = await told(mesh, "all is counted", all_of_it)
+    shown = {
+        key: (edge.signals.requests, edge.signals.errors_4xx, edge.signals.errors_5xx) for key, edge in edges.items()
+    }
+    assert shown[http] == (360, 20, 40)
+    assert shown[grpc] == (60, 0, 10)
+    assert shown[client, f"unknown:{GONE}", GONE, "http"] == (30, 0, 30)
+    [outside] = [key for key in shown if key[0] == "unknown"]
+    assert (outside[1], shown[outside]) == (web, (25, 0, 0))
+    assert {edges[key].security for key in (http, grpc, tcp)} == {"mutual_tls"}
+    assert edges[outside].security == "none"
+    assert edges[http].signals.p50_ms is not None
+    assert edges[http].signals.bytes_received > 360 * 100
+    assert edges[tcp].signals.bytes_received > 5
+    assert len(shown) == 5, "nothing is counted twice"
+
+
+async def plait(*arguments: str) -> str:
+    """What the command prints."""
+    process = await asyncio.create_subprocess_exec(
+        *PLAIT, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+async def test_commands_show_it(mesh: Mesh) -> None:
+    await mesh.requests("client", "http://web/only", 20)
+    key = ("shop/client", "shop/web-v1", WEB, "http")
+    await told(mesh, "it is counted", lambda edges: key in edges and edges[key].signals.requests >= 20)
+    of = ("--mesh", mesh.name, "--window", "1h")
+    services = json.loads(await plait("top", "-o", "json", *of))
+    [web] = [each for each in services if each["service"] == WEB]
+    assert web["signals"]["requests"] >= 20
+    assert web["callers"] >= 1
+    text = await plait("graph", *of)
+    assert f"  -> shop/web-v1 (v1)  {WEB}  http  mTLS" in text
+    workloads = await plait("top", "workloads", *of)
+    assert workloads.split()[0] == "WORKLOAD"
+    assert "shop/client" in workloads
