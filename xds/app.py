@@ -33,6 +33,8 @@ from xds.ports import Ports
 from xds.presence import Presence, group_of
 from xds.proving import proving
 from xds.publication import Publication
+from xds.rollout.rollouts import Rollouts
+from xds.rollout.world import Stable
 from xds.served import Served
 from xds.server import (
     Admission,
@@ -98,16 +100,26 @@ class ControlPlane:
         self._served = Served(self.cache, self._secrets)
         self.custody = custody(trust, settings.certificate_lifetime, self.snapshot, self._served.renewed)
         self._groups: dict[str, Proxy] = {}
-        self._publication = Publication(self._pipeline, self._served, self.proving, self._published)
+        self.rollouts = Rollouts(
+            settings,
+            self.store,
+            Stable(self._builder, self._pipeline, self._served, self.proving, self.cache),
+            self._pending.add,
+        )
+        self._publication = Publication(
+            self._pipeline, self.rollouts.others, self.proving, self._published, self.proving.kept
+        )
         self.trial = Trial(self._pipeline, self.proving)
-        self._succession = Succession(self.store, self._builder, self._publication, self._pending, self._keys, names)
+        self._succession = Succession(
+            self.store, self._builder, self._publication, self._pending, self._keys, names, self.rollouts
+        )
         self._present = Presence(self._pending.wake.set)
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.audit = Audit(self.snapshot, self._origin)
         self._server = Server(self.cache, admit=self.audit.watching(self._admit), released=self._released)
         self.findings = Findings(self.store, self._builder, self._pipeline.graph, sources)
-        self.findings.also.append(self._publication.blame(self._builder))
+        self.findings.also += [self._publication.blame(self._builder), self.rollouts.problems]
         self._server.add_access_logs(self.audit.take, self.audit.watching(self._reporter))
         used, reports = HostsUsed(self._comings.demands, self._served.of), reports_for(settings.on_demand_expiry)
         self._server.add_load_reports(used, self.audit.watching(self._reporter), reports)
@@ -169,6 +181,7 @@ class ControlPlane:
             self._spawn(self._read(source), f"source {source.name}")
         self._spawn(self._work(), "pipeline")
         self._spawn(self.findings.watch(), "findings")
+        self._spawn(self.rollouts.run(self._publication.show, self.findings.changed), "rollouts")
         self._spawn(self._metrics.watch(), "event loop lag")
         serving = asyncio.create_task(self._serving.wait())
         await asyncio.wait([serving, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -262,6 +275,7 @@ class ControlPlane:
         self._comings.came(proxy)
         try:
             await self._publication.connect(proxy)
+            self.rollouts.came(proxy)
         except BaseException as error:
             self._released(node, peer, admission)
             if isinstance(error, CaError):
@@ -295,5 +309,6 @@ class ControlPlane:
     async def _see_off(self) -> None:
         for proxy in await self._publication.disconnect(self._present.take_leaving):
             self._groups.pop(group_of(proxy), None)
+            self.rollouts.left(proxy)
             if self.custody is not None:
                 self.custody.forget(proxy)

@@ -178,6 +178,18 @@ class Settings:
     """Whether a Deployment, a Service and a ServiceAccount are made for each Gateway of the Gateway API; else its
     routers are yours to run, by the name and with the labels that they would have."""
 
+    rollouts: str = "marked"
+    """Which changes of policies and routing go to one proxy first, then to 5 %, then to all, and back where they do
+    harm: ``marked``, of objects with the annotation ``plait.dev/rollout: staged``; ``all``, but of those that say
+    ``at-once``; ``off``: none."""
+
+    rollout_watch: timedelta = timedelta(seconds=60)
+    """How long each step of a rollout is watched once its proxies have acknowledged it. Proxies tell every 10 s."""
+
+    rollout_needs_traffic: bool = False
+    """Whether a step of which nothing can be said, as there was no traffic to compare, waits for traffic or
+    ``plait rollout promote``; else it goes on when it was watched."""
+
     def __post_init__(self) -> None:
         """SettingError when sources rule each other out, or an address is none."""
         if len([source for source in (self.manifests, self.kubeconfig, self.in_cluster) if source]) > 1:
@@ -187,6 +199,8 @@ class Settings:
         if bool(self.token_issuer) != bool(self.token_keys):
             raise SettingError("token_issuer and token_keys go together: whose tokens, and the keys that prove them")
         _check_networks("jwks_blocked", self.jwks_blocked)
+        if self.rollouts not in ("marked", "all", "off"):
+            raise SettingError(f"rollouts must be marked, all or off, is {self.rollouts!r}")
         _check_remotes(self.remote_kubeconfigs)
         if not set(self.gateway_controllers) <= set(CONTROLLERS):
             raise SettingError(f"gateway_controllers must be of {', '.join(CONTROLLERS)}")
