@@ -11,8 +11,9 @@ from typing import Any
 import grpc.aio
 
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
-from xds.wire.type_urls import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from xds.wire.type_urls import CLUSTER, ENDPOINT, LISTENER, ROUTE, VIRTUAL_HOST
 
+WEB = "outbound|80||web.shop.svc.cluster.local"
 _METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 
 
@@ -31,7 +32,7 @@ class Sidecar:
         """Follow the control plane at ``target``, until cancelled."""
         async with grpc.aio.insecure_channel(target) as channel:
             call: Any = channel.stream_stream(_METHOD)()
-            for type_url, names in ((CLUSTER, ()), (ENDPOINT, ("*",)), (LISTENER, ()), (ROUTE, ("80",))):
+            for type_url, names in ((CLUSTER, ()), (ENDPOINT, (WEB,)), (LISTENER, ()), (ROUTE, ("80",)), (VIRTUAL_HOST, ())):
                 request = discovery_pb2.DeltaDiscoveryRequest(type_url=type_url, resource_names_subscribe=names)
                 request.node.id = f"sidecar~{self.address}~{self.name}.shop~shop.svc.cluster.local"
                 request.node.user_agent_name = "envoy"

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from tests.objects import made
-from tests.unit.rollout.sidecars import Sidecar, running
+from tests.unit.rollout.sidecars import WEB, Sidecar, running
 from xds.app import ControlPlane
 from xds.model.object import Object
 from xds.model.proxy import Proxy
@@ -24,9 +24,10 @@ from xds.rollout.progress import Phase
 from xds.rollout.signals import Counts, Streams
 from xds.settings import Settings
 from xds.sources.memory import MemorySource
-from xds.wire.type_urls import CLUSTER, ENDPOINT, ROUTE
+from xds.wire.type_urls import CLUSTER, ENDPOINT, VIRTUAL_HOST
 
-WEB = "outbound|80||web.shop.svc.cluster.local"
+
+HOST = "80/web.shop.svc.cluster.local:80"
 RULE = ObjectRef("networking.istio.io", "DestinationRule", "shop", "web")
 ROUTES = ObjectRef("networking.istio.io", "VirtualService", "shop", "web")
 _PATIENCE_S = 60.0
@@ -120,7 +121,7 @@ class Mesh:
         return [s for s in found if Cluster.FromString(s.held[CLUSTER, WEB]).connect_timeout.seconds == seconds]
 
     def routed(self, prefix: str) -> list[Sidecar]:
-        return [each for each in self.sidecars if prefix.encode() in each.held.get((ROUTE, "80"), b"")]
+        return [each for each in self.sidecars if prefix.encode() in each.held.get((VIRTUAL_HOST, HOST), b"")]
 
     async def until(self, true: Callable[[], bool]) -> None:
         until = time.monotonic() + _PATIENCE_S
