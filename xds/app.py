@@ -33,6 +33,7 @@ from xds.ports import Ports
 from xds.presence import Presence, group_of
 from xds.proving import proving
 from xds.publication import Publication
+from xds.rollout.pages import routes
 from xds.rollout.rollouts import Rollouts
 from xds.rollout.world import Stable
 from xds.served import Served
@@ -111,7 +112,7 @@ class ControlPlane:
         )
         self.trial = Trial(self._pipeline, self.proving)
         self._succession = Succession(
-            self.store, self._builder, self._publication, self._pending, self._keys, names, self.rollouts
+            self._builder, self._publication, self._pending, self._keys, names, self.rollouts
         )
         self._present = Presence(self._pending.wake.set)
         self._stop = asyncio.Event()
@@ -169,7 +170,7 @@ class ControlPlane:
         await self.convergence.within(limit, all_of_it())
 
     async def _start(self) -> None:
-        for name, work in pages(self._settings, self.convergence, self._stop).items():
+        for name, work in pages(self._settings, self.convergence, self._stop, routes(self.rollouts)).items():
             self._spawn(work, name)
         if self.custody is not None:
             await self.custody.open()  # in a cluster that may take as long as the API server is away

@@ -16,7 +16,6 @@ from xds.rollout.rollouts import Rollouts
 from xds.slices import in_slices
 from xds.sources.gateway_names import GatewayNames
 from xds.sources.issuer_keys import IssuerKeys
-from xds.sources.store import ObjectStore
 from xds.view.wanted_keys import wanted_keys
 from xds.view.wanted_names import gateway_names
 
@@ -26,11 +25,10 @@ _SECRET: Final = ("", "Secret")
 
 
 class Succession:
-    """Makes generations of the objects of ``store`` that are ``pending``, and has them published."""
+    """Makes generations of the objects that are ``pending``, as ``rollouts`` lets them, and has them published."""
 
     def __init__(
         self,
-        store: ObjectStore,
         builder: Builder,
         publication: Publication,
         pending: Pending,
@@ -38,7 +36,6 @@ class Succession:
         names: GatewayNames,
         rollouts: Rollouts,
     ) -> None:
-        self._store = store
         self._builder = builder
         self._publication = publication
         self._pending = pending

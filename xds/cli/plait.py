@@ -37,6 +37,7 @@ class Plait(LazyGroup):
         "explain": Lazy("xds.cli.explain", "Whether one workload may call another, and what decides it."),
         "analyze": Lazy("xds.cli.analyze", "What is wrong with the configuration."),
         "diff": Lazy("xds.cli.diff", "What Envoys would be sent otherwise, and whose connections that would cut."),
+        "rollout": Lazy("xds.cli.rollout", "Changes that roll out in steps: status, promote, abort."),
         "audit": Lazy("xds.cli.audit", "Who was refused what, and by which policy; what dry runs would have refused."),
         "mtls": Lazy("xds.cli.mtls", "Who still talks plaintext, and how to end it: status, strict."),
         "authz": Lazy("xds.cli.authz", "Authorization: suggest policies for the traffic that was seen."),

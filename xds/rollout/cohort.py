@@ -15,7 +15,12 @@ Workload = tuple[object, ...]
 _FEW: Final = 0.05
 # Labels in which replicas of one workload differ.
 _OF_ONE_POD: Final = frozenset(
-    {"apps.kubernetes.io/pod-index", "pod-template-hash", "statefulset.kubernetes.io/pod-name", "controller-revision-hash"}
+    {
+        "apps.kubernetes.io/pod-index",
+        "pod-template-hash",
+        "statefulset.kubernetes.io/pod-name",
+        "controller-revision-hash",
+    }
 )
 
 
@@ -25,9 +30,7 @@ def workload_of(proxy: Proxy) -> Workload:
     return proxy.kind, proxy.namespace, proxy.service_account, known
 
 
-def ordered(
-    affected: Iterable[Proxy], everybody: Iterable[Proxy], busy: Callable[[Proxy], bool]
-) -> tuple[Proxy, ...]:
+def ordered(affected: Iterable[Proxy], everybody: Iterable[Proxy], busy: Callable[[Proxy], bool]) -> tuple[Proxy, ...]:
     """The affected proxies in the order in which a change reaches them; the same for the same pods.
 
     First come those with traffic, as they can tell; among them sidecars whose workload has other replicas, as the

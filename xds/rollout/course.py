@@ -17,7 +17,7 @@ from xds.model.snapshot import Table
 from xds.presence import group_of
 from xds.rollout.cohort import ordered, sizes, workload_of
 from xds.rollout.judge import DEFAULT, Judgement, judge, surely_more
-from xds.rollout.progress import ENDED, Phase, Plan, Progress, Seen, begun, following
+from xds.rollout.progress import ENDED, UNKNOWN, Phase, Plan, Progress, Seen, begun, following
 from xds.rollout.signals import INBOUND, Signals, Streams
 from xds.rollout.world import News, Stable, World
 from xds.server import Rejected
@@ -42,7 +42,7 @@ class Standing:
 
 
 class Course:
-    """A rollout of ``objects`` in ``world``. ``members`` are the proxies that are served from there, and are its doing."""
+    """A rollout of ``objects`` in ``world``. Who is in ``members``, which is its doing, is served from there."""
 
     def __init__(
         self, objects: Iterable[ObjectRef], stable: Stable, world: World, members: set[Proxy], signals: Signals
@@ -177,10 +177,10 @@ class Course:
         mine = [each for each in self._members if group_of(each) in groups]
         acknowledged = all((task := self._answers.get(each)) is None or task.done() for each in mine)
         troubles = (*self.world.refusals(), *self._refused(groups, mine), *self._unready(mine))
-        judgement = self.standing.judgement or Seen().judgement
+        judgement = self.standing.judgement or UNKNOWN
         if progress.phase is Phase.ACKNOWLEDGING:
             self.standing.judgement = None
-            judgement = Seen().judgement
+            judgement = UNKNOWN
         elif now - self._figures_at >= _FIGURES_S or self.standing.judgement is None:
             self._figures_at = now
             judgement = self.standing.judgement = self._judged(mine, progress.since, now)

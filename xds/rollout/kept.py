@@ -31,7 +31,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What is kept of an object that is held back. ``digest`` is of what it is to be; ``aborted`` says why it is not."""
+    """What is kept of an object that is held back: ``digest`` is of what it is to be, ``aborted`` why it is not."""
 
     digest: str
     good: AuthoredObject | None

@@ -19,6 +19,7 @@ class Phase(StrEnum):
     ABORTED = "aborted"
 
 
+UNKNOWN: Final = Judgement(Call.WAIT)
 ENDED: Final = frozenset({Phase.PROMOTED, Phase.ABORTED})
 
 
@@ -51,7 +52,7 @@ class Seen:
 
     acknowledged: bool = False
     troubles: tuple[str, ...] = ()
-    judgement: Judgement = Judgement(Call.WAIT)
+    judgement: Judgement = UNKNOWN
 
 
 def begun(steps: int, now: float) -> Progress:
@@ -63,16 +64,10 @@ def following(known: Progress, seen: Seen, plan: Plan, now: float) -> Progress:
     """How far it is after that was seen: the same, a phase or a step further, or at its end."""
     if known.phase in ENDED:
         return known
-    if seen.troubles:
-        return _aborted(known, "; ".join(seen.troubles), now)
+    if harm := _harm(known, seen, plan, now):
+        return replace(known, phase=Phase.ABORTED, since=now, reason=harm)
     if known.phase is Phase.ACKNOWLEDGING:
-        if seen.acknowledged:
-            return replace(known, phase=Phase.WATCHING, since=now)
-        if now - known.since >= plan.acknowledge_s:
-            return _aborted(known, f"not acknowledged within {plan.acknowledge_s:g} s", now)
-        return known
-    if seen.judgement.call is Call.ABORT:
-        return _aborted(known, seen.judgement.reason, now)
+        return replace(known, phase=Phase.WATCHING, since=now) if seen.acknowledged else known
     if known.phase is Phase.WATCHING and now - known.since < plan.watch_s:
         return known
     if seen.judgement.call is Call.WAIT and plan.needs_traffic:
@@ -82,5 +77,11 @@ def following(known: Progress, seen: Seen, plan: Plan, now: float) -> Progress:
     return replace(known, phase=Phase.PROMOTED, since=now, reason="no harm was seen")
 
 
-def _aborted(known: Progress, reason: str, now: float) -> Progress:
-    return replace(known, phase=Phase.ABORTED, since=now, reason=reason)
+def _harm(known: Progress, seen: Seen, plan: Plan, now: float) -> str:
+    """Why it must end; empty where nothing says so."""
+    if seen.troubles:
+        return "; ".join(seen.troubles)
+    if known.phase is not Phase.ACKNOWLEDGING:
+        return seen.judgement.reason if seen.judgement.call is Call.ABORT else ""
+    late = not seen.acknowledged and now - known.since >= plan.acknowledge_s
+    return f"not acknowledged within {plan.acknowledge_s:g} s" if late else ""

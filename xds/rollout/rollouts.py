@@ -174,8 +174,11 @@ class Rollouts:
     # -- the work
 
     async def run(self, show: Show, changed: Callable[[], None]) -> None:
-        """Roll out what is held back, for ever. ``show`` serves proxies from the mesh that all are served; ``changed``
-        is told when other things are wrong than before."""
+        """Roll out what is held back, for ever.
+
+        ``show`` serves proxies from the mesh that all are served; ``changed`` is told when other things are wrong than
+        before.
+        """
         while True:
             if not self._objects.waiting:
                 await self._news.wait()

@@ -32,7 +32,13 @@ class Sidecar:
         """Follow the control plane at ``target``, until cancelled."""
         async with grpc.aio.insecure_channel(target) as channel:
             call: Any = channel.stream_stream(_METHOD)()
-            for type_url, names in ((CLUSTER, ()), (ENDPOINT, (WEB,)), (LISTENER, ()), (ROUTE, ("80",)), (VIRTUAL_HOST, ())):
+            for type_url, names in (
+                (CLUSTER, ()),
+                (ENDPOINT, (WEB,)),
+                (LISTENER, ()),
+                (ROUTE, ("80",)),
+                (VIRTUAL_HOST, ()),
+            ):
                 request = discovery_pb2.DeltaDiscoveryRequest(type_url=type_url, resource_names_subscribe=names)
                 request.node.id = f"sidecar~{self.address}~{self.name}.shop~shop.svc.cluster.local"
                 request.node.user_agent_name = "envoy"

@@ -26,7 +26,6 @@ from xds.settings import Settings
 from xds.sources.memory import MemorySource
 from xds.wire.type_urls import CLUSTER, ENDPOINT, VIRTUAL_HOST
 
-
 HOST = "80/web.shop.svc.cluster.local:80"
 RULE = ObjectRef("networking.istio.io", "DestinationRule", "shop", "web")
 ROUTES = ObjectRef("networking.istio.io", "VirtualService", "shop", "web")
@@ -218,7 +217,8 @@ async def test_a_refusal_by_a_proxy_ends_it(tmp_path: Path) -> None:
             each.refuses = lambda name, body: name == WEB and marker in body
         found.apply(rule(7))
         assert await found.until_ended() is Phase.ABORTED
-        assert "refuses" in found.reason and f"{WEB} is bad" in found.reason
+        assert "refuses" in found.reason
+        assert f"{WEB} is bad" in found.reason
         assert found.with_timeout(1) == found.sidecars
 
 
@@ -275,3 +275,49 @@ async def test_a_pod_that_is_not_ready_any_more_ends_it(tmp_path: Path) -> None:
         assert await found.until_ended() is Phase.ABORTED
         assert found.reason == f"shop/{first.name} is not ready any more"
         await found.until_all(1)
+
+
+async def test_what_was_held_back_stays_so_over_a_restart(tmp_path: Path) -> None:
+    kept = {"manifests": (tmp_path / "manifests",), "rollout_watch": timedelta(seconds=90)}
+    (tmp_path / "manifests").mkdir()
+    async with mesh(tmp_path, rule(1), count=4, **kept) as found:
+        await found.until_all(1)
+        found.apply(rule(2))
+        await found.until(lambda: len(found.with_timeout(2)) == 1)
+    async with mesh(tmp_path, rule(2), count=4, **kept) as found:
+        await found.until(lambda: len(found.with_timeout(2)) == 1)  # it begins anew
+        assert len(found.with_timeout(1)) == 3
+        found.control_plane.rollouts.abort([RULE])
+        await found.until_all(1)
+        await found.until(lambda: found.control_plane.rollouts.held[RULE].state is State.ABORTED)
+    async with mesh(tmp_path, rule(2), count=4, **kept) as found:
+        await found.until_all(1)
+        held = found.control_plane.rollouts.held[RULE]
+        assert (held.state, held.reason) == (State.ABORTED, "aborted by hand")
+        found.apply(rule(3))
+        await found.until(lambda: len(found.with_timeout(3)) == 1)
+        assert len(found.with_timeout(1)) == 3
+
+
+async def test_a_change_that_nobody_is_sent_goes_through_at_once(tmp_path: Path) -> None:
+    other = istio(ObjectRef("networking.istio.io", "DestinationRule", "elsewhere", "no"), {"host": "no.where"})
+    async with mesh(tmp_path, count=2, rollout_watch=timedelta(seconds=90)) as found:
+        found.apply(other)
+        assert await found.until_ended() is Phase.PROMOTED
+        await found.until(lambda: not found.control_plane.rollouts.held)
+
+
+async def test_who_comes_meanwhile_has_what_was_before_and_in_the_end_the_new(tmp_path: Path) -> None:
+    async with mesh(tmp_path, rule(1), count=3, rollout_watch=timedelta(seconds=4)) as found:
+        await found.until_all(1)
+        found.apply(rule(2))
+        await found.until(lambda: len(found.with_timeout(2)) == 1)
+        late = Sidecar("web-99", "10.0.0.99", {"app": "web"})
+        found.apply(pod(late))
+        async with running(f"unix:{tmp_path}/xds", late):
+            found.sidecars.append(late)
+            await found.until(lambda: (CLUSTER, WEB) in late.held)
+            assert late not in found.with_timeout(2)
+            await found.until_all(2)
+            assert await found.until_ended() is Phase.PROMOTED
+            await found.until_all(2)
