@@ -101,15 +101,9 @@ class ControlPlane:
         self._served = Served(self.cache, self._secrets)
         self.custody = custody(trust, settings.certificate_lifetime, self.snapshot, self._served.renewed)
         self._groups: dict[str, Proxy] = {}
-        self.rollouts = Rollouts(
-            settings,
-            self.store,
-            Stable(self._builder, self._pipeline, self._served, self.proving, self.cache),
-            self._pending.add,
-        )
-        self._publication = Publication(
-            self._pipeline, self.rollouts.others, self.proving, self._published, self.proving.kept
-        )
+        stable = Stable(self._builder, self._pipeline, self._served, self.proving, self.cache)
+        self.rollouts = Rollouts(settings, self.store, stable, self._pending.add)
+        self._publication = Publication(self._pipeline, self.rollouts.others, self.proving, self._published)
         self.trial = Trial(self._pipeline, self.proving)
         self._succession = Succession(
             self._builder, self._publication, self._pending, self._keys, names, self.rollouts

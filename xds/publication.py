@@ -60,17 +60,22 @@ class Recipients(Protocol):
 class Publication:
     """Serves connected proxies what ``pipeline`` makes. ``done`` is told when something was published.
 
-    ``kept`` has what is sent instead of refused resources outlive a restart.
+    ``kept`` has what is sent instead of refused resources outlive a restart: that of ``proving``, if not given.
     """
 
     def __init__(
-        self, pipeline: Pipeline, served: Recipients, proving: Proving, done: Callable[[], None], kept: LastGood
+        self,
+        pipeline: Pipeline,
+        served: Recipients,
+        proving: Proving,
+        done: Callable[[], None],
+        kept: LastGood | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._served = served
         self._proving = proving
         self._done = done
-        self._kept = kept
+        self._kept = kept or proving.kept
         self._changing = asyncio.Lock()
         self._judging = asyncio.Lock()
         self._dirty: dict[Proxy, float | None] = {}

@@ -26,7 +26,6 @@ from xds.server.cache import Group
 log = structlog.get_logger()
 
 _TICK_S: Final = 0.5
-_PAST_S: Final = 300.0
 _FIGURES_S: Final = 1.0
 
 
@@ -88,6 +87,8 @@ class Course:
                 if after.step != progress.step:
                     await self._enter(after)
                     after = Progress(after.steps, after.step, after.phase, time.monotonic())
+                elif after.phase is Phase.WATCHING and progress.phase is not Phase.WATCHING:
+                    self._signals.begin()
                 progress = self.standing.progress = after
             return progress
         finally:
@@ -102,7 +103,8 @@ class Course:
         affected = [each for each in await self.world.differing(suspects) if group_of(each) in connected]
         everybody = tuple(self._stable.pipeline.views)
         now = time.monotonic()
-        busy = {each for each in affected if _busy(self._signals.of((each,), now - _PAST_S, now))}
+        self._signals.begin()
+        busy = {each for each in affected if _busy(self._signals.before((each,)))}
         self._order = ordered(affected, everybody, busy.__contains__)
         self.standing.affected = len(affected)
         progress = begun(len(sizes(len(affected))), now)
@@ -183,7 +185,7 @@ class Course:
             judgement = UNKNOWN
         elif now - self._figures_at >= _FIGURES_S or self.standing.judgement is None:
             self._figures_at = now
-            judgement = self.standing.judgement = self._judged(mine, progress.since, now)
+            judgement = self.standing.judgement = self._judged(mine)
         return Seen(acknowledged, troubles, judgement)
 
     def _refused(self, groups: dict[str, Group], mine: Iterable[Proxy]) -> Iterable[str]:
@@ -213,14 +215,14 @@ class Course:
         rows = self._stable.builder.snapshot.rows(Table.WORKLOAD, (proxy.namespace, proxy.name))
         return None if not rows or rows[0].leaving else bool(rows[0].ready)
 
-    def _judged(self, mine: Iterable[Proxy], since: float, now: float) -> Judgement:
+    def _judged(self, mine: Iterable[Proxy]) -> Judgement:
         cohort = tuple(mine)
         alike = {workload_of(each) for each in cohort}
         others = [each for each in self._stable.pipeline.views if each not in self._members]
         peers = [each for each in others if workload_of(each) in alike]
-        rest = self._signals.of(peers or others, since, now)
-        past = self._signals.of(cohort, since - _PAST_S, since)
-        return judge(self._signals.of(cohort, since, now), rest if peers else _outbound(rest), past)
+        rest = self._signals.since(peers or others)
+        past = self._signals.before(cohort)
+        return judge(self._signals.since(cohort), rest if peers else _outbound(rest), past)
 
     def _connected(self) -> frozenset[str]:
         return frozenset(self._stable.cache.connected())

@@ -78,15 +78,29 @@ Streams = Mapping[str, Counts]
 class Signals(Protocol):
     """Who knows what proxies tell of requests."""
 
-    def of(self, proxies: Iterable[Proxy], since: float, until: float) -> Streams:
-        """What these proxies together have told of the time between two moments of ``time.monotonic``."""
+    def begin(self) -> None:
+        """From now on something is watched."""
+
+    def since(self, proxies: Iterable[Proxy]) -> Streams:
+        """What these proxies together have told since ``begin``."""
+        ...
+
+    def before(self, proxies: Iterable[Proxy]) -> Streams:
+        """What they had told in the minutes before that."""
         ...
 
 
 class NoSignals:
     """Nobody tells anything."""
 
-    def of(self, proxies: Iterable[Proxy], since: float, until: float) -> Streams:
+    def begin(self) -> None:
+        """Nothing is watched."""
+
+    def since(self, proxies: Iterable[Proxy]) -> Streams:
+        """Nothing."""
+        return {}
+
+    def before(self, proxies: Iterable[Proxy]) -> Streams:
         """Nothing."""
         return {}
 

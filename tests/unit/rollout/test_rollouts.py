@@ -89,11 +89,17 @@ def routes(prefix: str) -> Object[Any]:
 
 @dataclass
 class Told:
-    """Signals by hand: what each proxy tells of every span of time."""
+    """Signals by hand: what each proxy tells, always the same."""
 
     by_name: dict[str, Counts] = field(default_factory=dict)
 
-    def of(self, proxies: Iterable[Proxy], since: float, until: float) -> Streams:
+    def begin(self) -> None:
+        pass
+
+    def before(self, proxies: Iterable[Proxy]) -> Streams:
+        return self.since(proxies)
+
+    def since(self, proxies: Iterable[Proxy]) -> Streams:
         found = Counts()
         for each in proxies:
             found += self.by_name.get(each.name, Counts())
