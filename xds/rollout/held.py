@@ -9,7 +9,7 @@ from enum import StrEnum
 from xds.decoders.shape.stored import NotTheSame
 from xds.model.refs import ObjectRef
 from xds.rollout.kept import Kept, digest_of
-from xds.rollout.marks import can_be_staged, staged
+from xds.rollout.marks import ANNOTATION, AT_ONCE, STAGED, can_be_staged, staged
 from xds.sources.changes import AuthoredObject
 from xds.sources.store import ObjectStore
 
@@ -49,6 +49,8 @@ class HeldObjects:
         self._good: dict[ObjectRef, AuthoredObject] = {}
         self._released: set[ObjectRef] = set()
         self.held: dict[ObjectRef, Held] = {}
+        self.misspelt: dict[ObjectRef, str] = {}
+        """What objects have in the annotation that says nothing."""
         self.disturbed = False
         """Set when an object that rolls out has changed meanwhile."""
         self.news = False
@@ -91,7 +93,9 @@ class HeldObjects:
             now = self._store.get(ref)
             if not can_be_staged(ref):
                 found.append((ref, now))
-            elif self._is_released(ref, now) or not self._stays_back(ref, now):
+                continue
+            self._read(ref, now)
+            if self._is_released(ref, now) or not self._stays_back(ref, now):
                 self._let(ref, now)
                 found.append((ref, now))
         return found
@@ -100,6 +104,8 @@ class HeldObjects:
         found: Known = []
         for ref in {**refs, **dict.fromkeys(self._kept)}:
             now, kept = self._store.get(ref), self._kept.get(ref)
+            if can_be_staged(ref):
+                self._read(ref, now)
             if kept is not None and self._marked(now, kept.good):
                 same = _same(now, kept)
                 state = State.ABORTED if same and kept.aborted else State.WAITING
@@ -111,6 +117,13 @@ class HeldObjects:
                     self._good[ref] = now
         self._kept = {}
         return found
+
+    def _read(self, ref: ObjectRef, now: AuthoredObject | None) -> None:
+        said = "" if now is None else now.struct.metadata.annotations.get(ANNOTATION, "")
+        if said in ("", STAGED, AT_ONCE):
+            self.misspelt.pop(ref, None)
+        else:
+            self.misspelt[ref] = said
 
     def _is_released(self, ref: ObjectRef, now: AuthoredObject | None) -> bool:
         released = ref in self._released

@@ -7,6 +7,7 @@ where it is an object of that one, that one begins anew.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -21,12 +22,13 @@ from xds.model.problem import Problem, Severity
 from xds.model.proxy import Proxy
 from xds.model.refs import FieldRef, ObjectRef
 from xds.proving import kept_at
+from xds.rollout.counted import Both, PerProxy
 from xds.rollout.course import Course, Standing
 from xds.rollout.held import Held, HeldObjects, Known, State
 from xds.rollout.kept import KeptObjects
-from xds.rollout.marks import ANNOTATION
+from xds.rollout.marks import ANNOTATION, AT_ONCE, OFF, STAGED
 from xds.rollout.progress import Phase, Plan
-from xds.rollout.signals import NoSignals, Signals
+from xds.rollout.signals import Signals
 from xds.rollout.world import News, Part, Stable, World
 from xds.settings import Settings
 from xds.sources.store import ObjectStore
@@ -73,7 +75,9 @@ class Rollouts:
         self._news = asyncio.Event()
         self._begun = asyncio.Event()
         self._through = asyncio.Event()
-        self.signals: Signals = NoSignals()
+        self._off = settings.rollouts == OFF
+        self._counted = PerProxy(time.monotonic)
+        self.signals: Signals = self._counted
         self.others = Part(stable.served, lambda proxy: proxy not in self._members)
         """Who is served from ``stable``."""
         self.ended: deque[Ended] = deque(maxlen=_MOST_ENDED)
@@ -125,6 +129,10 @@ class Rollouts:
         if self._course is not None:
             self._course.left(proxy)
 
+    def sink(self, first: Any) -> Any:
+        """A sink of proxies' metrics that tells ``first`` all, and the judge of rollouts what it needs."""
+        return first if self._off else Both(first, self._counted)
+
     # -- asked by people and pages
 
     @property
@@ -145,6 +153,7 @@ class Rollouts:
         """Which objects came back, and why; and what is wrong with those that roll out."""
         aborted = [(ref, each.reason) for ref, each in self.held.items() if each.state is State.ABORTED]
         found = [_rolled_back(ref, reason) for ref, reason in sorted(aborted)]
+        found += [_not_understood(ref, said) for ref, said in sorted(self._objects.misspelt.items())]
         if self._course is not None:
             found += [each for each in self._course.world.builder.problems if each.at.object in self.held]
         return tuple(found)
@@ -267,6 +276,12 @@ class Rollouts:
             log.warning(Event.ROLLOUT_ABORTED, **told)
             self._objects.turn(self._objects.rolling, State.ABORTED, reason)
         self._news.set()
+
+
+def _not_understood(ref: ObjectRef, said: str) -> Problem:
+    at = FieldRef(ref, ("metadata", "annotations")).key(ANNOTATION)
+    message = f"must be {STAGED} or {AT_ONCE}, is {said!r}: it counts for nothing"
+    return Problem(at, "rollout.unknown", message, Severity.WARNING)
 
 
 def _rolled_back(ref: ObjectRef, reason: str) -> Problem:

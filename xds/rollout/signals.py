@@ -90,21 +90,6 @@ class Signals(Protocol):
         ...
 
 
-class NoSignals:
-    """Nobody tells anything."""
-
-    def begin(self) -> None:
-        """Nothing is watched."""
-
-    def since(self, proxies: Iterable[Proxy]) -> Streams:
-        """Nothing."""
-        return {}
-
-    def before(self, proxies: Iterable[Proxy]) -> Streams:
-        """Nothing."""
-        return {}
-
-
 def together(found: Iterable[Streams]) -> Streams:
     """Several as one."""
     summed: dict[str, Counts] = {}

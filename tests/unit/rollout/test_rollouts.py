@@ -11,7 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
+from starlette.applications import Starlette
 
 from tests.objects import made
 from tests.unit.rollout.sidecars import WEB, Sidecar, running
@@ -20,6 +22,7 @@ from xds.model.object import Object
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.rollout.held import State
+from xds.rollout.pages import routes as routes_of
 from xds.rollout.progress import Phase
 from xds.rollout.signals import Counts, Streams
 from xds.settings import Settings
@@ -327,3 +330,25 @@ async def test_who_comes_meanwhile_has_what_was_before_and_in_the_end_the_new(tm
             await found.until_all(2)
             assert await found.until_ended() is Phase.PROMOTED
             await found.until_all(2)
+
+
+async def test_the_pages_tell_and_decide(tmp_path: Path) -> None:
+    async with mesh(tmp_path, rule(1), count=3, rollout_watch=timedelta(seconds=90)) as found:
+        await found.until_all(1)
+        found.apply(rule(2))
+        await found.until(lambda: len(found.with_timeout(2)) == 1)
+        pages = httpx.ASGITransport(Starlette(routes=routes_of(found.control_plane.rollouts)))
+        async with httpx.AsyncClient(transport=pages, base_url="http://plait") as client:
+            told = (await client.get("/debug/rollouts")).json()
+            assert (told["rollout"]["step"], told["rollout"]["steps"], told["rollout"]["affected"]) == (1, 2, 3)
+            assert [each["state"] for each in told["held"]] == ["rolling out"]
+            refused = await client.post("/debug/rollouts/promote", headers={"Origin": "https://elsewhere.example"})
+            assert refused.status_code == 403
+            assert (await client.get("/debug/rollouts/promote")).status_code == 405
+            wanted = {"group": RULE.group, "kind": RULE.kind, "namespace": RULE.namespace, "name": RULE.name}
+            decided = await client.post("/debug/rollouts/promote", params=wanted)
+            assert [each["object"] for each in decided.json()] == ["DestinationRule shop/web"]
+            await found.until_all(2)
+            assert await found.until_ended() is Phase.PROMOTED
+            told = (await client.get("/debug/rollouts")).json()
+            assert [each["reason"] for each in told["ended"]] == ["promoted by hand"]
