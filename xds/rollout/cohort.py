@@ -30,17 +30,20 @@ def workload_of(proxy: Proxy) -> Workload:
     return proxy.kind, proxy.namespace, proxy.service_account, known
 
 
-def ordered(affected: Iterable[Proxy], everybody: Iterable[Proxy], busy: Callable[[Proxy], bool]) -> tuple[Proxy, ...]:
+def ordered(
+    affected: Iterable[Proxy], everybody: Iterable[Proxy], telling: Callable[[Proxy], int]
+) -> tuple[Proxy, ...]:
     """The affected proxies in the order in which a change reaches them; the same for the same pods.
 
-    First come those with traffic, as they can tell; among them sidecars whose workload has other replicas, as the
-    others go on as before and can be compared; among those the hash of the pod's name decides.
+    First come those with the greatest ``telling``, how much their traffic can tell; among them sidecars whose workload
+    has other replicas, as the others go on as before and can be compared; among those the hash of the pod's name
+    decides.
     """
     replicas = Counter(map(workload_of, everybody))
 
-    def place(proxy: Proxy) -> tuple[bool, bool, bool, str]:
+    def place(proxy: Proxy) -> tuple[int, bool, bool, str]:
         alone = replicas[workload_of(proxy)] < 2
-        return not busy(proxy), proxy.kind != SIDECAR, alone, _hashed(proxy)
+        return -telling(proxy), proxy.kind != SIDECAR, alone, _hashed(proxy)
 
     return tuple(sorted(affected, key=place))
 

@@ -19,7 +19,7 @@ from xds.rollout.cohort import ordered, sizes, workload_of
 from xds.rollout.judge import DEFAULT, Judgement, judge, surely_more
 from xds.rollout.progress import ENDED, UNKNOWN, Phase, Plan, Progress, Seen, begun, following
 from xds.rollout.signals import INBOUND, Signals, Streams
-from xds.rollout.world import News, Stable, World
+from xds.rollout.world import News, Stable, Touched, World
 from xds.server import Rejected
 from xds.server.cache import Group
 
@@ -100,14 +100,14 @@ class Course:
         await self.world.connect(*suspects)
         await self.world.idle.wait()
         connected = self._connected()
-        affected = [each for each in await self.world.differing(suspects) if group_of(each) in connected]
+        touched = await self.world.differing(each for each in suspects if group_of(each) in connected)
         everybody = tuple(self._stable.pipeline.views)
         now = time.monotonic()
         self._signals.begin()
-        busy = {each for each in affected if _busy(self._signals.before((each,)))}
-        self._order = ordered(affected, everybody, busy.__contains__)
-        self.standing.affected = len(affected)
-        progress = begun(len(sizes(len(affected))), now)
+        telling = {each: _telling(self._signals.before((each,)), how) for each, how in touched.items()}
+        self._order = ordered(touched, everybody, telling.__getitem__)
+        self.standing.affected = len(touched)
+        progress = begun(len(sizes(len(touched))), now)
         if refused := self.world.refusals():
             progress = following(progress, Seen(troubles=refused), Plan(0), now)
         progress = self._ended(progress, now) or progress
@@ -233,5 +233,8 @@ def _outbound(streams: Streams) -> Streams:
     return {name: counts for name, counts in streams.items() if name != INBOUND}
 
 
-def _busy(streams: Streams) -> bool:
-    return sum(counts.requests for counts in streams.values()) >= DEFAULT.fewest
+def _telling(streams: Streams, touched: Touched) -> int:
+    """How much a proxy's traffic tells of a change: 2, it has requests that are concerned; 1, it has others; 0."""
+    every = sum(counts.requests for counts in streams.values())
+    concerned = sum(counts.requests for name, counts in streams.items() if touched.concerns(name))
+    return 2 if concerned >= DEFAULT.fewest else 1 if every >= DEFAULT.fewest else 0

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from xds.decoders.build import Builder, Change
 from xds.last_good import LastGood
@@ -20,10 +20,14 @@ from xds.model.refs import ObjectRef
 from xds.pipeline import Pipeline
 from xds.proving import Proving
 from xds.publication import Publication, Recipients
+from xds.rollout.signals import INBOUND
 from xds.served import Served
 from xds.server import Rejection, SnapshotCache
 from xds.slices import Slices, in_slices
 from xds.wire.resource import ResourceSet, steps
+from xds.wire.type_urls import EXTENSION
+
+_INBOUND: Final = ("inbound", "virtualInbound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,21 @@ class News:
     upserts: tuple[tuple[ObjectRef, Any], ...] = ()
     deletes: tuple[ObjectRef, ...] = ()
     keeping: AbstractSet[ObjectRef] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a change makes other for a proxy: resources by name; whether any is about what its workload is asked."""
+
+    names: frozenset[str] = frozenset()
+    inbound: bool = False
+
+    def concerns(self, stream: str) -> bool:
+        """Whether requests of that stream may fare otherwise."""
+        return self.inbound if stream == INBOUND else any(stream in name for name in self.names)
+
+
+NOTHING: Final = Touched()
 
 
 class Part:
@@ -139,14 +158,15 @@ class World:
         """Serve these, which have become members, from here."""
         await self._publication.show(proxies)
 
-    async def differing(self, proxies: Iterable[Proxy]) -> list[Proxy]:
-        """Those of them that are sent something else here, of those that are connected to both meshes."""
-        found = []
+    async def differing(self, proxies: Iterable[Proxy]) -> dict[Proxy, Touched]:
+        """What is other here for those of them to whom anything is, of those that are connected to both meshes."""
+        found = {}
         for proxy in proxies:
             here = await in_slices(self.pipeline.set_of(proxy))
             there = await in_slices(self._stable.pipeline.set_of(proxy))
-            if here is not None and there is not None and _differ(here, there):
-                found.append(proxy)
+            touched = _touched(there, here) if here is not None and there is not None else NOTHING
+            if touched.names:
+                found[proxy] = touched
         return found
 
     def refusals(self) -> tuple[str, ...]:
@@ -186,8 +206,18 @@ class World:
             self._work.set()
 
 
-def _differ(one: ResourceSet, other: ResourceSet) -> bool:
-    return any(steps(one.of(url), other.of(url)) for url in one.layers.keys() | other.layers.keys())
+def _touched(before: ResourceSet, after: ResourceSet) -> Touched:
+    names, inbound = set[str](), False
+    for url in before.layers.keys() | after.layers.keys():
+        for part in steps(before.of(url), after.of(url)):
+            own = {*part.names, *part.removed}
+            names |= own
+            inbound |= any(_is_inbound(url, name) for name in own)
+    return Touched(frozenset(names), inbound)
+
+
+def _is_inbound(url: str, name: str) -> bool:
+    return name.startswith(_INBOUND) or (url == EXTENSION and not name.startswith("outbound"))
 
 
 def _nothing() -> None:
