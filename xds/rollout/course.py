@@ -18,7 +18,7 @@ from xds.presence import group_of
 from xds.rollout.cohort import ordered, sizes, workload_of
 from xds.rollout.judge import DEFAULT, Judgement, judge, surely_more
 from xds.rollout.progress import ENDED, UNKNOWN, Phase, Plan, Progress, Seen, begun, following
-from xds.rollout.signals import INBOUND, Signals, Streams
+from xds.rollout.signals import INBOUND, Signals, Streams, with_total
 from xds.rollout.world import News, Stable, Touched, World
 from xds.server import Rejected
 from xds.server.cache import Group
@@ -221,8 +221,8 @@ class Course:
         others = [each for each in self._stable.pipeline.views if each not in self._members]
         peers = [each for each in others if workload_of(each) in alike]
         rest = self._signals.since(peers or others)
-        past = self._signals.before(cohort)
-        return judge(self._signals.since(cohort), rest if peers else _outbound(rest), past)
+        past = with_total(self._signals.before(cohort))
+        return judge(with_total(self._signals.since(cohort)), with_total(rest) if peers else _outbound(rest), past)
 
     def _connected(self) -> frozenset[str]:
         return frozenset(self._stable.cache.connected())

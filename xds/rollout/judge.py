@@ -12,7 +12,7 @@ from enum import StrEnum
 from math import sqrt
 from typing import Final
 
-from xds.rollout.signals import INBOUND, Counts, Streams
+from xds.rollout.signals import INBOUND, TOTAL, Counts, Streams
 
 _NOTHING: Final = Counts()
 _TAIL: Final = 0.01  # beyond a p99
@@ -61,17 +61,18 @@ def judge(cohort: Streams, rest: Streams, past: Streams, limits: Limits = DEFAUL
     WAIT where nothing that has enough requests has anything to be compared with.
     """
     judged = 0
-    for name in sorted(cohort):
+    for name in sorted(cohort, key=lambda name: (name == TOTAL, name)):  # what says more comes first
         mine = cohort[name]
         others = next((each for each in _beside(name, rest, past) if each.requests >= limits.fewest), None)
         if mine.requests < limits.fewest or others is None:
             continue
-        judged += mine.requests
+        judged = max(judged, mine.requests) if name == TOTAL else judged + mine.requests
         if reason := _worse(mine, others, limits):
             return Judgement(Call.ABORT, f"{_named(name)}: {reason}", mine.requests)
     if judged:
         return Judgement(Call.CONTINUE, requests=judged)
-    return Judgement(Call.WAIT, "too few requests to compare", sum(each.requests for each in cohort.values()))
+    told = sum(each.requests for name, each in cohort.items() if name != TOTAL)
+    return Judgement(Call.WAIT, "too few requests to compare", told)
 
 
 def _beside(name: str, rest: Streams, past: Streams) -> Iterable[Counts]:
@@ -79,7 +80,8 @@ def _beside(name: str, rest: Streams, past: Streams) -> Iterable[Counts]:
 
 
 def _named(stream: str) -> str:
-    return "requests to the workload itself" if stream == INBOUND else f"requests to {stream}"
+    known = {INBOUND: "requests to the workload itself", TOTAL: "all requests of the workload, and to it"}
+    return known.get(stream, f"requests to {stream}")
 
 
 def _worse(mine: Counts, others: Counts, limits: Limits) -> str:

@@ -13,6 +13,10 @@ INBOUND: Final = ""
 """The stream of what a proxy's own workload is asked; all others are named by the host that is called."""
 
 
+TOTAL: Final = "*"
+"""All streams of a proxy as one: a request that is led nowhere has no host any more, and is missed where it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Requests of one stream in one span of time.
@@ -72,7 +76,7 @@ class Counts:
 
 
 Streams = Mapping[str, Counts]
-"""Counts by stream: ``INBOUND``, or the host that was called."""
+"""Counts by stream: ``INBOUND``, the host that was called, or ``TOTAL``."""
 
 
 class Signals(Protocol):
@@ -88,6 +92,11 @@ class Signals(Protocol):
     def before(self, proxies: Iterable[Proxy]) -> Streams:
         """What they had told in the minutes before that."""
         ...
+
+
+def with_total(streams: Streams) -> Streams:
+    """The same, and beside them their sum."""
+    return {**streams, TOTAL: sum(streams.values(), Counts())} if streams else streams
 
 
 def together(found: Iterable[Streams]) -> Streams:

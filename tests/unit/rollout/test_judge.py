@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xds.rollout.judge import Call, judge, surely_more, wilson
-from xds.rollout.signals import INBOUND, Counts, Streams, together
+from xds.rollout.signals import INBOUND, Counts, Streams, together, with_total
 
 HOST = "web.shop.svc.cluster.local"
 
@@ -74,6 +74,16 @@ def test_each_stream_is_judged_by_itself() -> None:
     others = {"a": counts(10_000), "b": counts(100)}
     assert judge({"a": counts(10_000), "b": counts(20, failed=20)}, others, {}).call is Call.ABORT
     assert judge({"a": counts(10_000), "c": counts(20, failed=20)}, others, {}).call is Call.CONTINUE
+
+
+def test_requests_that_are_led_nowhere_are_seen_in_the_total() -> None:
+    mine, others = with_total({HOST: counts(13), INBOUND: counts(87, failed=87)}), with_total({HOST: counts(200)})
+    said = judge(mine, others, {})
+    assert (said.call, said.requests) == (Call.ABORT, 100)
+    assert said.reason.startswith("all requests of the workload, and to it: 87.0% fail (87 of 100)")
+    fine = judge(with_total({HOST: counts(20), "new": counts(20)}), others, {})
+    assert (fine.call, fine.requests) == (Call.CONTINUE, 40)
+    assert judge(with_total({}), {}, {}).call is Call.WAIT
 
 
 def test_intervals() -> None:
