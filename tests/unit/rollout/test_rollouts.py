@@ -92,9 +92,10 @@ def routes(prefix: str) -> Object[Any]:
 
 @dataclass
 class Told:
-    """Signals by hand: what each proxy tells, always the same."""
+    """Signals by hand: what each proxy tells, always the same; of more than ``most`` together nothing is told."""
 
     by_name: dict[str, Counts] = field(default_factory=dict)
+    most: int = 1000
 
     def begin(self) -> None:
         pass
@@ -103,8 +104,8 @@ class Told:
         return self.since(proxies)
 
     def since(self, proxies: Iterable[Proxy]) -> Streams:
-        found = Counts()
-        for each in proxies:
+        found, asked = Counts(), list(proxies)
+        for each in asked if len(asked) <= self.most else ():
             found += self.by_name.get(each.name, Counts())
         return {"web.shop.svc.cluster.local": found}
 
@@ -147,6 +148,16 @@ class Mesh:
         assert progress is not None
         return progress.phase
 
+    async def until_waiting(self, step: int) -> None:
+        """Return when that step has been watched, and nothing can be said of it."""
+
+        def waits() -> bool:
+            standing = self.control_plane.rollouts.standing
+            progress = None if standing is None else standing.progress
+            return progress is not None and (progress.step, progress.phase) == (step, Phase.WAITING)
+
+        await self.until(waits)
+
     @property
     def reason(self) -> str:
         progress = self.control_plane.rollouts.ended[-1].standing.progress
@@ -159,7 +170,7 @@ async def mesh(tmp_path: Path, *more: Object[Any], count: int = 30, **settings: 
     sidecars = [Sidecar(f"web-{n:02}", f"10.0.0.{n + 1}", {"app": "web"}) for n in range(count)]
     objects = [made(each) for each in yaml.safe_load_all(MESH)]
     source = MemorySource(objects=[*objects, *map(pod, sidecars), endpoints("10.0.0.1"), *more])
-    wanted = {"rollout_watch": timedelta(seconds=1), "state_dir": tmp_path / "state", **settings}
+    wanted = {"rollout_watch": timedelta(milliseconds=200), "state_dir": tmp_path / "state", **settings}
     address = f"unix:{tmp_path}/xds"
     made_settings = Settings(xds="", xds_plaintext=address, http="", prover="off", **wanted)
     control_plane, told = ControlPlane(made_settings, [source]), Told()
@@ -171,18 +182,26 @@ async def mesh(tmp_path: Path, *more: Object[Any], count: int = 30, **settings: 
 
 
 async def test_a_marked_change_goes_to_one_then_to_a_few_then_to_all(tmp_path: Path) -> None:
-    async with mesh(tmp_path, rule(1), routes("/one"), rollout_watch=timedelta(seconds=3)) as found:
+    async with mesh(tmp_path, rule(1), routes("/one"), rollout_needs_traffic=True) as found:
         await found.until_all(1)
+        found.told.by_name = {each.name: Counts(100) for each in found.sidecars}
+        found.told.most = 0  # so each step waits until something is told of so many
         found.apply(rule(2), routes("/two"))
         await found.until(lambda: bool(found.with_timeout(2) and found.routed("/two")))
         assert len(found.with_timeout(2)) == 1 == len(found.routed("/two"))
         found.apply(endpoints("10.0.0.1", "10.0.0.2"))  # meanwhile endpoints reach both
         other = bytes("10.0.0.2", "ascii")
         await found.until(lambda: all(other in each.held[ENDPOINT, WEB] for each in found.sidecars))
+        await found.until_waiting(0)
         assert len(found.with_timeout(2)) == 1
+        found.told.most = 1
+        await found.until_waiting(1)
         await found.until(lambda: len(found.with_timeout(2)) > 1)
         await found.until(lambda: len(found.routed("/two")) > 1)
         assert len(found.with_timeout(2)) == 2 == len(found.routed("/two"))
+        found.told.most = 2
+        await found.until_waiting(2)
+        found.told.most = 1000
         await found.until_all(2)
         assert await found.until_ended() is Phase.PROMOTED
         await found.until(lambda: not found.control_plane.rollouts.held)
@@ -202,7 +221,7 @@ async def test_what_is_not_marked_goes_to_all_at_once(tmp_path: Path) -> None:
 
 
 async def test_harm_brings_it_back_and_it_stays_back_until_it_changes(tmp_path: Path) -> None:
-    async with mesh(tmp_path, rule(1), rollout_watch=timedelta(seconds=30)) as found:
+    async with mesh(tmp_path, rule(1), rollout_watch=timedelta(seconds=90)) as found:
         await found.until_all(1)
         found.told.by_name = {each.name: Counts(100) for each in found.sidecars}
         found.apply(rule(2))
@@ -219,7 +238,7 @@ async def test_harm_brings_it_back_and_it_stays_back_until_it_changes(tmp_path: 
 
 
 async def test_a_refusal_by_a_proxy_ends_it(tmp_path: Path) -> None:
-    async with mesh(tmp_path, rule(1), rollout_watch=timedelta(seconds=30)) as found:
+    async with mesh(tmp_path, rule(1), rollout_watch=timedelta(seconds=90)) as found:
         await found.until_all(1)
         marker = b"\x08\x07"  # 7 seconds, as a Duration
         for each in found.sidecars:
@@ -232,7 +251,7 @@ async def test_a_refusal_by_a_proxy_ends_it(tmp_path: Path) -> None:
 
 
 async def test_a_further_edit_begins_anew_and_others_pass(tmp_path: Path) -> None:
-    async with mesh(tmp_path, rule(1), rollout_watch=timedelta(seconds=5)) as found:
+    async with mesh(tmp_path, rule(1), rollout_watch=timedelta(seconds=90)) as found:
         await found.until_all(1)
         found.apply(rule(2))
         await found.until(lambda: len(found.with_timeout(2)) == 1)
@@ -262,20 +281,22 @@ async def test_by_hand(tmp_path: Path) -> None:
 
 
 async def test_new_and_deleted_objects_are_changes_too(tmp_path: Path) -> None:
-    async with mesh(tmp_path, rollout_watch=timedelta(seconds=3)) as found:
+    async with mesh(tmp_path, rollout_watch=timedelta(seconds=90)) as found:
         found.apply(rule(2))
         await found.until(lambda: bool(found.with_timeout(2)))
         assert len(found.with_timeout(2)) == 1
+        found.control_plane.rollouts.promote([RULE])
         await found.until_all(2)
         await found.until(lambda: not found.control_plane.rollouts.held)
         found.apply(deletes=[RULE])
         await found.until(lambda: len(found.with_timeout(2)) < 30)
         assert len(found.with_timeout(2)) == 29
+        found.control_plane.rollouts.promote([RULE])
         await found.until(lambda: not found.with_timeout(2))
 
 
 async def test_a_pod_that_is_not_ready_any_more_ends_it(tmp_path: Path) -> None:
-    async with mesh(tmp_path, rule(1), rollout_watch=timedelta(seconds=30)) as found:
+    async with mesh(tmp_path, rule(1), rollout_watch=timedelta(seconds=90)) as found:
         await found.until_all(1)
         found.apply(rule(2))
         await found.until(lambda: len(found.with_timeout(2)) == 1)
@@ -317,7 +338,7 @@ async def test_a_change_that_nobody_is_sent_goes_through_at_once(tmp_path: Path)
 
 
 async def test_who_comes_meanwhile_has_what_was_before_and_in_the_end_the_new(tmp_path: Path) -> None:
-    async with mesh(tmp_path, rule(1), count=3, rollout_watch=timedelta(seconds=4)) as found:
+    async with mesh(tmp_path, rule(1), count=3, rollout_needs_traffic=True) as found:
         await found.until_all(1)
         found.apply(rule(2))
         await found.until(lambda: len(found.with_timeout(2)) == 1)
@@ -327,6 +348,7 @@ async def test_who_comes_meanwhile_has_what_was_before_and_in_the_end_the_new(tm
             found.sidecars.append(late)
             await found.until(lambda: (CLUSTER, WEB) in late.held)
             assert late not in found.with_timeout(2)
+            found.told.by_name = {each.name: Counts(100) for each in found.sidecars}
             await found.until_all(2)
             assert await found.until_ended() is Phase.PROMOTED
             await found.until_all(2)
