@@ -27,8 +27,14 @@ def pages(
     Errors: OSError when an address cannot be had.
     """
     wanted: dict[str, tuple[str, Callable[[Status], Starlette]]] = {
-        "http": (settings.http, partial(app, more=more)),
+        "http": (settings.http, partial(_with, more)),
         "health": (settings.health, health_app),
     }
     listeners = {name: listen(address) for name, (address, _) in wanted.items() if address}
     return {name: serve(wanted[name][1](status), listener, stop) for name, listener in listeners.items()}
+
+
+def _with(more: Sequence[Route], status: Status) -> Starlette:
+    made = app(status)
+    made.router.routes.extend(more)
+    return made

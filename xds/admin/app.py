@@ -23,8 +23,8 @@ Json = dict[str, Any]
 _SLICE: Final = 100
 
 
-def app(status: Status, more: Sequence[Route] = ()) -> Starlette:
-    """The application that tells what ``status`` knows, and has ``more`` pages of others."""
+def app(status: Status) -> Starlette:
+    """The application that tells what ``status`` knows."""
     pages = _Pages(status)
     routes = {
         "/healthz": pages.healthz,
@@ -42,7 +42,7 @@ def app(status: Status, more: Sequence[Route] = ()) -> Starlette:
         "/debug/ca": pages.ca,
         "/debug/sources": pages.sources,
     }
-    return Starlette(routes=[*(Route(path, page) for path, page in routes.items()), *more])
+    return Starlette(routes=[Route(path, page) for path, page in routes.items()])
 
 
 def health_app(status: Status) -> Starlette:
