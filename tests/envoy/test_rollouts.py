@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from xds.telemetry.known import Wanted
 
 from tests.envoy.manifests import Manifest, documents, namespace, pod, security, service, to
 from xds.rollout.progress import Phase
 from xds.slices import at_once
+from xds.telemetry.known import Wanted
 from xds.testing.mesh import Mesh
 
 pytestmark = [pytest.mark.envoy, pytest.mark.netns]
