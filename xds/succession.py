@@ -84,7 +84,7 @@ class Succession:
         keeping = self._shown(ref for ref in deletes if (ref.group, ref.kind) == _SECRET)
         self._rollouts.told(upserts, deletes, keeping)
         change = await in_slices(self._builder.apply(upserts, deletes, keeping))
-        if any(each.table is Table.POLICY for each in change.inputs):
+        if self._rollouts.needs_keys or any(each.table is Table.POLICY for each in change.inputs):
             self._keys.want(wanted_keys(change.snapshot) | self._rollouts.wanted_keys())
         if any(each.table in _OF_GATEWAYS for each in change.inputs):
             self._names.want(gateway_names(change.snapshot))

@@ -80,6 +80,8 @@ class Rollouts:
         self.signals: Signals = self._counted
         self.others = Part(stable.served, lambda proxy: proxy not in self._members)
         """Who is served from ``stable``."""
+        self.needs_keys = False
+        """Whether a rollout's mesh may need keys that were not asked for yet."""
         self.ended: deque[Ended] = deque(maxlen=_MOST_ENDED)
         """The latest that are over, the last one last."""
 
@@ -112,6 +114,7 @@ class Rollouts:
 
     def wanted_keys(self) -> frozenset[str]:
         """Which keys of token issuers a rollout's mesh needs."""
+        self.needs_keys = False
         return frozenset() if self._course is None else wanted_keys(self._course.world.builder.snapshot)
 
     def published(self) -> None:
@@ -208,8 +211,13 @@ class Rollouts:
         refs = self._objects.waiting
         self._objects.turn(refs, State.ROLLING)
         world = World(self._stable, self._members)
+        world.policies_changed = self._want_keys
         self._course = Course(refs, self._stable, world, self._members, self.signals)
         self._begun.set()
+
+    def _want_keys(self) -> None:
+        self.needs_keys = True
+        self._work_in(self._objects.rolling)
 
     async def _roll(self, show: Show) -> None:
         waiting = self._objects.waiting

@@ -17,6 +17,7 @@ from xds.decoders.build import Builder, Change
 from xds.last_good import LastGood
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
+from xds.model.snapshot import Table
 from xds.pipeline import Pipeline
 from xds.proving import Proving
 from xds.publication import Publication, Recipients
@@ -125,6 +126,8 @@ class World:
         self._work.set()
         self._unsettled = asyncio.Event()
         self._settling = False
+        self.policies_changed: Callable[[], None] = _nothing
+        """Told when policies are others than before: they may need keys of other token issuers."""
         self.idle = asyncio.Event()
         """Set while all that was told is published."""
 
@@ -194,6 +197,8 @@ class World:
             change = await in_slices(self.builder.apply(news.upserts, news.deletes, news.keeping))
             if not await self._publication.advance(change):
                 self._unsettled.set()
+            if any(each.table is Table.POLICY for each in change.inputs):
+                self.policies_changed()
             return change
 
     async def _settle(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 from starlette.applications import Starlette
 
@@ -26,6 +27,7 @@ from xds.rollout.pages import routes as routes_of
 from xds.rollout.progress import Phase
 from xds.rollout.signals import Counts, Streams
 from xds.settings import Settings
+from xds.sources.issuer_keys import IssuerKeys
 from xds.sources.memory import MemorySource
 from xds.wire.type_urls import CLUSTER, ENDPOINT, VIRTUAL_HOST
 
@@ -374,3 +376,16 @@ async def test_the_pages_tell_and_decide(tmp_path: Path) -> None:
             assert await found.until_ended() is Phase.PROMOTED
             told = (await client.get("/debug/rollouts")).json()
             assert [each["reason"] for each in told["ended"]] == ["promoted by hand"]
+
+
+async def test_keys_that_only_the_tried_policies_need_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[frozenset[str]] = []
+    monkeypatch.setattr(IssuerKeys, "want", lambda self, uris: wanted.append(frozenset(uris)))
+    ref = ObjectRef("security.istio.io", "RequestAuthentication", "shop", "tokens")
+    rules = [{"issuer": "https://issuer.example", "jwksUri": "http://127.0.0.1:1/keys"}]
+    async with mesh(tmp_path, count=2, rollout_watch=timedelta(seconds=90)) as found:
+        found.apply(istio(ref, {"jwtRules": rules}))
+        await found.until(lambda: bool(wanted and "http://127.0.0.1:1/keys" in wanted[-1]))
+        assert found.control_plane.rollouts.held[ref].state is State.ROLLING
