@@ -36,7 +36,7 @@ _ASKED: Final = (
 def made_up(mesh: MadeUpMesh) -> Guard:
     """All pages, of a mesh that is made up."""
     pages: Starlette = app(mesh)
-    pages.routes[:0] = mesh.telemetry_pages()
+    pages.routes[:0] = mesh.traffic.pages()
     return with_dashboard(pages, mesh, mesh)
 
 

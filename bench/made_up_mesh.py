@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any, Final
 
-import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
-
+from bench.made_up_traffic import MadeUpTraffic, host, workload_id
 from xds.admin.exposition import Metric
 from xds.admin.status import CaReport, KnownObject, ProxySync, SentResource, Sync, TypeSync
 from xds.audit.naming import WorkloadSecurity
@@ -39,51 +33,20 @@ _TYPES: Final = ("cds", "lds", "eds", "rds", "vhds", "ecds", "sds")
 _NOW: Final = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Who calls whom, how often a second, and how well."""
-
-    source: str
-    destination: str
-    host: str
-    rate: float
-    errors: float
-    p50_ms: float
-    protocol: str = "http"
-    security: str = "mutual_tls"
-
-
 @dataclass
 class MadeUpMesh:
     """So many services, of so many pods in all. Answers ``admin.status.Status`` and ``dashboard.asked.Asked``."""
 
     size: int = 12
     pods: int = 30
-    calls: list[Call] = field(default_factory=list)
-    nodes: list[Json] = field(default_factory=list)
     refused: Record = field(default_factory=Record)
     answer: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        random = Random(self.size)
         places = _NAMESPACES[: max(1, min(len(_NAMESPACES), self.size // 6))]
         self.names = [(places[at % len(places)], _name(at)) for at in range(self.size)]
-        self.nodes = [_node(namespace, name) for namespace, name in self.names]
-        for at in range(1, self.size):
-            for above in {random.randrange(max(0, at // 3), at) for _ in range(1 + (at % 3 == 0))}:
-                self.calls.append(self._call(random, above, at))
-        self.nodes.append({"id": "unknown", "kind": "unknown", "namespace": "", "name": "outside", "version": ""})
-        entry = self.names[0]
-        self.calls.insert(0, Call("unknown", _id(*entry), _host(*entry), 840, 0.002, 21, security="none"))
+        self.traffic = MadeUpTraffic(self.names)
         self._refuse()
-
-    def _call(self, random: Random, above: int, at: int) -> Call:
-        source, destination = self.names[above], self.names[at]
-        errors = 0.08 if at % 11 == 4 else 0.02 if at % 7 == 5 else random.random() * 0.004
-        protocol = "tcp" if at % 10 == 9 else "grpc" if at % 5 == 3 else "http"
-        rate, slow = round(600 / at * (0.5 + random.random()), 2), round(2 + random.random() * 40, 1)
-        security = "none" if at % 13 == 6 else "mutual_tls"
-        return Call(_id(*source), _id(*destination), _host(*destination), rate, errors, slow, protocol, security)
 
     def _refuse(self) -> None:
         policy = _policy(*self.names[0])
@@ -124,11 +87,11 @@ class MadeUpMesh:
         return [self._sent(kind, *each) for kind in ("cds", "eds", "vhds") for each in self.names]
 
     def _sent(self, kind: str, namespace: str, name: str) -> SentResource:
-        host = _host(namespace, name)
+        called = host(namespace, name)
         own = [KnownObject(_route(namespace, name), Origin("routes.yaml", 7), 2)]
-        title = f"80/{host}:80" if kind == "vhds" else f"outbound|80||{host}"
+        title = f"80/{called}:80" if kind == "vhds" else f"outbound|80||{called}"
         action = {
-            "cluster": f"outbound|80||{host}",
+            "cluster": f"outbound|80||{called}",
             "timeout": "2s",
             "retry_policy": {"num_retries": 2, "retry_on": "5xx"},
         }
@@ -210,7 +173,7 @@ class MadeUpMesh:
         }  # fmt: skip
 
     def telemetry(self) -> Known:
-        """Nothing: see ``telemetry_pages``."""
+        """Nothing: see ``traffic``."""
         return Known(time.time)
 
     def record(self, query: Mapping[str, str]) -> Json | None:
@@ -226,7 +189,7 @@ class MadeUpMesh:
     def services(self) -> Iterable[Service]:
         """All of them."""
         port = (ServicePort(80, "http", Protocol.HTTP, 8080),)
-        return [Service(ObjectRef("", "Service", *each), _host(*each), each[0], port) for each in sorted(self.names)]
+        return [Service(ObjectRef("", "Service", *each), host(*each), each[0], port) for each in sorted(self.names)]
 
     def origin(self, ref: ObjectRef) -> str:
         """Somewhere."""
@@ -247,7 +210,7 @@ class MadeUpMesh:
         """Some may."""
         policy = str(_policy(service.namespace, service.ref.name))
         return [
-            MayCall(_id(*each), "denied" if at % 3 else "allowed", f"rules[0] of {policy} decides", policy)
+            MayCall(workload_id(*each), "denied" if at % 3 else "allowed", f"rules[0] of {policy} decides", policy)
             for at, each in enumerate(self.names[:6])
         ]
 
@@ -257,79 +220,10 @@ class MadeUpMesh:
             raise Failure(f"{question.source}: nobody is there in a mesh that is made up")
         return self.answer
 
-    # -- /debug/telemetry
-
-    def telemetry_pages(self) -> list[BaseRoute]:
-        """The routes of the telemetry pages."""
-        return [
-            Route("/debug/telemetry/graph", self._graph),
-            Route("/debug/telemetry/services", self._services),
-            Route("/debug/telemetry/series", self._series),
-            Route("/dashboard/api/series", self._series),
-        ]
-
-    async def _graph(self, request: Request) -> Response:
-        edges = [
-            {"source": each.source, "destination": each.destination, "service": each.host, "protocol": each.protocol,
-             "security": each.security, "signals": _signals(each)}
-            for each in self.calls
-        ]  # fmt: skip
-        return _json({"window_s": 60, "at": datetime.now(UTC).isoformat(), "nodes": self.nodes, "edges": edges})
-
-    async def _services(self, request: Request) -> Response:
-        found = []
-        for namespace, name in self.names:
-            into = [each for each in self.calls if each.host == _host(namespace, name)]
-            if into:
-                busiest = max(into, key=lambda each: each.rate)
-                own = {"host": busiest.host, "namespace": namespace, "signals": _signals(busiest)}
-                found.append({**own, "callers": [each.source for each in into], "workloads": [_id(namespace, name)]})
-        return _json(found)
-
-    async def _series(self, request: Request) -> Response:
-        host = request.query_params.get("service", "")
-        call = next((each for each in self.calls if each.host == host), self.calls[0])
-        now, points = datetime.now(UTC), []
-        for at in range(90):
-            wave = 1 + 0.25 * math.sin(at / 9) + 0.06 * math.sin(at * 2.3)
-            errors = call.errors * (1 + 9 * (48 <= at <= 56))
-            made = Call(call.source, call.destination, host, call.rate * wave, errors, call.p50_ms * wave)
-            points.append({"at": (now - timedelta(seconds=10 * (89 - at))).isoformat(), **_signals(made, seconds=10)})
-        return _json({"step_s": 10, "points": points})
-
-
-def _json(told: Any) -> Response:
-    return Response(msgspec.json.encode(told), media_type="application/json")
-
-
-def _signals(call: Call, seconds: int = 60) -> Json:
-    requests = round(call.rate * seconds)
-    tcp = call.protocol == "tcp"
-    return {
-        "requests": 0 if tcp else requests, "rate": 0.0 if tcp else call.rate,
-        "errors_4xx": 0 if tcp else requests // 90, "errors_5xx": 0 if tcp else round(requests * call.errors),
-        "error_share": 0.0 if tcp else call.errors,
-        "p50_ms": None if tcp else call.p50_ms, "p95_ms": None if tcp else call.p50_ms * 2.6,
-        "p99_ms": None if tcp else call.p50_ms * 4.1, "bytes_sent": requests * 2100, "bytes_received": requests * 310,
-        "connections_opened": 3, "connections_open": 12 if tcp else 0,
-    }  # fmt: skip
-
 
 def _name(at: int) -> str:
     stem = _STEM[at % len(_STEM)]
     return stem if at < len(_STEM) else f"{stem}-{at // len(_STEM)}"
-
-
-def _id(namespace: str, name: str) -> str:
-    return f"{namespace}/{name}"
-
-
-def _host(namespace: str, name: str) -> str:
-    return f"{name}.{namespace}.svc.cluster.local"
-
-
-def _node(namespace: str, name: str) -> Json:
-    return {"id": _id(namespace, name), "kind": "workload", "namespace": namespace, "name": name, "version": "v1"}
 
 
 def _route(namespace: str, name: str) -> ObjectRef:

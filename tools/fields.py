@@ -65,9 +65,7 @@ CHECKED: Final = "checked only"
 NOT_READ: Final = "not read"
 
 _DESTINATION: Final = "host subset port.number"
-_TAG: Final = (
-    "literal.value environment.name environment.defaultValue header.name header.defaultValue formatter.value"
-)
+_TAG: Final = "literal.value environment.name environment.defaultValue header.name header.defaultValue formatter.value"
 _ENDPOINT: Final = "address ports.* labels.* locality weight serviceAccount network"
 # What the decoders of carriers read, by the message that holds it.
 _CARRIERS: Final[Mapping[str, str]] = {

@@ -13,7 +13,7 @@ from typing import Final
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
 FILE: Final = _ROOT / "docs" / "problems.md"
-_FOLDERS: Final = ("decoders", "translators", "explain", "sources", "local")
+_FOLDERS: Final = ("decoders", "translators", "explain", "sources", "local", "rollout")
 _HEAD: Final = """\
 # Problem codes
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
 
-from ca.errors import CaError
-from xds.admission import caller_of, seconds_left
+from xds.admission import caller_of
 from xds.audit.audit import Audit
 from xds.callers.caller import Caller
 from xds.certificates import examined
 from xds.comings import Comings
+from xds.connected import Connected
 from xds.convergence import Convergence
 from xds.custody import Secrets, custody
 from xds.dashboard.answers import Answers
@@ -38,18 +38,15 @@ from xds.presence import Presence, group_of
 from xds.proving import proving
 from xds.publication import Publication
 from xds.recordings import Recordings
+from xds.reports import Reports
+from xds.rollout.pages import routes
+from xds.rollout.rollouts import Rollouts
+from xds.rollout.world import Stable
 from xds.served import Served
 from xds.server import (
-    RECORDS,
-    Admission,
-    Denied,
-    Log,
-    Node,
     Observer,
     Peer,
-    Reason,
     Rejection,
-    Reporter,
     Server,
     ServerSettings,
     SnapshotCache,
@@ -63,7 +60,6 @@ from xds.sources.store import ObjectStore
 from xds.sources.stored import any_stands_in
 from xds.succession import Succession
 from xds.telemetry.telemetry import Telemetry
-from xds.translators.request_logs import RECORDED
 from xds.trial import Trial
 from xds.trust import NOBODY, Trust
 from xds.usage import HostsUsed, reports_for
@@ -71,7 +67,7 @@ from xds.view.graph import Graph
 
 log = structlog.get_logger()
 
-_ON_DEMAND_S = 2.0  # what a request for a host may wait for the routes to it
+_SERVER = ServerSettings(on_demand_wait_s=2.0)  # what a request for a host may wait for the routes to it
 
 
 class ControlPlane:
@@ -87,50 +83,46 @@ class ControlPlane:
         self._keys = IssuerKeys(KeySetSettings(refresh=settings.jwks_refresh, blocked=networks(settings.jwks_blocked)))
         self._comings = Comings(self.snapshot, settings.on_demand_expiry)
         names = GatewayNames()
-        self._recordings = Recordings(self.snapshot, self._connected)
-        self._sources = (*sources, self._keys, names, self._recordings, *self._comings.sources)
+        self._pending = Pending()
+        self._present = Presence(self._pending.wake.set)
+        self._connected = Connected(self._comings, self._present, self._caller, self._connect, self._away)
+        recordings = Recordings(self.snapshot, self._connected.all)
+        self._sources = (*sources, self._keys, names, recordings, *self._comings.sources)
         self._trust = trust
         self.store = ObjectStore([source.name for source in self._sources])
-        self._builder = Builder(
-            domain=settings.domain,
-            cluster=settings.cluster_id,
-            gateway_controllers=settings.served_gateway_controllers,
-            examine=examined,
-        )
+        self._builder = _builder(settings)
         self.proving = proving(settings)
         self._pipeline = Pipeline(self._builder.snapshot, self.proving.wanted, self.proving.kept)
         self.advanced: list[Callable[[], None]] = []
-        self._pending = Pending()
         self.idle = asyncio.Event()  # nothing that the store has is still to be served
         self._rounds = 0
         self._serving = asyncio.Event()
-        self.cache = SnapshotCache(settings=ServerSettings(on_demand_wait_s=_ON_DEMAND_S), on_demand=self._asked)
+        self.cache = SnapshotCache(settings=_SERVER, on_demand=self._connected.asked)
         self._served = Served(self.cache, self._secrets)
         self.custody = custody(trust, settings.certificate_lifetime, self.snapshot, self._served.renewed)
-        self._groups: dict[str, Proxy] = {}
-        self._publication = Publication(self._pipeline, self._served, self.proving, self._published)
+        stable = Stable(self._builder, self._pipeline, self._served, self.proving, self.cache)
+        self.rollouts = Rollouts(settings, self.store, stable, self._pending.add)
+        self._publication = Publication(self._pipeline, self.rollouts.others, self.proving, self._published)
         self.trial = Trial(self._pipeline, self.proving)
-        self._succession = Succession(self.store, self._builder, self._publication, self._pending, self._keys, names)
-        self._present = Presence(self._pending.wake.set)
+        self._succession = Succession(self._builder, self._publication, self._pending, self._keys, names, self.rollouts)
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.audit = Audit(self.snapshot, self._origin)
-        self._server = Server(self.cache, admit=self.audit.watching(self._admit), released=self._released)
+        admit, released = self.audit.watching(self._connected.admit), self._connected.released
+        self._server = Server(self.cache, admit=admit, released=released)
         self.findings = Findings(self.store, self._builder, self._pipeline.graph, sources)
-        self.findings.also.append(self._publication.blame(self._builder))
-        recorded = {RECORDED: Log(self._recordings.take, RECORDS)}
-        self._server.add_access_logs(self.audit.take, self.audit.watching(self._reporter), recorded)
-        self._server.add_health_checks(self._comings.machines, self.audit.watching(self._reporter))
+        self.findings.also += [self._publication.blame(self._builder), self.rollouts.problems]
         self.telemetry = Telemetry(self.snapshot, time.time)
-        self._server.add_metrics(self.telemetry, self.audit.watching(self._reporter))
-        used, reports = HostsUsed(self._comings.demands, self._served.of), reports_for(settings.on_demand_expiry)
-        self._server.add_load_reports(used, self.audit.watching(self._reporter), reports)
+        counted, used = self.rollouts.sink(self.telemetry), HostsUsed(self._comings.demands, self._served.of)
+        often = reports_for(settings.on_demand_expiry)
+        reports = Reports(self.audit, recordings, self._comings.machines, counted, used, often)
+        reports.taken_by(self._server, self._connected)
         self.ports = Ports(self._server, settings, trust, self.custody, self.snapshot)
         history = self._publication.history
         objects = ObjectPages(Live(self.cache), self.store, self.findings, history, self._working_on)
         self.convergence = Convergence(self.cache, self.store, objects, self.audit, self.telemetry.known, self.custody)
         self.convergence.ready_when.append(self._serving.is_set)
-        self.convergence.recorded_by = self._recordings.page
+        self.convergence.recorded_by = recordings.page
         self.observe(history)
         self._metrics = Metrics(lambda group, kind: len(self.store.of_kind(group, kind)), self.convergence.ca)
         self.observe(self._metrics)
@@ -177,11 +169,11 @@ class ControlPlane:
 
     async def _start(self) -> None:
         answers = Answers(self.cache, self.store, self.findings, self.snapshot)
-        for name, work in pages(self._settings, self.convergence, answers, self._stop).items():
+        for name, work in pages(self._settings, self.convergence, answers, self._stop, routes(self.rollouts)).items():
             self._spawn(work, name)
         if self.custody is not None:
             await self.custody.open()  # in a cluster that may take as long as the API server is away
-            for name, work in self.custody.work(self.cache, self._groups.get).items():
+            for name, work in self.custody.work(self.cache, self._connected.of).items():
                 self._spawn(work, name)
         for name, work in (await self._publication.work()).items():
             self._spawn(work, name)
@@ -189,6 +181,7 @@ class ControlPlane:
             self._spawn(self._read(source), f"source {source.name}")
         self._spawn(self._work(), "pipeline")
         self._spawn(self.findings.watch(), "findings")
+        self._spawn(self.rollouts.run(self._publication.show, self.findings.changed), "rollouts")
         self._spawn(self._metrics.watch(), "event loop lag")
         serving = asyncio.create_task(self._serving.wait())
         await asyncio.wait([serving, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -211,7 +204,7 @@ class ControlPlane:
 
     def ca_counsel(self) -> dict[str, Any]:
         """What other control planes of the mesh must know of this one's CA, as JSON types; empty without one."""
-        return {} if self.custody is None else self.custody.counsel(self.cache, self._groups.get).plain()
+        return {} if self.custody is None else self.custody.counsel(self.cache, self._connected.of).plain()
 
     @property
     def machines(self) -> Machines:
@@ -228,7 +221,7 @@ class ControlPlane:
         return self._pipeline.graph
 
     def _working_on(self, ref: ObjectRef) -> bool:
-        return ref in self._pending or self._publication.history.working_on(ref)
+        return ref in self._pending or ref in self.rollouts.held or self._publication.history.working_on(ref)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
@@ -274,35 +267,12 @@ class ControlPlane:
 
     # -- to the proxies
 
-    async def _admit(self, node: Node, peer: Peer) -> Admission:
-        caller = await self._caller(peer)
-        proxy = self._comings.proxy(node, peer, caller)
-        if proxy.kind == "router" and any_stands_in(self._sources):
-            raise Denied("its certificates are not known while the source is away", Reason.UNAVAILABLE)
-        self._present.arrived(proxy)
-        admission = Admission(group_of(proxy), seconds_left(caller))
-        self._groups[admission.group] = proxy
-        self._comings.came(proxy)
-        try:
-            await self._publication.connect(proxy)
-        except BaseException as error:
-            self._released(node, peer, admission)
-            if isinstance(error, CaError):
-                raise Denied(f"no certificate can be issued: {error}", Reason.UNAVAILABLE) from error
-            raise
-        return admission
+    def _away(self) -> bool:
+        return any_stands_in(self._sources)
 
-    def _asked(self, group: str, names: frozenset[str]) -> None:
-        proxy = self._groups.get(group)
-        if proxy is not None:
-            self._comings.asked(proxy, names)
-
-    def _connected(self) -> Iterable[Proxy]:
-        return self._groups.values()
-
-    async def _reporter(self, node: Node, peer: Peer) -> Reporter[Proxy]:
-        caller = await self._caller(peer)
-        return Reporter(self._comings.proxy(node, peer, caller), seconds_left(caller))
+    async def _connect(self, proxy: Proxy) -> None:
+        await self._publication.connect(proxy)
+        self.rollouts.came(proxy)
 
     def _origin(self, ref: ObjectRef) -> str:
         known = self.store.get(ref)
@@ -314,12 +284,18 @@ class ControlPlane:
     def _secrets(self, proxy: Proxy) -> Secrets:
         return () if self.custody is None else self.custody.secrets(proxy)
 
-    def _released(self, node: Node, peer: Peer, admission: Admission) -> None:
-        self._present.left(self._groups[admission.group])
-        self._comings.left(self._groups[admission.group])
-
     async def _see_off(self) -> None:
         for proxy in await self._publication.disconnect(self._present.take_leaving):
-            self._groups.pop(group_of(proxy), None)
+            self._connected.forget(proxy)
+            self.rollouts.left(proxy)
             if self.custody is not None:
                 self.custody.forget(proxy)
+
+
+def _builder(settings: Settings) -> Builder:
+    return Builder(
+        domain=settings.domain,
+        cluster=settings.cluster_id,
+        gateway_controllers=settings.served_gateway_controllers,
+        examine=examined,
+    )

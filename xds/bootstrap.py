@@ -173,15 +173,17 @@ def bootstrap(
         "static_resources": {"listeners": listeners, "clusters": [*clusters, admin]},
         **stats(more_stats),
         "overload_manager": _overload_manager(),
-        # Envoy's own limit for regular expressions is 100 instructions; ours is that of translators/regex.py.
-        "layered_runtime": {
-            "layers": [
-                {"name": "regex", "static_layer": {"re2": {"max_program_size": {"error_level": 32768}}}},
-                {"name": RUNTIME, "rtds_layer": {"name": RUNTIME, "rtds_config": _switches()}},
-                {"name": "admin", "admin_layer": {}},
-            ]
-        },
+        "layered_runtime": {"layers": _runtime_layers()},
     }
+
+
+def _runtime_layers() -> list[Json]:
+    # Envoy's own limit for regular expressions is 100 instructions; ours is that of translators/regex.py.
+    return [
+        {"name": "regex", "static_layer": {"re2": {"max_program_size": {"error_level": 32768}}}},
+        {"name": RUNTIME, "rtds_layer": {"name": RUNTIME, "rtds_config": _switches()}},
+        {"name": "admin", "admin_layer": {}},
+    ]
 
 
 def dynamic_resources() -> Json:

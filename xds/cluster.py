@@ -103,8 +103,8 @@ class Cluster:
         """What tells people how their objects do; the leader writes, all report to it."""
         api, reports, lead = self._api, self._reports, self._election.while_leading
         store, problems = control_plane.store, control_plane.convergence.problems
-        served, counts = Generations(store, control_plane.idle).served, Live(control_plane.cache).counts
-        own = ReportWriter(api, self._replica, served, counts, control_plane.ca_counsel)
+        served = Generations(store, control_plane.idle, control_plane.rollouts.generations).served
+        own = ReportWriter(api, self._replica, served, Live(control_plane.cache).counts, control_plane.ca_counsel)
         status = StatusWriter(api, self._settings.revision, store.of_kind, problems, lambda: reports.counts)
         events = ObjectEvents(api, self._replica, problems, lambda: reports.counts)
         return {

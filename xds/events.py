@@ -98,6 +98,14 @@ class Event(StrEnum):
     RESOURCE_QUARANTINED = "resource quarantined"
     RESOURCE_RELEASED = "resource released"
 
+    # xds/rollout
+    ROLLOUT_STARTED = "rollout started"
+    ROLLOUT_ADVANCED = "rollout advanced"
+    ROLLOUT_PROMOTED = "rollout promoted"
+    ROLLOUT_ABORTED = "rollout aborted"
+    ROLLOUT_FAILED = "rollout failed"
+    HELD_NOT_KEPT = "last good objects of rollouts not kept"
+
     # xds/webhooks
     WEBHOOK_CALL_REFUSED = "webhook call refused"
     WEBHOOK_FAILED = "webhook failed"

@@ -65,6 +65,6 @@ class Former:
         while self._size > self._most and self._kept:
             oldest = self._kept.popleft()
             self._size -= oldest.size
+            oldest.dropped = True  # before its sides go: who reads them in a thread looks for that afterwards
             oldest.before = oldest.after = None
-            oldest.dropped = True
         return content

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from xds.controllers.policies import COUNTED_KINDS
@@ -16,11 +16,15 @@ _PATIENCE_S: Final = 1.0
 class Generations:
     """Which generation of each object that conditions are written for the proxies are served now.
 
-    ``idle`` is set while nothing that the store has is still to be served.
+    ``idle`` is set while nothing that the store has is still to be served; ``held`` answers the generations of those
+    objects of which not all proxies are served what the store has (0: none of it).
     """
 
-    def __init__(self, store: ObjectStore, idle: asyncio.Event) -> None:
+    def __init__(
+        self, store: ObjectStore, idle: asyncio.Event, held: Callable[[], Mapping[ObjectRef, int]] = dict
+    ) -> None:
         self._store = store
+        self._held = held
         self._idle = idle
         self._known: dict[ObjectRef, int] = {}
 
@@ -33,5 +37,5 @@ class Generations:
         except TimeoutError:
             return self._known
         kinds = [self._store.of_kind(*kind) for kind in COUNTED_KINDS]
-        self._known = {each.ref: each.generation for found in kinds for each in found}
+        self._known = {**{each.ref: each.generation for found in kinds for each in found}, **self._held()}
         return self._known

@@ -44,6 +44,7 @@ from xds.wire.type_urls import short
 
 MOST: Final = 200
 _MOST_QUIET: Final = 50
+_ALL: Final = MOST + _MOST_QUIET
 _OBJECTS_A_SLICE: Final = 256
 _MOST_NACKS: Final = 10
 _MOST_DRAINS: Final = 20
@@ -108,6 +109,10 @@ class History(Observer):
         """A proxy has answered for all that it is served."""
         self.left(group)
 
+    def on_gone(self, group: str) -> None:
+        """A proxy is not there any more; if it comes again, it is served what there is then."""
+        self.left(group)
+
     def on_nack(self, node: Node, answer: Answer) -> None:
         """A proxy has refused something: of the newest generation that it was told of, or has it from its start."""
         found = self._open_of(node)
@@ -137,17 +142,19 @@ class History(Observer):
         done, self._next = self._next, Generation()
         self._seen.clear()
         if not done.objects and not any(done.resources.values()):
-            for groups in self._open.values():
-                groups[:] = [each for each in groups if each is not done]
+            self._wait_no_more(done)
             return
         self._number += 1
-        (self._quiet if done.quiet else self._loud).append(done)
+        kept = self._quiet if done.quiet else self._loud
+        if len(kept) == kept.maxlen:
+            self._wait_no_more(kept[0])  # it makes room
+        kept.append(done)
         done.publish(self._number)
 
     # -- what is told of it
 
-    def latest(self, last: int = MOST, after: int = 0) -> Json:
-        """The last generations, the oldest first; none up to ``after``. For who draws it: may be shaped in a thread."""
+    def latest(self, last: int = _ALL, after: int = 0) -> Json:
+        """The last generations, the oldest first; none up to ``after``. May be shaped in a thread."""
         chosen = [each for each in self._newest() if each.number > after][: max(0, last)]
         return {
             "started": self._started.isoformat(),
@@ -156,12 +163,21 @@ class History(Observer):
         }
 
     def one(self, number: int) -> Json | None:
-        """A generation with the contents of its objects; None where it is not known."""
+        """A generation with the contents of its objects; None where it is not known. May be shaped in a thread."""
         found = next((each for each in self._newest() if each.number == number), None)
         return None if found is None else found.plain(whole=True)
 
     def _newest(self) -> Sequence[Generation]:
         return sorted((*self._loud, *self._quiet), key=lambda each: each.number, reverse=True)
+
+    def _wait_no_more(self, generation: Generation) -> None:
+        """Nobody's answers for it are of interest: of one that is told no more, or was none."""
+        for group in generation.groups:
+            waiting = [each for each in self._open.get(group, ()) if each is not generation]
+            if waiting:
+                self._open[group] = waiting
+            else:
+                self._open.pop(group, None)
 
     def _open_of(self, node: Node) -> Generation | None:
         """The newest generation that a proxy has not answered for: its group's name begins with the node's."""
@@ -174,22 +190,22 @@ class History(Observer):
         before = self._held.pop(ref, None)
         if now is not None:
             self._held[ref] = now
-        earlier = self._next.objects.get(ref)
-        if before is None and now is None and earlier is None:
+        if before is None and now is None:
             return
         if before is not None and now is not None and before.struct is now.struct:
             return
-        origin = now.origin if now is not None else before.origin if before is not None else None
+        earlier = self._next.objects.pop(ref, None)  # it has changed before in this generation
+        existed = before is not None if earlier is None else earlier.what != "created"
+        if now is None and not existed:
+            return
         first = before.struct if before is not None else None
-        if earlier is not None and earlier.content is not None:  # it has changed twice in one generation
+        if earlier is not None and earlier.content is not None:
             first = earlier.content.before
-        what = "deleted" if now is None else "changed" if before is not None else "created"
-        if earlier is not None and earlier.what == "created" and now is not None:
-            what = "created"
+        held = now or before
         self._next.objects[ref] = Changed(
             ref,
-            what,
-            origin,
+            "deleted" if now is None else "changed" if existed else "created",
+            held.origin if held is not None else None,
             now.generation if now is not None else 0,
             self._content(ref, first, now),
         )
@@ -225,6 +241,6 @@ async def page(history: History, query: Mapping[str, str]) -> Json | None:
         if not text.isdecimal() or len(text) > 18:
             raise ValueError(f"{name} must be a number, is {text!r}")
     if "generation" in numbers:
-        return history.one(int(numbers["generation"]))
-    found: Json = await asyncio.to_thread(history.latest, int(numbers.get("last", MOST)), int(numbers.get("after", 0)))
+        return await asyncio.to_thread(history.one, int(numbers["generation"]))
+    found: Json = await asyncio.to_thread(history.latest, int(numbers.get("last", _ALL)), int(numbers.get("after", 0)))
     return found

@@ -70,6 +70,10 @@ class Leaves:
             for root in self._followers.get(wanted, ()):
                 self._suspects.setdefault(root, set()).add(wanted)
 
+    def roots(self, calls: Iterable[Call]) -> set[Call]:
+        """The roots of the layers that follow any of these calls."""
+        return {root for wanted in calls for root in self._followers.get(wanted, ())}
+
     def suspects(self, root: Call) -> set[Call]:
         """Those of the suspects that the layer of ``root`` follows."""
         return self._suspects.get(root, set())

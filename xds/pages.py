@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from xds.admin.app import app, health_app
 from xds.admin.listen import listen, serve
@@ -17,15 +20,20 @@ NAMES: Final = frozenset({"http", "health"})
 
 
 def pages(
-    settings: Settings, status: Status, asked: Asked, stop: asyncio.Event
+    settings: Settings, status: Status, asked: Asked, stop: asyncio.Event, more: Sequence[Route] = ()
 ) -> dict[str, Coroutine[Any, Any, None]]:
     """Listen; what comes back is to run, by the setting's name, and ends when ``stop`` is set.
 
-    Errors: OSError when an address cannot be had.
+    ``more`` are pages for who may see everything. Errors: OSError when an address cannot be had.
     """
     wanted = {
-        "http": (settings.http, with_dashboard(app(status, profiling=settings.profiling), status, asked)),
+        "http": (settings.http, with_dashboard(_with(app(status, profiling=settings.profiling), more), status, asked)),
         "health": (settings.health, health_app(status)),
     }
     listeners = {name: listen(address) for name, (address, _) in wanted.items() if address}
     return {name: serve(wanted[name][1], listener, stop) for name, listener in listeners.items()}
+
+
+def _with(known: Starlette, more: Sequence[Route]) -> Starlette:
+    known.router.routes.extend(more)
+    return known

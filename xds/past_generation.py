@@ -65,9 +65,10 @@ class Changed:
 
     def _sides(self) -> Json:
         content = self.content
-        if content is None or content.dropped:
+        sides = (content.before, content.after) if content is not None else (None, None)
+        if content is None or content.dropped:  # in this order: it may be dropped while this is read in a thread
             return {"kept": False, "before": None, "after": None}
-        before, after = (None if each is None else manifest(each) for each in (content.before, content.after))
+        before, after = (None if each is None else manifest(each) for each in sides)
         return {"kept": True, "before": before, "after": after}
 
 

@@ -13,7 +13,7 @@ from xds.last_good import LastGood
 from xds.layer import Layer, Overlay
 from xds.leaves import Leaves, ToProve, nothing_to_prove
 from xds.model.proxy import Proxy
-from xds.model.snapshot import Snapshot
+from xds.model.snapshot import Input, Snapshot
 from xds.quarantine import Quarantine, Refusal
 from xds.slices import Slices
 from xds.view.graph import Call, Graph, call
@@ -87,6 +87,16 @@ class Pipeline:
     ) -> Refusal:
         """The refusal of a resource of which these virtual hosts, or the patches of these numbers, are bad."""
         return self._made.refusal(resource, reason, bad_hosts, bad_patches)
+
+    def reached(self, inputs: Iterable[Input]) -> list[Proxy]:
+        """The connected proxies whose resources may be others where these inputs read differently."""
+        calls = self.graph.reached(inputs)
+        roots = self._made.roots(calls)
+        return [
+            proxy
+            for proxy, view in self._proxies.items()
+            if not roots.isdisjoint(view) or call(proxy_view, proxy) in calls
+        ]
 
     @property
     def roots(self) -> tuple[Call, ...]:

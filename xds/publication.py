@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
+from typing import Protocol
 
 from xds.admin.exposition import Metric, Sample, gauge
 from xds.culprits import Culprits, by_fleet
@@ -17,6 +18,7 @@ from xds.drained import Drained
 from xds.explain.analyze.credentials import USED, Used
 from xds.history import History
 from xds.instead import hosts_of
+from xds.last_good import LastGood
 from xds.model.problem import Problem
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
@@ -25,7 +27,8 @@ from xds.prover.beside import Work
 from xds.prover.candidate import UNPROVEN, Verdict
 from xds.proving import Proving
 from xds.quarantine import Refusal
-from xds.served import Served
+from xds.served import Follower
+from xds.server import Rejection
 from xds.slices import Slices, in_slices
 from xds.wire.resource import Resource, ResourceSet
 
@@ -33,14 +36,54 @@ _AGAIN_S = 5.0
 _MOST_ROUNDS = 32
 
 
-class Publication:
-    """Serves connected proxies what ``pipeline`` makes. ``done`` is told when something was published."""
+class Recipients(Protocol):
+    """Who is served: ``Served``, or a part of those that it serves. Its methods are that one's."""
 
-    def __init__(self, pipeline: Pipeline, served: Served, proving: Proving, done: Callable[[], None]) -> None:
+    @property
+    def followers(self) -> list[Follower]:
+        """Who wants to know what is served."""
+        ...
+
+    def prepare(self, proxy: Proxy) -> None:
+        """Have the proxy's secrets made. Errors: ca.errors.CaError."""
+
+    def of(self, proxy: Proxy) -> ResourceSet | None:
+        """What a proxy is served."""
+
+    def publish(self, proxy: Proxy, resources: ResourceSet, since: float | None = None) -> None:
+        """Serve a proxy these. Errors: ca.errors.CaError."""
+
+    def publish_endpoints(self, changed: Mapping[Proxy, ResourceSet], since: float | None = None) -> Slices[None]:
+        """Serve those of them that are served the load assignments that they are to have."""
+        ...
+
+    def refused_by_builds(self) -> Iterable[tuple[str, Rejection]]:
+        """What proxies of one version of Envoy have refused."""
+        ...
+
+    def forget(self, proxy: Proxy) -> None:
+        """Serve it no more."""
+
+
+class Publication:
+    """Serves connected proxies what ``pipeline`` makes. ``done`` is told when something was published.
+
+    ``kept`` has what is sent instead of refused resources outlive a restart: that of ``proving``, if not given.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        served: Recipients,
+        proving: Proving,
+        done: Callable[[], None],
+        kept: LastGood | None = None,
+    ) -> None:
         self._pipeline = pipeline
         self._served = served
         self._proving = proving
         self._done = done
+        self._kept = kept or proving.kept
         self._changing = asyncio.Lock()
         self._judging = asyncio.Lock()
         self._dirty: dict[Proxy, float | None] = {}
@@ -101,12 +144,18 @@ class Publication:
             await in_slices(self._served.publish_endpoints(changed, since))
             return False
 
-    async def connect(self, proxy: Proxy) -> None:
-        """Serve a proxy. Errors: ca.errors.CaError."""
-        async with self._changing:
-            self._served.prepare(proxy)
-            await in_slices(self._pipeline.connect(proxy))
-            self._dirty[proxy] = None
+    async def connect(self, *proxies: Proxy) -> None:
+        """Serve proxies. Errors: ca.errors.CaError."""
+        for proxy in proxies:
+            async with self._changing:
+                self._served.prepare(proxy)
+                await in_slices(self._pipeline.connect(proxy))
+                self._dirty[proxy] = None
+        await self.settled()
+
+    async def show(self, proxies: Iterable[Proxy]) -> None:
+        """Serve connected proxies, that had their resources from elsewhere, those from here."""
+        self._dirty.update(dict.fromkeys(proxies))
         await self.settled()
 
     async def disconnect(self, gone: Callable[[], Iterable[Proxy]]) -> tuple[Proxy, ...]:
@@ -131,7 +180,7 @@ class Publication:
                 await self._settle(dict.fromkeys(candidates, UNPROVEN))
             async with self._changing:
                 await in_slices(self._publish())
-            await asyncio.to_thread(self._proving.kept.keep, dict(self._pipeline.quarantine.sent))
+            await asyncio.to_thread(self._kept.keep, dict(self._pipeline.quarantine.sent))
 
     async def _prove_owed(self) -> None:
         """Have what was sent unproven judged when there is somebody again, for ever."""

@@ -16,7 +16,8 @@ from xds.callers.authenticate import Authenticator, Certificates
 from xds.model.identity import TrustDomains
 from xds.plugged_in import PluggedInFiles
 from xds.proving import kept_at
-from xds.settings import SettingError, Settings
+from xds.setting_values import SettingError
+from xds.settings import Settings
 from xds.sources.changes import Source
 from xds.sources.files import FileSource
 from xds.sources.stored import Stored

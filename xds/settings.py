@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -13,16 +13,9 @@ from xds import __version__
 from xds.model.gateway_api import CONTROLLER, CONTROLLERS
 from xds.model.jwks import BLOCKED
 from xds.model.revision import DEFAULT_REVISION
+from xds.setting_values import SettingError, check_address, check_networks, check_remotes, read, variable_of
 
-_PREFIX = "PLAIT_"
 _API_SERVER = "KUBERNETES_SERVICE_HOST"  # in every pod's environment
-_LAST_PORT = 65535
-_YES = frozenset({"1", "true", "yes", "on"})
-_NO = frozenset({"0", "false", "no", "off", ""})
-
-
-class SettingError(ValueError):
-    """A setting that cannot be read; the text names it and says what it must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,16 +175,30 @@ class Settings:
     """Whether a Deployment, a Service and a ServiceAccount are made for each Gateway of the Gateway API; else its
     routers are yours to run, by the name and with the labels that they would have."""
 
+    rollouts: str = "marked"
+    """Which changes of policies and routing go to one proxy first, then to 5 %, then to all, and back where they do
+    harm: ``marked``, of objects with the annotation ``plait.dev/rollout: staged``; ``all``, but of those that say
+    ``at-once``; ``off``: none."""
+
+    rollout_watch: timedelta = timedelta(seconds=60)
+    """How long each step of a rollout is watched once its proxies have acknowledged it. Proxies tell every 10 s."""
+
+    rollout_needs_traffic: bool = False
+    """Whether a step of which nothing can be said, as there was no traffic to compare, waits for traffic or
+    ``plait rollout promote``; else it goes on when it was watched."""
+
     def __post_init__(self) -> None:
         """SettingError when sources rule each other out, or an address is none."""
         if len([source for source in (self.manifests, self.kubeconfig, self.in_cluster) if source]) > 1:
             raise SettingError("manifests, kubeconfig and in_cluster rule each other out: name one source")
         for name in ("xds", "xds_mtls", "xds_plaintext", "http", "health", "webhook"):
-            _check_address(name, getattr(self, name))
+            check_address(name, getattr(self, name))
         if bool(self.token_issuer) != bool(self.token_keys):
             raise SettingError("token_issuer and token_keys go together: whose tokens, and the keys that prove them")
-        _check_networks("jwks_blocked", self.jwks_blocked)
-        _check_remotes(self.remote_kubeconfigs)
+        check_networks("jwks_blocked", self.jwks_blocked)
+        if self.rollouts not in ("marked", "all", "off"):
+            raise SettingError(f"rollouts must be marked, all or off, is {self.rollouts!r}")
+        check_remotes(self.remote_kubeconfigs)
         if not set(self.gateway_controllers) <= set(CONTROLLERS):
             raise SettingError(f"gateway_controllers must be of {', '.join(CONTROLLERS)}")
         if self.webhook and not self.watches_cluster:
@@ -224,18 +231,13 @@ class Settings:
             text = environment.get(variable)
             if field.name in given or text is None or (named and field.name in sources):
                 continue
-            given[field.name] = _read(variable, text, hints[field.name])
+            given[field.name] = read(variable, text, hints[field.name])
         if given.get("xds_plaintext"):
             given.setdefault("xds", "")
         if given.get("in_cluster") or given.get("kubeconfig"):
             within = bool(given.get("in_cluster"))
             given.setdefault("jwks_blocked", _blocked(environment.get(_API_SERVER, "") if within else ""))
         return cls(**given)
-
-
-def variable_of(name: str, hint: object) -> str:
-    """The environment variable of a field: ``debounce``, a timedelta, is ``PLAIT_DEBOUNCE_S``."""
-    return f"{_PREFIX}{name.upper()}{'_S' if hint is timedelta else ''}"
 
 
 def _blocked(api_server: str) -> str:
@@ -245,55 +247,3 @@ def _blocked(api_server: str) -> str:
         return " ".join([BLOCKED, *own, *([str(ip_address(api_server))] if api_server else [])])
     except ValueError:
         return " ".join([BLOCKED, *own])
-
-
-def _check_address(name: str, address: str) -> None:
-    host, colon, port = address.rpartition(":")
-    if not address or address.startswith("unix:/"):
-        return
-    if not (host and colon and port.isdecimal() and int(port) <= _LAST_PORT):
-        raise SettingError(f"{name} must be host:port or unix:/path, is {address!r}")
-
-
-def _check_remotes(stated: tuple[str, ...]) -> None:
-    for each in stated:
-        cluster, equals, file = each.partition("=")
-        if not (cluster and equals and file):
-            raise SettingError(f"remote_kubeconfigs must be CLUSTER=FILE, has {each!r}")
-
-
-def _check_networks(name: str, text: str) -> None:
-    for each in text.split():
-        try:
-            ip_network(each)
-        except ValueError:
-            raise SettingError(f"{name} must be networks like 169.254.0.0/16, has {each!r}") from None
-
-
-def _read(variable: str, text: str, hint: object) -> object:
-    """``text`` as a value of that type. Errors: SettingError."""
-    try:
-        if hint is bool:
-            return _boolean(text)
-        if hint is int:
-            return int(text)
-        if hint is timedelta:
-            return timedelta(seconds=float(text))
-    except ValueError:
-        wanted = "true or false" if hint is bool else "a whole number" if hint is int else "a number of seconds"
-        raise SettingError(f"{variable} must be {wanted}, is {text!r}") from None
-    if hint == Path | None:
-        return Path(text) if text else None
-    if hint == tuple[str, ...]:
-        return tuple(part for part in text.split(":") if part)
-    if hint == tuple[Path, ...]:
-        return tuple(Path(part) for part in text.split(":") if part)
-    return text
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() in _YES:
-        return True
-    if text.lower() in _NO:
-        return False
-    raise ValueError(text)

@@ -20,7 +20,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.authz_cases import CLIENTS, DOMAIN, PORTS, ROOT, SERVERS, Call, World, calls, policies, seeded
 from tests.envoy.manifests import Manifest, documents, namespace, pod, service
 from xds.cli.manifests import manifests
-from xds.why.tokens import Verifier
 from xds.explain.request import Request
 from xds.explain.tokens import judged
 from xds.explain.verdict import Guard, Verdict, guard, verdict
@@ -29,6 +28,7 @@ from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL, MtlsMode
 from xds.settings import Settings
 from xds.testing.mesh import Mesh
 from xds.view.graph import Graph, call
+from xds.why.tokens import Verifier
 
 # Names that say the protocol, but for two.
 NAMES: Final = {"http": "http", "grpc": "grpc", "tcp": "tcp", "http-sniffed": "any-http", "tcp-sniffed": "any-tcp"}

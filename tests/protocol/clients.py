@@ -1,9 +1,14 @@
-"""Clients of one stream, without I/O: what an Envoy does with requests and responses, and what it then holds."""
+"""Clients of one stream: what an Envoy does with requests and responses, and what it then holds; how calls end."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+
+import grpc
+import grpc.aio
 
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
 from xds.server.delta import DeltaStream
@@ -17,6 +22,22 @@ from xds.wire.type_urls import CLUSTER, ENDPOINT, NAMED, ROUTE
 
 Delta = discovery_pb2.DeltaDiscoveryResponse
 Sotw = discovery_pb2.DiscoveryResponse
+Call = grpc.aio.StreamStreamCall[bytes, bytes]
+
+
+async def read(call: Call, limit_s: float) -> bytes:
+    """What the server says next."""
+    data = await asyncio.wait_for(call.read(), limit_s)
+    assert isinstance(data, bytes)
+    return data
+
+
+async def ended(call: Call, limit_s: float) -> grpc.StatusCode:
+    """How the call ends, whatever the server has still to say."""
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        while await asyncio.wait_for(call.read(), limit_s) is not grpc.aio.EOF:
+            pass
+    return await asyncio.wait_for(call.code(), limit_s)
 
 
 def cluster(name: str, generation: int = 0, *, eds: bool = True, service_name: str = "") -> Resource:

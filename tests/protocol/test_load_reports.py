@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,15 +12,15 @@ import grpc
 import grpc.aio
 import pytest
 
+from tests.protocol.clients import Call, ended, read
 from xds.api.envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsResponse
 from xds.model.proxy import Proxy
 from xds.server import Denied, LoadReportSettings, Node, Peer, Reason, Reporter, Server, SnapshotCache
 from xds.server.load_reports import METHOD, SERVICE
 
-Call = grpc.aio.StreamStreamCall[bytes, bytes]
 SOON = LoadReportSettings(interval=timedelta(milliseconds=20), max_message_bytes=1000)
 SELDOM = LoadReportSettings(interval=timedelta(hours=1))
-LIMIT_S = 5
+LIMIT_S = 60
 
 
 class Told:
@@ -86,24 +85,10 @@ def report(**clusters: tuple[int, int]) -> bytes:
     return message.SerializeToString()
 
 
-async def ended(call: Call) -> grpc.StatusCode:
-    """How the call ends, whatever it has still to say."""
-    with contextlib.suppress(grpc.aio.AioRpcError):
-        while await asyncio.wait_for(call.read(), LIMIT_S) is not grpc.aio.EOF:
-            pass
-    return await asyncio.wait_for(call.code(), LIMIT_S)
-
-
-async def read(call: Call) -> bytes:
-    data = await asyncio.wait_for(call.read(), LIMIT_S)
-    assert isinstance(data, bytes)
-    return data
-
-
 async def test_who_is_wanted_is_asked_and_says_what_it_uses() -> None:
     told = Told()
     async with opened(told, "web") as call:
-        question = LoadStatsResponse.FromString(await read(call))
+        question = LoadStatsResponse.FromString(await read(call, LIMIT_S))
         assert question.send_all_clusters
         assert question.load_reporting_interval.ToTimedelta() == SOON.interval
         assert await told.next() == ("counted", "web")
@@ -139,13 +124,13 @@ async def test_what_is_refused(node: str, more: bytes, status: grpc.StatusCode) 
             await told.next()
         if more:
             await call.write(more)
-        assert await ended(call) is status
+        assert await ended(call, LIMIT_S) is status
 
 
 async def test_a_stranger_is_refused_at_once_even_where_nobody_wants_to_know() -> None:
     told = Told()
     async with opened(told, "liar", SELDOM) as call:
-        assert await ended(call) is grpc.StatusCode.PERMISSION_DENIED
+        assert await ended(call, LIMIT_S) is grpc.StatusCode.PERMISSION_DENIED
     assert not told.looked, "nobody's stream waits who has not proven who it is"
 
 
@@ -166,4 +151,4 @@ async def test_a_stream_ends_with_its_credentials() -> None:
     async with opened(told, "expiring") as call:
         assert await told.next() == ("counted", "expiring")
         assert await told.next() == ("uncounted", "expiring")
-        assert await ended(call) is grpc.StatusCode.OK
+        assert await ended(call, LIMIT_S) is grpc.StatusCode.OK

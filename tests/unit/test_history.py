@@ -89,6 +89,20 @@ def test_what_is_begun_is_of_the_generation_that_it_is_made_for() -> None:
     assert newest(history)["quiet"]
 
 
+def test_what_has_changed_twice_in_a_generation_is_told_once() -> None:
+    history = started()
+    change(history, (REVIEWS, None))
+    change(history, (REVIEWS, rule("2s")))
+    history.published()
+    (changed,) = newest(history)["objects"]
+    assert (changed["what"], changed["fields"]) == ("changed", ["spec.http[0].timeout changed"])
+    other = replace(REVIEWS, name="other")
+    change(history, (other, rule("1s")), (POD, None))
+    change(history, (other, None))
+    history.published()
+    assert [each["object"] for each in newest(history)["objects"]] == ["Pod shop/web-0"]
+
+
 def test_the_same_content_is_no_change_and_makes_no_generation() -> None:
     history = started()
     same = rule("1s")
@@ -130,6 +144,21 @@ def test_a_later_answer_is_one_for_earlier_generations_too() -> None:
     assert [each["waiting"] for each in history.latest()["generations"]] == [0, 1, 1, 1]
     history.on_converged("web#1", 0.1)
     assert [each["waiting"] for each in history.latest()["generations"]] == [0] * 4
+
+
+def test_who_has_gone_or_never_answers_is_not_waited_for_for_ever() -> None:
+    history = started()
+    for number in range(MOST + 10):
+        change(history, (REVIEWS, rule(f"{number + 2}s")))
+        new = ResourceSet({**OLD.layers, ROUTE: (Table([route("r", number + 1)]),)})
+        history.told("web#1", OLD, new, connected=True)
+        history.told("db#1", OLD, new, connected=True)
+        history.published()
+        history.on_gone("db#1")
+    found = [each for each in history.latest()["generations"] if not each["quiet"]]
+    assert [each["waiting"] for each in found] == [1] * MOST
+    assert len(history._open["web#1"]) == MOST
+    assert "db#1" not in history._open
 
 
 def test_refusals_and_drains() -> None:
@@ -175,7 +204,7 @@ def test_so_many_generations_and_what_is_quiet_does_not_push_others_out() -> Non
     for number in range(MOST):
         change(history, (REVIEWS, rule(f"{number + 2}s")))
         history.published()
-    loud = [each for each in history.latest(1000)["generations"] if not each["quiet"]]
+    loud = [each for each in history.latest()["generations"] if not each["quiet"]]
     assert len(loud) == MOST
     assert loud[0]["generation"] > 1
 

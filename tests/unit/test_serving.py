@@ -17,7 +17,8 @@ from ca.directory_store import DirectoryStore
 from ca.issuer import Issuer, self_signed
 from ca.state import CaState
 from xds.serving import CannotServe, default_ca_dir, serve, trust
-from xds.settings import SettingError, Settings
+from xds.setting_values import SettingError
+from xds.settings import Settings
 from xds.trust import NOBODY
 
 NOW = datetime.now(UTC)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from xds.settings import SettingError, Settings
+from xds.setting_values import SettingError
+from xds.settings import Settings
 
 
 def test_defaults() -> None:

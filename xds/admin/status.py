@@ -146,7 +146,7 @@ class Status(Protocol):
         ...
 
     def record(self, query: Mapping[str, str]) -> Mapping[str, Any] | None:
-        """A recording that a query begins or reads; JSON types (``xds.recordings``). Errors: ValueError, of the query."""
+        """A recording that a query begins or reads, as JSON types (``xds.recordings``). Errors: ValueError."""
         ...
 
     async def live(self, query: Mapping[str, str]) -> Mapping[str, Any]:

@@ -89,7 +89,8 @@ def _in_files(paths: Sequence[Path], *, prove: bool) -> list[Listed]:
     from xds.cli.judged import judged
     from xds.cli.manifests import findings
     from xds.proving import found_envoy
-    from xds.settings import SettingError, Settings
+    from xds.setting_values import SettingError
+    from xds.settings import Settings
 
     try:
         settings = Settings.resolve(os.environ, {"manifests": tuple(paths)})

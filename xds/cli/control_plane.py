@@ -27,6 +27,9 @@ class Pages(Protocol):
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body. Errors: Unreachable, Failure."""
 
+    def post(self, path: str) -> tuple[int, bytes]:
+        """The same of a page that changes something, which may be asked twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
@@ -70,6 +73,10 @@ class ControlPlane:
             typer.echo(f"plait: note: {each}", err=True)
         return told
 
+    def tell_each(self, path: str, **query: str) -> Mapping[str, Any]:
+        """What every replica answers, by its name, to being told something; it is an error when one cannot be told."""
+        return {each.name: _json(each, path, query, told=True) for each in self.replicas}
+
     def one(self, name: str) -> ControlPlane:
         """The replica of that name alone."""
         return ControlPlane(tuple(each for each in self.replicas if each.name == name))
@@ -100,6 +107,13 @@ class Address:
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body. Errors: Unreachable; Failure where it is no address."""
+        return self._ask("GET", path)
+
+    def post(self, path: str) -> tuple[int, bytes]:
+        """The same of a page that changes something."""
+        return self._ask("POST", path)
+
+    def _ask(self, method: str, path: str) -> tuple[int, bytes]:
         import httpx
 
         socket = self.name.removeprefix("unix:")
@@ -108,7 +122,7 @@ class Address:
         transport = httpx.HTTPTransport(uds=socket) if local else None
         try:
             with httpx.Client(transport=transport, timeout=_TIMEOUT_S, trust_env=False) as client:
-                answer = client.get(url.rstrip("/") + path)
+                answer = client.request(method, url.rstrip("/") + path)
         except httpx.InvalidURL:
             raise Failure(f"{self.name!r} is no address: must be host:port, a URL or unix:/path") from None
         except (httpx.TransportError, OSError) as error:
@@ -119,8 +133,9 @@ class Address:
         return answer.status_code, answer.content
 
 
-def _json(pages: Pages, path: str, query: Mapping[str, str]) -> Any:
-    status, body = pages.get(f"{path}?{urlencode(query)}" if query else path)
+def _json(pages: Pages, path: str, query: Mapping[str, str], *, told: bool = False) -> Any:
+    ask = pages.post if told else pages.get
+    status, body = ask(f"{path}?{urlencode(query)}" if query else path)
     if status == 404:
         return None
     if status != 200:

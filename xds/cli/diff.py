@@ -49,7 +49,8 @@ def command(files: Files, where: Where, output: OutputOption = Output.TABLE) -> 
     """
     from xds.cli.differences import compared, cut, document, print_differences
     from xds.cli.open_connections import open_connections
-    from xds.settings import SettingError, Settings
+    from xds.setting_values import SettingError
+    from xds.settings import Settings
 
     try:
         settings = Settings.resolve(os.environ, {"manifests": tuple(files.file)})

@@ -17,7 +17,7 @@ from xds.cli.where import Where
 
 if TYPE_CHECKING:
     from xds.cli.manifests import Manifests
-    from xds.why.mesh import Known
+    from xds.why.mesh import KnownMesh
 
 app = typer_app()
 
@@ -144,7 +144,8 @@ def _manifests(place: Place) -> Manifests:
     from xds.cli.in_force import in_files, in_force
     from xds.cli.manifests import together
     from xds.model.credential import unexamined
-    from xds.settings import SettingError, Settings
+    from xds.setting_values import SettingError
+    from xds.settings import Settings
 
     try:
         settings = Settings.resolve(os.environ, {"manifests": tuple(place.file or ())})
@@ -157,11 +158,11 @@ def _manifests(place: Place) -> Manifests:
     return together(objects, known.problems, settings, known.addresses, unexamined)
 
 
-def _mesh(found: Manifests) -> Known:
-    from xds.why.mesh import Known
+def _mesh(found: Manifests) -> KnownMesh:
+    from xds.why.mesh import KnownMesh
     from xds.why.target import Candidate
 
-    return Known(
+    return KnownMesh(
         found.snapshot,
         [Candidate(pod.namespace, pod.name, pod.workload, pod.workload_kind) for pod in found.pods],
         frozenset((pod.namespace, pod.name) for pod in found.pods if pod.router),

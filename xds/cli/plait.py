@@ -43,6 +43,7 @@ class Plait(LazyGroup):
         "diff": Lazy("xds.cli.diff", "What Envoys would be sent otherwise, and whose connections that would cut."),
         "top": Lazy("xds.cli.top", "Requests, errors and durations of services, workloads or edges, live."),
         "graph": Lazy("xds.cli.graph", "Who calls whom: as text, for Graphviz, or as JSON."),
+        "rollout": Lazy("xds.cli.rollout", "Changes that roll out in steps: status, promote, abort."),
         "audit": Lazy("xds.cli.audit", "Who was refused what, and by which policy; what dry runs would have refused."),
         "record": Lazy("xds.cli.record", "All requests of a workload's proxies, for a while."),
         "mtls": Lazy("xds.cli.mtls", "Who still talks plaintext, and how to end it: status, strict."),

@@ -44,7 +44,8 @@ def command(
     to = to.one(first["replica"])
     undone = [first, *_later(to, generation)] if since else [first]
     sides = _sides(undone)
-    _warn_of_later(to, first, generation) if not since else None
+    if not since:
+        _warn_of_later(to, first, generation)
     restored = {key: each["before"] for key, each in sides.items() if each["kept"] and each["before"] is not None}
     created = [key for key, each in sides.items() if each["kept"] and each["before"] is None]
     unknown = [key for key, each in sides.items() if not each["kept"]]

@@ -193,7 +193,8 @@ def command(
     Each option has a variable in the environment, PLAIT_XDS_PLAINTEXT for --xds-plaintext; the option wins.
     """
     from xds.events import set_up
-    from xds.settings import SettingError, Settings
+    from xds.setting_values import SettingError
+    from xds.settings import Settings
 
     flags = {**asdict(read), **asdict(at), **asdict(by), **asdict(injected), **asdict(judged)}
     flags["manifests"] = tuple(read.manifests) if read.manifests else None

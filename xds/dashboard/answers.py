@@ -24,7 +24,7 @@ from xds.sources.store import ObjectStore
 from xds.view.filters import attached
 from xds.view.graph import Graph, call
 from xds.view.mutual_tls import mtls
-from xds.why.mesh import Known
+from xds.why.mesh import KnownMesh
 from xds.why.question import Question, explained
 from xds.why.target import Candidate
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 class _Generation:
     """One generation of the mesh, and what was made of it for answers: not the pipeline's, which is of the loop."""
 
-    known: Known
+    known: KnownMesh
     graph: Graph
 
 
@@ -97,11 +97,11 @@ class Answers:
         self._waiting += 1
         try:
             async with self._turn:
-                snapshot, known = self._snapshot(), self._generation
-                if known is None or known.known.snapshot is not snapshot:
-                    known = await asyncio.to_thread(self._made, snapshot, self._routers(), self._findings.problems)
-                self._generation = known
-                return await asyncio.to_thread(answer, known)
+                snapshot, newest = self._snapshot(), self._generation
+                if newest is None or newest.known.snapshot is not snapshot:
+                    newest = await asyncio.to_thread(self._made, snapshot, self._routers(), self._findings.problems)
+                self._generation = newest
+                return await asyncio.to_thread(answer, newest)
         finally:
             self._waiting -= 1
 
@@ -109,7 +109,7 @@ class Answers:
         """A generation of which nothing is made yet; what is stays until a question comes after a newer one."""
         pods = list(_pods(snapshot))
         gateways = frozenset((pod.namespace, pod.name) for pod in pods if pod.label in routers)
-        return _Generation(Known(snapshot, pods, gateways, self._origin_of, problems), Graph(snapshot))
+        return _Generation(KnownMesh(snapshot, pods, gateways, self._origin_of, problems), Graph(snapshot))
 
     def _routers(self) -> frozenset[str]:
         """The connected gateways, as ``pod.namespace``."""

@@ -137,6 +137,21 @@ class Builder:
         """The Secrets that are there no more, and whose last content is still shown."""
         return frozenset(self._kept)
 
+    def copy(self) -> Builder:
+        """Another of the same rows, which goes its own way from here. Not while ``apply`` is at work."""
+        other = Builder(
+            domain=self._domain,
+            cluster=self._cluster,
+            gateway_controllers=self._gateway_controllers,
+            examine=self._examine,
+        )
+        other._rows = dict(self._rows)
+        other._under = {wanted: dict(of_objects) for wanted, of_objects in self._under.items()}
+        other._problems = dict(self._problems)
+        other._kept = set(self._kept)
+        other.snapshot = self.snapshot
+        return other
+
     def rows(self, ref: ObjectRef) -> tuple[Row, ...]:
         """What an object contributes; nothing where it is not there."""
         return self._rows.get(ref, ())

@@ -144,7 +144,7 @@ def _report_unread(spec: MeshConfigSpec, authored: Authored) -> None:
             message = "is not carried out by this version"
             authored.reading.warning(authored.spec / field.encode_name, "mesh.not-read", message)
     for field in msgspec.structs.fields(ProxyConfig) if spec.default_config is not None else ():
-        unset = (None, {}, field.default, field.default_factory)
+        unset: tuple[object, ...] = (None, {}, field.default, field.default_factory)
         if field.name not in ("gateway_topology", "tracing") and getattr(spec.default_config, field.name) not in unset:
             message = "is not carried out by this version"
             authored.reading.warning(authored.spec / "defaultConfig" / field.encode_name, "mesh.not-read", message)

@@ -92,9 +92,9 @@ class ProxyConfig(Strict, frozen=True, kw_only=True):
     ] = None
     mesh_id: Annotated[str, about("Name of the mesh.")] = ""
     readiness_probe: Annotated[Any, NOT_READ] = None
-    proxy_stats_matcher: Annotated[
-        ProxyStatsMatcher | None, about("Statistics to keep beyond the default ones.")
-    ] = None
+    proxy_stats_matcher: Annotated[ProxyStatsMatcher | None, about("Statistics to keep beyond the default ones.")] = (
+        None
+    )
     hold_application_until_proxy_starts: Annotated[bool | None, about("Start the proxy first.")] = None
     ca_certificates_pem: Annotated[tuple[str, ...], about("More CAs that are trusted.")] = ()
     image: Annotated[Any, NOT_READ] = None

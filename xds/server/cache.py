@@ -34,6 +34,9 @@ class Observer:
     def on_converged(self, group: str, seconds: float) -> None:
         """All streams of ``group`` have answered for its set, so long after the change of which it was made."""
 
+    def on_gone(self, group: str) -> None:
+        """The last stream of ``group`` has ended: nobody is there to answer."""
+
 
 class Rejected(Exception):
     """Some of a set was refused; ``rejections`` says what and why."""
@@ -248,6 +251,9 @@ class SnapshotCache:
         """Forget a stream that has ended."""
         connection.group.connections.pop(connection, None)
         self.check(connection)
+        if not connection.group.connections:
+            for each in self.observers:
+                each.on_gone(connection.group.name)
         self._tidy(connection.group)
 
     def answered(self, connection: Connection, answer: Answer) -> None:

@@ -55,11 +55,7 @@ class HealthChecks(Generic[T]):
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
         """What a gRPC server is given."""
-        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._call)
-        return [grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})]
-
-    async def _call(self, _messages: Any, context: Any) -> None:
-        await self._streams.serve(context, lambda: self._serve(context))
+        return self._streams.handlers(SERVICE, METHOD, self._serve)
 
     async def _serve(self, context: Any) -> None:
         data = await context.read()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,6 +24,17 @@ class OpenStreams:
         self._kind = kind
         self._most = most
         self._open = 0
+
+    def handlers(
+        self, service: str, method: str, serve: Callable[[Any], Awaitable[None]]
+    ) -> Sequence[grpc.GenericRpcHandler]:
+        """What a gRPC server is given for a method that streams both ways, each of whose calls ``serve`` serves."""
+
+        async def call(_messages: Any, context: Any) -> None:
+            await self.serve(context, lambda: serve(context))
+
+        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(call)
+        return [grpc.method_handlers_generic_handler(service, {method: handler})]
 
     async def serve(self, context: Any, work: Callable[[], Awaitable[None]]) -> None:
         """Have ``work`` serve the stream of a call. What it refuses, and one too many, ends the call with a status."""

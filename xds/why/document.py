@@ -16,7 +16,7 @@ from xds.model.refs import FieldRef, ObjectRef, Origin
 from xds.model.service import Protocol
 from xds.sources.files import locate
 from xds.why.answers import Answer
-from xds.why.mesh import Known
+from xds.why.mesh import KnownMesh
 from xds.why.parties import Destination, Source
 
 Json = dict[str, Any]
@@ -57,7 +57,7 @@ class _Places:
         return str(locate(at, origin) if at.path else origin)
 
 
-def document(told: Told, known: Known) -> Json:
+def document(told: Told, known: KnownMesh) -> Json:
     """All that is known of a call: its way, and an ``answers`` item for each workload that answers otherwise."""
     places = _Places(known.origin_of)
     caller, destination = told.source.caller, told.destination
@@ -186,7 +186,7 @@ def _concerns(ref: ObjectRef, near: set[str]) -> bool:
     return ref.group == _SECURITY or (ref.group in _ROUTING and ref.namespace in near)
 
 
-def _notes(told: Told, known: Known) -> list[str]:
+def _notes(told: Told, known: KnownMesh) -> list[str]:
     """What the reader must know to trust the answer."""
     found = told.answers
     near = {told.source.caller.namespace, told.destination.service.namespace if told.destination.service else ""}

@@ -12,7 +12,7 @@ from xds.why.target import Candidate
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownMesh:
     """A mesh: what it is, its pods, where an object stands, and what is wrong with them.
 
     ``routers`` are the pods of gateways, by namespace and name; ``made_up_addresses`` those (``shop/web-1``) that do

@@ -18,7 +18,7 @@ from xds.model.service import Service
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view.graph import Graph, call
-from xds.why.mesh import Known
+from xds.why.mesh import KnownMesh
 from xds.why.target import Candidate, choose
 
 
@@ -55,7 +55,7 @@ class Destination:
 class Parties:
     """The pods and services of a mesh by the names that users have for them. Errors of every method: Failure."""
 
-    def __init__(self, known: Known, graph: Graph, namespace: str) -> None:
+    def __init__(self, known: KnownMesh, graph: Graph, namespace: str) -> None:
         self._graph = graph
         self._namespace = namespace
         self._candidates: Mapping[Candidate, tuple[str, str]] = {pod: (pod.namespace, pod.name) for pod in known.pods}

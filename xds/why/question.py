@@ -11,7 +11,7 @@ from xds.failure import Failure
 from xds.view.graph import Graph
 from xds.why.answers import answers, arriving, way_of
 from xds.why.document import Told, document
-from xds.why.mesh import Known
+from xds.why.mesh import KnownMesh
 from xds.why.parties import Destination, Parties
 
 _METHOD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -35,7 +35,7 @@ class Question:
     address: str = ""
 
 
-def explained(asked: Question, known: Known, graph: Graph) -> dict[str, Any]:
+def explained(asked: Question, known: KnownMesh, graph: Graph) -> dict[str, Any]:
     """The way of the call and the verdicts where it arrives, as ``why.document`` shapes it; ``graph`` is of the mesh.
 
     Errors: Failure, of what cannot be asked so.

@@ -26,6 +26,9 @@ class Replica:
         answer = self._answers.get(path)
         return (404, b"") if answer is None else (200, json.dumps(answer).encode())
 
+    def post(self, path: str) -> tuple[int, bytes]:
+        return self.get(path)
+
 
 def proxy(name: str, since: str) -> dict[str, str]:
     return {"proxy": name, "connected_since": since}

@@ -165,6 +165,9 @@ def test_what_is_no_control_plane() -> None:
         def get(self, path: str) -> tuple[int, bytes]:
             return 404, b""
 
+        def post(self, path: str) -> tuple[int, bytes]:
+            raise AssertionError(path)
+
     with pytest.raises(Failure, match="old is no control plane of plait: it has no /debug/telemetry/graph"):
         traffic(ControlPlane((Older(),)), 60, "")
 

@@ -123,6 +123,9 @@ class Replica:
             raise Unreachable(f"{self.name} does not answer")
         return 200, json.dumps(self._told).encode()
 
+    def post(self, path: str) -> tuple[int, bytes]:
+        raise AssertionError(path)
+
 
 def test_a_replica_that_does_not_answer_is_told_of_once(capsys: pytest.CaptureFixture[str]) -> None:
     both = ControlPlane((Replica("a", None), Replica("b", answer(1, behind=["x.shop"]))))

@@ -137,7 +137,8 @@ def test_resources_are_added_and_removed() -> None:
         )
     )
     mine, others = resources(world.sets[WEB]), resources(world.sets[DB])
-    assert {"cds extra", "lds extra", "ecds extra"} == mine.keys() - others.keys() - {"cds inbound|8080||", "rds inbound|8080||"}
+    inbound = {"cds inbound|8080||", "rds inbound|8080||"}
+    assert {"cds extra", "lds extra", "ecds extra"} == mine.keys() - others.keys() - inbound
     assert {
         "cds outbound|3306||db.shop.svc.cluster.local",
         "lds 10.0.0.2_3306",

@@ -147,12 +147,11 @@ export const Told = ({ of, children }) =>
 export const Badge = ({ kind, children }) => html`<span class=${`badge ${kind}`}>${children}</span>`;
 
 /** A table: `columns` are [title, cell of a row, class]; only the first `most` rows are drawn. */
-export function Table({ rows, columns, caption, empty = "Nothing here.", most = 250 }) {
+export function Table({ rows, columns, empty = "Nothing here.", most = 250 }) {
   const [shown, setShown] = useState(most);
   if (!rows.length) return html`<p class="empty">${empty}</p>`;
   return html`<div class="scroll">
     <table>
-      ${caption && html`<caption>${caption}</caption>`}
       <thead><tr>${columns.map(([title, , kind]) => html`<th scope="col" class=${kind || ""}>${title}</th>`)}</tr></thead>
       <tbody>${rows.slice(0, shown).map(
         (row) => html`<tr>${columns.map(([, cell, kind]) => html`<td class=${kind || ""}>${cell(row)}</td>`)}</tr>`,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
 
-from xds.model.gateway import EdgeTlsMode, Gateway, Server, gateway_ref
+from xds.model.gateway import EdgeTlsMode, Gateway, GatewaySelector, Server, gateway_ref
+from xds.model.labels import Labels
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef, ObjectRef
 from xds.model.route import VirtualService
 from xds.model.snapshot import Table
 from xds.view.graph import Read
+
+Shown = Mapping[tuple[int, str], tuple[tuple[ObjectRef, Server], ...]]
 
 _MESH = "mesh"
 _TERMINATED = frozenset({EdgeTlsMode.SIMPLE, EdgeTlsMode.MUTUAL, EdgeTlsMode.OPTIONAL_MUTUAL})
@@ -22,32 +26,47 @@ def check_gateway(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
     of the other server, which has no route for it.
     """
     gateway: Gateway | None = read.first(Table.GATEWAY, ref)
-    if gateway is None:
+    own: GatewaySelector | None = read.get(selectors).get(ref)
+    if gateway is None or own is None or not any(map(_certificates, gateway.servers)):
         return ()
-    rows = read.rows(Table.GATEWAY_SELECTOR, "")
-    own = next((each for each in rows if each.of == ref), None)
-    found: list[Problem] = []
-    for row in rows:
-        if own is None or row.of == ref:
-            break
-        if (row.selector, row.namespace) == (own.selector, own.namespace):
-            older: Gateway | None = read.first(Table.GATEWAY, row.of)
-            found += _same(gateway, older.servers if older is not None else (), row.of)
-    return tuple(found)
+    shown: Shown = read.get(certificates_shown, own.selector, own.namespace)
+    return tuple(_same(gateway, shown))
 
 
-def _same(gateway: Gateway, others: tuple[Server, ...], of: ObjectRef) -> Iterator[Problem]:
+def selectors(read: Read) -> dict[ObjectRef, GatewaySelector]:
+    """For which routers each gateway is."""
+    rows: tuple[GatewaySelector, ...] = read.rows(Table.GATEWAY_SELECTOR, "")
+    return {each.of: each for each in rows}
+
+
+def certificates_shown(read: Read, selector: Labels, namespace: str) -> Shown:
+    """Who shows a certificate on the routers of that selector, by port and name: a server a gateway, oldest first."""
+    found: dict[tuple[int, str], dict[ObjectRef, Server]] = {}
+    for of, row in read.get(selectors).items():
+        if (row.selector, row.namespace) == (selector, namespace):
+            gateway: Gateway | None = read.first(Table.GATEWAY, of)
+            for server in gateway.servers if gateway is not None else ():
+                for name in _certificates(server):
+                    found.setdefault((server.port, name), {}).setdefault(of, server)
+    return {key: tuple(servers.items()) for key, servers in found.items()}
+
+
+def _same(gateway: Gateway, shown: Shown) -> Iterator[Problem]:
     for index, server in enumerate(gateway.servers):
-        mine = _certificates(server)
-        rival = next((each for each in others if each.port == server.port and mine & _certificates(each)), None)
-        if rival is not None and {each.host for each in rival.hosts} != {each.host for each in server.hosts}:
-            names = ", ".join(sorted(mine & _certificates(rival)))
-            at = FieldRef(gateway.ref, ("spec", "servers", index, "tls", "credentialName"))
-            message = (
-                f"shows {names}, as {of} does for other hosts of port {server.port}: a browser that has a "
-                "connection for those asks on it for these too, and gets 404; put the hosts into one server"
-            )
-            yield Problem(at, "gateway.certificate-shared", message, Severity.WARNING)
+        for name in sorted(_certificates(server)):
+            older = takewhile(lambda each: each[0] != gateway.ref, shown[server.port, name])
+            of = next((of for of, rival in older if _hosts(rival) != _hosts(server)), None)
+            if of is not None:
+                at = FieldRef(gateway.ref, ("spec", "servers", index, "tls", "credentialName"))
+                message = (
+                    f"shows {name}, as {of} does for other hosts of port {server.port}: a browser that has a "
+                    "connection for those asks on it for these too, and gets 404; put the hosts into one server"
+                )
+                yield Problem(at, "gateway.certificate-shared", message, Severity.WARNING)
+
+
+def _hosts(server: Server) -> set[str]:
+    return {each.host for each in server.hosts}
 
 
 def _certificates(server: Server) -> set[str]:

@@ -31,7 +31,7 @@ def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
     routers = read.get(routers_of, own.selector, own.namespace)
     return (
         *_nobody(read, own, routers, spec),
-        *_displaced(read, gateway, rows, own),
+        *(_said(gateway, each) for each in read.get(lost_to, own.selector, own.namespace).get(ref, ())),
         *_unreached(read, gateway, routers),
         *_secrets(read, gateway, routers),
     )
@@ -60,24 +60,24 @@ def _nobody(read: Read, own: GatewaySelector, routers: tuple[Workload, ...], spe
         )
 
 
-def _displaced(
-    read: Read, gateway: Gateway, rows: tuple[GatewaySelector, ...], own: GatewaySelector
-) -> Iterator[Problem]:
-    rivals = sorted((each for each in rows if _meet(read, each, own)), key=age)
-    lost = merged(read, tuple(each.of for each in rivals), ()).lost
-    for each in lost:
-        if each.placed.gateway == gateway.ref:
-            yield _said(gateway, each)
+def lost_to(read: Read, selector: Labels, namespace: str) -> dict[ObjectRef, tuple[Lost, ...]]:
+    """What gateways lose to each other on the routers that this selector is for, by the gateway that loses."""
+    rows: tuple[GatewaySelector, ...] = read.rows(Table.GATEWAY_SELECTOR, "")
+    rivals = sorted((each for each in rows if _meet(read, each, selector, namespace)), key=age)
+    found: dict[ObjectRef, list[Lost]] = {}
+    for each in merged(read, tuple(each.of for each in rivals), ()).lost:
+        found.setdefault(each.placed.gateway, []).append(each)
+    return {of: tuple(lost) for of, lost in found.items()}
 
 
-def _meet(read: Read, one: GatewaySelector, other: GatewaySelector) -> bool:
-    """Whether some router may be both."""
-    if one.namespace and other.namespace and one.namespace != other.namespace:
+def _meet(read: Read, one: GatewaySelector, selector: Labels, namespace: str) -> bool:
+    """Whether some router may be both: what a gateway is for, and what that selector is."""
+    if one.namespace and namespace and one.namespace != namespace:
         return False
-    if one.selector <= other.selector or other.selector <= one.selector:
+    if one.selector <= selector or selector <= one.selector:
         return True
     pods = read.get(routers_of, one.selector, one.namespace)
-    return any(other.selector <= pod.labels and other.namespace in ("", pod.namespace) for pod in pods)
+    return any(selector <= pod.labels and namespace in ("", pod.namespace) for pod in pods)
 
 
 def _said(gateway: Gateway, lost: Lost) -> Problem:

@@ -1,4 +1,4 @@
-"""The workloads that a policy's selector is for."""
+"""The workloads that a policy's selector is for, and the services that are for the same ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 from xds.model.labels import Labels
 from xds.model.refs import ObjectRef
 from xds.model.security import Attachment
+from xds.model.service import Service
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view.graph import Read
@@ -49,6 +50,29 @@ def had_by_nobody(read: Read, attachment: Attachment) -> str:
     if not candidates or any(attachment.selector <= group.labels for group in candidates):
         return ""
     return ", ".join(f"{key}={value}" for key, value in sorted(attachment.selector))
+
+
+def selecting_alike(read: Read, service: Service) -> tuple[Service, ...]:
+    """The services of the namespace that have the same selector, this one among them, the oldest first."""
+    if not service.selector:
+        return ()
+    found: tuple[Service, ...] = read.get(with_selector, service.namespace, service.selector)
+    return found
+
+
+def with_selector(read: Read, namespace: str, selector: Labels) -> tuple[Service, ...]:
+    """The services of a namespace that have that selector, the oldest first."""
+    found: tuple[Service, ...] = read.get(by_selector, namespace).get(selector, ())
+    return found
+
+
+def by_selector(read: Read, namespace: str) -> dict[Labels, tuple[Service, ...]]:
+    """The services of a namespace by their selector: looked through once, not once for each of them."""
+    found: dict[Labels, list[Service]] = {}
+    rows: tuple[Service, ...] = read.rows(Table.SELECTING, namespace)
+    for each in rows:
+        found.setdefault(each.selector, []).append(each)
+    return {selector: tuple(services) for selector, services in found.items()}
 
 
 def _candidates(read: Read, ref: ObjectRef) -> list[Group]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xds.explain.analyze.selected import selecting_alike
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef
 from xds.model.service import Protocol, Resolution, Service, ServiceKey
@@ -34,12 +35,9 @@ def _aliased(service: Service) -> Iterator[Problem]:
 
 def _shared(read: Read, service: Service) -> Iterator[Problem]:
     """The ports of other, older services that lead to the same port of the same pods under other numbers."""
-    rows: tuple[Service, ...] = read.rows(Table.SELECTING, service.namespace) if service.selector else ()
-    for other in rows:
+    for other in selecting_alike(read, service):
         if other.ref == service.ref:
             return
-        if other.selector != service.selector:
-            continue
         theirs = {port.target: port for port in other.ports}
         for index, port in enumerate(service.ports):
             rival = theirs.get(port.target)
@@ -47,8 +45,8 @@ def _shared(read: Read, service: Service) -> Iterator[Problem]:
                 at = FieldRef(service.ref, ("spec", "ports", index))
                 message = (
                     f"leads to port {port.target} of its pods, to which {other.ref} leads by {rival.number}: what "
+                    "is said of one of the two ports holds for its own callers only"
                 )
-                message += "is said of one of the two ports holds for its own callers only"
                 yield Problem(at, "service.target-shared", message, Severity.INFO)
 
 
@@ -68,8 +66,8 @@ def _clashes(read: Read, service: Service) -> Iterator[Problem]:
                 at = FieldRef(service.ref, ("spec", "ports", index, "protocol"))
                 message = (
                     f"is {port.protocol.value}, and {theirs.protocol.value} in {other.ref}, which is older: callers "
+                    f"that see both take port {port.number} of {service.hostname} for that; say the same in both"
                 )
-                message += f"that see both take port {port.number} of {service.hostname} for that; say the same in both"
                 yield Problem(at, "service-entry.protocol-clash", message, Severity.WARNING)
 
 

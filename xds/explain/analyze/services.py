@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xds.explain.analyze.selected import selecting_alike
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef
 from xds.model.service import Resolution, Service, ServiceKey
@@ -71,10 +72,7 @@ def _alias(read: Read, service: Service) -> Iterator[Problem]:
 
 
 def _shared_ports(read: Read, service: Service) -> Iterator[Problem]:
-    rows: tuple[Service, ...] = read.rows(Table.SELECTING, service.namespace) if service.selector else ()
-    for other in rows:
-        if other.selector != service.selector:
-            continue
+    for other in selecting_alike(read, service):
         theirs = {port.target: port for port in other.ports}
         for index, port in enumerate(service.ports):
             rival = theirs.get(port.target)

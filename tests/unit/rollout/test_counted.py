@@ -1,0 +1,133 @@
+"""Signals from proxies' metrics: what is added up for whom, and what is told of which time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xds.model.proxy import Proxy
+from xds.rollout.counted import DURATIONS, REQUESTS, Both, PerProxy
+from xds.rollout.signals import INBOUND, Counts
+
+WEB = Proxy("sidecar~10.0.0.1~web.shop~x", namespace="shop", name="web")
+HOST = "api.shop.svc.cluster.local"
+
+
+@dataclass(frozen=True)
+class Series:
+    name: str
+    labels: Mapping[str, str]
+    bounds: tuple[float, ...] = ()
+
+
+@dataclass
+class Value:
+    count: float
+    lie_below: Sequence[int] = ()
+
+    def below(self) -> Sequence[int]:
+        return self.lie_below
+
+
+class World:
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.signals = PerProxy(lambda: self.now)
+
+    def told(self, count: int, code: str = "200", proxy: Proxy = WEB, reporter: str = "source", **more: str) -> None:
+        labels = {"reporter": reporter, "response_code": code, "destination_service": HOST, **more}
+        under = self.signals.under(proxy, Series(REQUESTS, labels))
+        assert under is not None
+        self.signals.counted(proxy, [(under, Value(count))])
+
+    def since(self, stream: str = HOST) -> tuple[int, int, int]:
+        found = self.signals.since([WEB]).get(stream, Counts())
+        return found.requests, found.refused, found.failed
+
+
+def test_requests_count_by_what_came_of_them() -> None:
+    world = World()
+    world.signals.begin()
+    world.told(10)
+    world.told(3, "503")
+    world.told(2, "403")
+    world.told(1, "200", request_protocol="grpc", grpc_response_status="14")
+    world.told(1, "200", request_protocol="grpc", grpc_response_status="5")
+    world.told(7, reporter="destination")
+    assert world.since() == (17, 3, 4)
+    assert world.since(INBOUND) == (7, 0, 0)
+
+
+def test_since_and_before() -> None:
+    world = World()
+    world.told(5)
+    world.now = 160.0
+    world.told(10)  # a mark was made before this
+    world.now = 200.0
+    world.signals.begin()
+    world.told(1, "503")
+    assert world.since() == (1, 0, 1)
+    assert world.signals.before([WEB])[HOST].requests == 10
+    world.signals.begin()
+    assert world.since() == (0, 0, 0)
+
+
+def test_the_same_proxy_that_says_otherwise_how_it_speaks_is_the_same() -> None:
+    world = World()
+    world.signals.begin()
+    world.told(4, proxy=Proxy(WEB.id, namespace="shop", name="web", vhds=False))
+    assert world.since() == (4, 0, 0)
+
+
+def test_durations_go_into_buckets() -> None:
+    world = World()
+    world.signals.begin()
+    labels = {"reporter": "source", "destination_service": HOST}
+    under = world.signals.under(WEB, Series(DURATIONS, labels, (10.0, 100.0, 1000.0)))
+    assert under is not None
+    world.signals.counted(WEB, [(under, Value(10, (4, 9, 9)))])
+    found = world.signals.since([WEB])[HOST]
+    assert {limit: count for limit, count in found.buckets if count} == {10.0: 4, 100.0: 5, float("inf"): 1}
+
+
+def test_what_is_no_standard_metric_does_not_count() -> None:
+    signals = World().signals
+    assert signals.under(WEB, Series("other", {"reporter": "source"})) is None
+    assert signals.under(WEB, Series(REQUESTS, {"reporter": "waypoint"})) is None
+
+
+def test_proxies_that_are_gone_are_forgotten() -> None:
+    world = World()
+    world.told(5)
+    world.now = 1000.0
+    other = Proxy("other", namespace="shop")
+    world.told(1, proxy=other)
+    world.signals.begin()
+    world.told(1)
+    assert world.since() == (1, 0, 0)
+
+
+class First:
+    names = frozenset({REQUESTS, "bytes"})
+
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+
+    def under(self, proxy: Proxy, series: Series) -> str | None:
+        return f"mine: {series.name}"
+
+    def counted(self, proxy: Proxy, counted: Sequence[Any], dropped: int) -> None:
+        self.got += [(under, value.count) for under, value in counted]
+
+
+def test_two_sinks_are_one() -> None:
+    world, first = World(), First()
+    both = Both(first, world.signals)
+    assert both.names == {REQUESTS, DURATIONS, "bytes"}
+    world.signals.begin()
+    labels = {"reporter": "source", "destination_service": HOST, "response_code": "200"}
+    for name in (REQUESTS, "bytes"):
+        both.counted(WEB, [(both.under(WEB, Series(name, labels)), Value(3))], 0)  # type: ignore[list-item]
+    assert first.got == [(f"mine: {REQUESTS}", 3), ("mine: bytes", 3)]
+    assert world.since() == (3, 0, 0)

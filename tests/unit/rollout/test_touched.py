@@ -1,0 +1,21 @@
+"""Which requests a change concerns, by the names of what it makes other."""
+
+from __future__ import annotations
+
+from xds.rollout.signals import INBOUND
+from xds.rollout.world import Touched
+
+WEB = "web.shop.svc.cluster.local"
+
+
+def test_a_stream_is_concerned_where_its_host_stands_in_a_name() -> None:
+    touched = Touched(frozenset({f"outbound|80|v9|{WEB}", f"80/{WEB}:80"}))
+    assert touched.concerns(WEB)
+    assert not touched.concerns("other.shop.svc.cluster.local")
+    assert not touched.concerns(INBOUND)
+
+
+def test_what_a_workload_is_asked_is_concerned_by_what_is_inbound() -> None:
+    touched = Touched(frozenset({"authorization-deny"}), inbound=True)
+    assert touched.concerns(INBOUND)
+    assert not touched.concerns(WEB)

@@ -1,0 +1,57 @@
+"""Who is first: an order of the proxies that a change affects, and how many of them each step has. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from math import ceil
+from typing import Final
+
+from xds.model.proxy import SIDECAR, Proxy
+
+Workload = tuple[object, ...]
+
+_FEW: Final = 0.05
+# Labels in which replicas of one workload differ.
+_OF_ONE_POD: Final = frozenset(
+    {
+        "apps.kubernetes.io/pod-index",
+        "pod-template-hash",
+        "statefulset.kubernetes.io/pod-name",
+        "controller-revision-hash",
+    }
+)
+
+
+def workload_of(proxy: Proxy) -> Workload:
+    """What the replicas of a workload have in common."""
+    known = frozenset((key, value) for key, value in proxy.labels if key not in _OF_ONE_POD)
+    return proxy.kind, proxy.namespace, proxy.service_account, known
+
+
+def ordered(
+    affected: Iterable[Proxy], everybody: Iterable[Proxy], telling: Callable[[Proxy], int]
+) -> tuple[Proxy, ...]:
+    """The affected proxies in the order in which a change reaches them; the same for the same pods.
+
+    First come those with the greatest ``telling``, how much their traffic can tell; among them sidecars whose workload
+    has other replicas, as the others go on as before and can be compared; among those the hash of the pod's name
+    decides.
+    """
+    replicas = Counter(map(workload_of, everybody))
+
+    def place(proxy: Proxy) -> tuple[int, bool, bool, str]:
+        alone = replicas[workload_of(proxy)] < 2
+        return -telling(proxy), proxy.kind != SIDECAR, alone, _hashed(proxy)
+
+    return tuple(sorted(affected, key=place))
+
+
+def sizes(count: int) -> tuple[int, ...]:
+    """How many proxies of ``count`` each step has: one, 5 %, all; steps that add nobody are left out."""
+    return tuple(sorted({size for size in (1, ceil(count * _FEW), count) if 0 < size <= count}))
+
+
+def _hashed(proxy: Proxy) -> str:
+    return hashlib.sha256(f"{proxy.namespace}/{proxy.name or proxy.id}".encode(errors="surrogatepass")).hexdigest()

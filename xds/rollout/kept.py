@@ -1,0 +1,97 @@
+"""The last good objects of rollouts, in a file: a restart must not let through what was held back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from xds.decoders.shape.stored import Entry, NotTheSame, entry, read_back
+from xds.events import Event
+from xds.model.refs import ObjectRef
+from xds.sources.changes import AuthoredObject
+
+log = structlog.get_logger()
+
+_LARGEST_BYTES: Final = 64 * 1024 * 1024
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """An object that is held back: the hash of what it is to be, its last good version, why it went back if it did."""
+
+    ref: tuple[str, str, str, str]
+    digest: str
+    good: Entry | None
+    aborted: str
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What is kept of an object that is held back: ``digest`` is of what it is to be, ``aborted`` why it is not."""
+
+    digest: str
+    good: AuthoredObject | None
+    aborted: str
+
+
+def digest_of(found: AuthoredObject | None) -> str:
+    """The hash of an object's content; empty for one that is gone. Errors: NotTheSame."""
+    made = None if found is None else entry(found)
+    if made is None:
+        return ""
+    return hashlib.sha256(msgspec.json.encode(made.struct, order="deterministic")).hexdigest()
+
+
+class KeptObjects:
+    """The last good objects in ``path``; without one, or where it cannot be read or written, nothing is kept."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._known = b"[]"
+
+    def keep(self, held: Mapping[ObjectRef, tuple[AuthoredObject | None, AuthoredObject | None, str]]) -> None:
+        """Have the file hold these: what each is to be, what it was, why that came back. Blocks."""
+        if self._path is None:
+            return
+        try:
+            text = msgspec.json.encode([_line(ref, *each) for ref, each in sorted(held.items())])
+            if text == self._known:
+                return
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+            draft.unlink(missing_ok=True)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._path)
+            self._known = text
+        except (OSError, NotTheSame) as error:
+            log.warning(Event.HELD_NOT_KEPT, path=str(self._path), error=str(error))
+
+    def read(self) -> dict[ObjectRef, Kept]:
+        """What the file has; nothing where it has nothing that this version can use."""
+        if self._path is None or not self._path.exists():
+            return {}
+        try:
+            if self._path.stat().st_size > _LARGEST_BYTES:
+                raise ValueError("is too large")
+            self._known = self._path.read_bytes()
+            lines = msgspec.json.decode(self._known, type=list[_Line])
+            return {
+                ObjectRef(*each.ref): Kept(each.digest, read_back(each.good) if each.good else None, each.aborted)
+                for each in lines
+            }
+        except (OSError, ValueError, KeyError, msgspec.MsgspecError) as error:
+            log.warning(Event.HELD_NOT_KEPT, path=str(self._path), error=str(error))
+            return {}
+
+
+def _line(ref: ObjectRef, new: AuthoredObject | None, good: AuthoredObject | None, aborted: str) -> _Line:
+    kept: Any = None if good is None else entry(good)
+    return _Line((ref.group, ref.kind, ref.namespace, ref.name), digest_of(new), kept, aborted)

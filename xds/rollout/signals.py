@@ -1,0 +1,108 @@
+"""What proxies tell of requests, as the judge of a rollout is given it, and the one Protocol through which it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Final, Protocol
+
+from xds.model.proxy import Proxy
+
+INBOUND: Final = ""
+"""The stream of what a proxy's own workload is asked; all others are named by the host that is called."""
+
+
+TOTAL: Final = "*"
+"""All streams of a proxy as one: a request that is led nowhere has no host any more, and is missed where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Requests of one stream in one span of time.
+
+    Shape: ``refused`` are answers 4xx, ``failed`` are 5xx and those that never came; ``buckets`` are pairs of an upper
+    limit and how many requests took as long as that and longer than the limit before, sorted; the last may be inf.
+    Units: limits are milliseconds.
+    """
+
+    requests: int = 0
+    refused: int = 0
+    failed: int = 0
+    buckets: tuple[tuple[float, int], ...] = ()
+
+    def __add__(self, other: Counts) -> Counts:
+        if not self.requests or not other.requests:
+            return other if not self.requests else self
+        summed = dict(self.buckets)
+        for limit, count in other.buckets:
+            summed[limit] = summed.get(limit, 0) + count
+        return Counts(
+            self.requests + other.requests,
+            self.refused + other.refused,
+            self.failed + other.failed,
+            tuple(sorted(summed.items())),
+        )
+
+    @property
+    def timed(self) -> int:
+        """How many requests are in the buckets."""
+        return sum(count for _, count in self.buckets)
+
+    def quantile(self, share: float) -> float | None:
+        """How long that share of requests took at most, as straight lines between limits tell; None for no requests.
+
+        Units: milliseconds. What lies beyond the last finite limit counts as that limit.
+        """
+        wanted, seen, lower = share * self.timed, 0, 0.0
+        if not self.timed:
+            return None
+        for upper, count in self.buckets:
+            if count and seen + count >= wanted:
+                return lower if upper == inf else lower + (upper - lower) * (wanted - seen) / count
+            seen, lower = seen + count, lower if upper == inf else upper
+        return lower
+
+    def slower_than(self, limit_ms: float) -> float:
+        """How many requests took longer, as straight lines between the limits tell."""
+        found, lower = 0.0, 0.0
+        for upper, count in self.buckets:
+            if lower >= limit_ms:
+                found += count
+            elif upper != inf and upper > limit_ms:
+                found += count * (upper - limit_ms) / (upper - lower)
+            lower = upper
+        return found
+
+
+Streams = Mapping[str, Counts]
+"""Counts by stream: ``INBOUND``, the host that was called, or ``TOTAL``."""
+
+
+class Signals(Protocol):
+    """Who knows what proxies tell of requests."""
+
+    def begin(self) -> None:
+        """From now on something is watched."""
+
+    def since(self, proxies: Iterable[Proxy]) -> Streams:
+        """What these proxies together have told since ``begin``."""
+        ...
+
+    def before(self, proxies: Iterable[Proxy]) -> Streams:
+        """What they had told in the minutes before that."""
+        ...
+
+
+def with_total(streams: Streams) -> Streams:
+    """The same, and beside them their sum."""
+    return {**streams, TOTAL: sum(streams.values(), Counts())} if streams else streams
+
+
+def together(found: Iterable[Streams]) -> Streams:
+    """Several as one."""
+    summed: dict[str, Counts] = {}
+    for streams in found:
+        for name, counts in streams.items():
+            summed[name] = summed.get(name, Counts()) + counts
+    return summed
