@@ -66,7 +66,6 @@ from xds.usage import HostsUsed, reports_for
 from xds.view.graph import Graph
 
 log = structlog.get_logger()
-
 _SERVER = ServerSettings(on_demand_wait_s=2.0)  # what a request for a host may wait for the routes to it
 
 

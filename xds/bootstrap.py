@@ -158,12 +158,8 @@ def bootstrap(
     if probes is not None:
         listeners += probes.listeners(ports.address)
         clusters += probes.clusters()
-    admin = {
-        "name": "admin",
-        "type": "STATIC",
-        "connect_timeout": "1s",
-        "load_assignment": _assignment("admin", _socket(ports.admin_address, ports.admin)),
-    }
+    own = _assignment("admin", _socket(ports.admin_address, ports.admin))
+    admin = {"name": "admin", "type": "STATIC", "connect_timeout": "1s", "load_assignment": own}
     return {
         "node": node.as_dict(),
         "admin": {"address": _socket(ports.admin_address, ports.admin), "ignore_global_conn_limit": True},

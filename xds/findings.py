@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -81,9 +81,10 @@ class Findings:
         between = await in_slices(found_in(self._graph))
         others = [problem for more in self.also for problem in await more()]
         ends = expiries(self._graph.get(USED), time.time())
-        found = ordered((*self._store.problems(), *self._builder.problems, *between, *ends, *others))
+        every = (*self._store.problems(), *self._builder.problems, *between, *ends, *others)
+        found = await asyncio.to_thread(ordered, every)  # of many thousands it would hold the loop
         await self._place(found)
-        placed = tuple(replace(each, origin=self._placed[each]) for each in found)
+        placed = await asyncio.to_thread(_with_origins, found, self._placed)
         _log_new(placed, self._known)
         self._known = placed
 
@@ -99,6 +100,10 @@ class Findings:
         if known is None:
             return None
         return await asyncio.to_thread(self.sources[0].locate, problem.at, known.origin)
+
+
+def _with_origins(found: Iterable[Problem], origins: Mapping[Problem, Origin | None]) -> tuple[Problem, ...]:
+    return tuple(replace(each, origin=origins[each]) for each in found)
 
 
 def _log_new(now: Iterable[Problem], before: Sequence[Problem]) -> None:

@@ -43,15 +43,26 @@ class Live:
         """The counts of all objects that any proxy has something of. Gives way to others; for one caller at a time."""
         return await in_slices(self.round())
 
-    def behind(self, ref: ObjectRef, most: int) -> Slices[list[str]]:
-        """Some of the proxies that do not have all of one object yet, ``pod.namespace``, sorted; in slices."""
-        lag, one, found = _Lag(self._numbers), self._numbers.set_of([ref]), set[str]()
+    def of(self, ref: ObjectRef, most: int) -> Slices[tuple[LiveCount, list[str]]]:
+        """One object's count, and at most so many proxies that lack some of it, ``pod.namespace``, sorted; in slices.
+
+        Cost: that of the proxies, however many objects there are. For one caller at a time.
+        """
+        lag, one, names = _Lag(self._numbers), self._numbers.set_of([ref]), set[str]()
+        everything = live = total = 0
         for group in self._cache.groups():
             target = yield from self._indexed(group)
-            if target is not None and one & self._behind_all_of(target) and one & lag.of(group, target, one):
-                found.update(_label(connection.node) for connection in group.connections)
+            objects = self._behind_all_of(target) if target is not None else 0
+            everything |= objects
+            if target is not None and one & objects:
+                total += 1
+                if one & lag.of(group, target, one):
+                    names.update(_label(connection.node) for connection in group.connections)
+                else:
+                    live += 1
             yield
-        return sorted(found)[:most]
+        self._tidy(everything.bit_count())
+        return LiveCount(live, total, tuple(sorted(lag.rejections.get(ref, ())))), sorted(names)[:most]
 
     def round(self) -> Slices[dict[ObjectRef, LiveCount]]:
         """The counts, in slices."""

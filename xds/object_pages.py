@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from xds.controllers.live_count import NOWHERE
 from xds.explain.analyze.report import listed
 from xds.findings import Findings
 from xds.history import History, page
@@ -60,9 +59,7 @@ class ObjectPages:
         found, served = self._store.get(ref), not self._working_on(ref)
         checked = await self._checked()  # what was served before this is looked through when it is over
         async with self._one_at_a_time:
-            count = (await self._live.counts()).get(ref, NOWHERE)
-            lagging = count.live < count.total
-            behind = await in_slices(self._live.behind(ref, _MOST_BEHIND)) if lagging else []
+            count, behind = await in_slices(self._live.of(ref, _MOST_BEHIND))
         every = self.findings.problems
         problems = [each for each in every if each.at.object == ref and each.severity is not Severity.INFO]
         return {

@@ -74,7 +74,13 @@ def as_json(proxy: Proxy, entry: Entry) -> dict[str, Any]:
             "bytes_received": entry.connection_properties.received_bytes,
             "bytes_sent": entry.connection_properties.sent_bytes,
         }
-    return {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in found.items()}
+    return {name: _fit(value) if isinstance(value, str) else value for name, value in found.items()}
+
+
+def _fit(text: str) -> str:
+    """The text as it may stand on a terminal: a proxy that was taken over writes what it likes."""
+    cut = text[:_LONGEST]
+    return cut if cut.isprintable() else "".join(each if each.isprintable() else "?" for each in cut)
 
 
 def _of_request(entry: HTTPAccessLogEntry) -> dict[str, Any]:

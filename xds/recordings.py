@@ -18,6 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import timedelta
 from secrets import token_hex
+from sys import getsizeof
 from typing import Any, Final
 
 from xds.model.object import Object
@@ -39,11 +40,15 @@ MOST: Final = 16
 MOST_ENTRIES: Final = 20_000
 """Entries of one recording that wait for its reader; older ones are lost."""
 
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""What these may take: an ordinary one 2 KB, one that callers or proxies make long some 30."""
+
 LEASE: Final = timedelta(seconds=15)
 """How long a recording goes on that nobody reads."""
 
 _LATE_S: Final = 3.0  # proxies send what they have within a second
 _AT_ONCE: Final = 2_000
+_OF_EACH: Final = 1_200  # bytes of an entry beside its values
 
 
 @dataclass(slots=True)
@@ -52,10 +57,22 @@ class _Running:
     what: Recording
     until: float
     read: float
-    entries: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MOST_ENTRIES))
+    entries: deque[dict[str, Any]] = field(default_factory=deque)
+    sizes: deque[int] = field(default_factory=deque)
+    size: int = 0
     number: int = 0  # of all entries that have come
     dropped: int = 0
     on: bool = True
+
+    def keep(self, entry: dict[str, Any]) -> None:
+        """Add an entry; the oldest make room."""
+        self.entries.append(entry)
+        self.sizes.append(_OF_EACH + sum(map(getsizeof, entry.values())))
+        self.size += self.sizes[-1]
+        self.number += 1
+        while len(self.entries) > MOST_ENTRIES or self.size > MOST_BYTES:
+            self.entries.popleft()
+            self.size -= self.sizes.popleft()
 
 
 class Recordings:
@@ -96,8 +113,8 @@ class Recordings:
         names = self._names(proxy)
         for running in self._running.values():
             if running.what.namespace == proxy.namespace and running.what.name in names:
-                running.entries.extend(as_json(proxy, entry) for entry in entries)
-                running.number += len(entries)
+                for entry in entries:
+                    running.keep(as_json(proxy, entry))
                 running.dropped += dropped
 
     async def changes(self) -> AsyncGenerator[Transaction, None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -13,6 +13,16 @@ T = TypeVar("T")
 Slices = Generator[None, None, T]
 
 BUDGET_S: Final = 0.005
+
+
+def listed(each: Iterable[T]) -> Slices[list[T]]:
+    """A list of these, whose making may be interrupted after every 50."""
+    found = list[T]()
+    for one in each:
+        found.append(one)
+        if len(found) % 50 == 0:
+            yield
+    return found
 
 
 def taken(each: list[T]) -> Iterator[T]:

@@ -20,7 +20,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, Request, TextMessage
 
 Send = Callable[[str], Awaitable[str]]
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 30.0
 
 
 class Door(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 from tests.envoy.manifests import Manifest, destination_rule, documents, namespace, pod, service
 from xds.testing.mesh import Mesh
 
-pytestmark = [pytest.mark.envoy, pytest.mark.netns, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.envoy, pytest.mark.netns]
 
 HCM: Final = "envoy.filters.network.http_connection_manager"
 MANAGER: Final = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"

@@ -34,14 +34,14 @@ pytestmark = [pytest.mark.envoy, pytest.mark.netns]
 OUTSIDE: Final = "outside/browser"
 HOLDER: Final = str(Path(__file__).with_name("edge_streams.py"))
 DAY: Final = timedelta(days=1)
-LIMIT: Final = timedelta(seconds=100)
-ASK: Final = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=90).read().decode())"
+LIMIT: Final = timedelta(seconds=160)
+ASK: Final = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=150).read().decode())"
 SHOWN: Final = """
 import socket, ssl, sys
 from cryptography import x509
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-with socket.create_connection((sys.argv[1], 8443), 10) as plain:
+with socket.create_connection((sys.argv[1], 8443), 30) as plain:
     with context.wrap_socket(plain, server_hostname=sys.argv[2]) as secure:
         found = x509.load_der_x509_certificate(secure.getpeercert(binary_form=True))
 names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName)

@@ -239,7 +239,7 @@ async def test_a_machine_joins_and_leaves(mesh: Mesh) -> None:
             answer = await mesh.get("client", "http://vms/")
             return answer.status == 503 and "no healthy upstream" in answer.body
 
-        await mesh.until(gone, "the machine's endpoint is gone", LIMIT / 2)
+        await mesh.until(gone, "the machine's endpoint is gone", LIMIT * 2)
         await machine.join()
         await machine.run()
         await mesh.until(reached, "it is back")

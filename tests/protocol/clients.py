@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import grpc
 import grpc.aio
 
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
+from xds.server import Server
 from xds.server.delta import DeltaStream
 from xds.server.names import Names
 from xds.server.rejections import Rejections
@@ -23,6 +25,21 @@ from xds.wire.type_urls import CLUSTER, ENDPOINT, NAMED, ROUTE
 Delta = discovery_pb2.DeltaDiscoveryResponse
 Sotw = discovery_pb2.DiscoveryResponse
 Call = grpc.aio.StreamStreamCall[bytes, bytes]
+
+
+@asynccontextmanager
+async def opened(server: Server, path: str, first: bytes) -> AsyncIterator[Call]:
+    """A call of a method that streams both ways, with its first message, while the server serves."""
+    port = server.add_plaintext("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(path)
+            call = stub()
+            await call.write(first)
+            yield call
+    finally:
+        await server.stop()
 
 
 async def read(call: Call, limit_s: float) -> bytes:

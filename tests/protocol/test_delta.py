@@ -340,3 +340,11 @@ class TestRefusals:
         (response,) = client.settle()
         client.answer(response, error="too late")
         assert client.settle() == []
+
+
+def test_what_a_client_says_of_a_refusal_moves_no_terminal() -> None:
+    client = delta(layered([plain(LISTENER, "l")]))
+    client.request(LISTENER)
+    (response,) = client.fetch()
+    client.answer(response, error="l: \x1b[2J bad\nm: \u202e too")
+    assert [rejection.reason for rejection in client.stream.rejections] == ["l: ?[2J bad\nm: ? too"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import grpc
 import grpc.aio
 import pytest
 
+from tests.protocol import clients
 from tests.protocol.clients import Call, ended, read
 from xds.api.envoy.config.core.v3.health_check_pb2 import HealthStatus
 from xds.api.envoy.service.health.v3.hds_pb2 import HealthCheckRequestOrEndpointHealthResponse, HealthCheckSpecifier
@@ -46,24 +46,13 @@ class Told:
         return await asyncio.wait_for(self.events.get(), LIMIT_S)
 
 
-@asynccontextmanager
-async def opened(told: Told, node: str) -> AsyncIterator[Call]:
+def opened(told: Told, node: str) -> AbstractAsyncContextManager[Call]:
     """A stream of a node that has said who it is."""
-    server = Server(SnapshotCache())
+    server, first = Server(SnapshotCache()), HealthCheckRequestOrEndpointHealthResponse()
     server.add_health_checks(told, told.admit)
-    port = server.add_plaintext("127.0.0.1:0")
-    await server.start()
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(f"/{SERVICE}/{METHOD}")
-            call = stub()
-            first = HealthCheckRequestOrEndpointHealthResponse()
-            if node:
-                first.health_check_request.node.id = node
-            await call.write(first.SerializeToString())
-            yield call
-    finally:
-        await server.stop()
+    if node:
+        first.health_check_request.node.id = node
+    return clients.opened(server, f"/{SERVICE}/{METHOD}", first.SerializeToString())
 
 
 def states(*found: int) -> bytes:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
 import grpc
 import grpc.aio
 import pytest
 
+from tests.protocol import clients
 from tests.protocol.clients import Call, ended, read
 from xds.api.envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsResponse
 from xds.model.proxy import Proxy
@@ -55,24 +55,13 @@ class Told:
         return await asyncio.wait_for(self.events.get(), LIMIT_S)
 
 
-@asynccontextmanager
-async def opened(told: Told, node: str, settings: LoadReportSettings = SOON) -> AsyncIterator[Call]:
+def opened(told: Told, node: str, settings: LoadReportSettings = SOON) -> AbstractAsyncContextManager[Call]:
     """A stream of a node that has said who it is."""
-    server = Server(SnapshotCache())
+    server, first = Server(SnapshotCache()), LoadStatsRequest()
     server.add_load_reports(told, told.admit, settings)
-    port = server.add_plaintext("127.0.0.1:0")
-    await server.start()
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(f"/{SERVICE}/{METHOD}")
-            call = stub()
-            first = LoadStatsRequest()
-            if node:
-                first.node.id = node
-            await call.write(first.SerializeToString())
-            yield call
-    finally:
-        await server.stop()
+    if node:
+        first.node.id = node
+    return clients.opened(server, f"/{SERVICE}/{METHOD}", first.SerializeToString())
 
 
 def report(**clusters: tuple[int, int]) -> bytes:

@@ -174,6 +174,7 @@ async def test_a_refusal_is_told_to_who_waits_and_who_watches() -> None:
 async def test_who_watches_is_told_what_is_sent_and_how_long_a_change_took() -> None:
     sent: list[tuple[str, str]] = []
     took: list[tuple[str, float]] = []
+    gone = asyncio.Event()
 
     class Watcher(Observer):
         def on_sent(self, node: Node, type_url: str, size_bytes: int) -> None:
@@ -182,6 +183,9 @@ async def test_who_watches_is_told_what_is_sent_and_how_long_a_change_took() -> 
 
         def on_converged(self, group: str, seconds: float) -> None:
             took.append((group, seconds))
+
+        def on_gone(self, group: str) -> None:
+            gone.set()
 
     cache = SnapshotCache(observer=Watcher())
     cache.set("n", [route("r")])
@@ -198,6 +202,8 @@ async def test_who_watches_is_told_what_is_sent_and_how_long_a_change_took() -> 
         assert group == "n"
         assert 60 <= seconds < 120
         assert sent == [("n", ROUTE)] * 2
+        assert not gone.is_set()
+    await asyncio.wait_for(gone.wait(), 30)
 
 
 async def test_what_a_build_is_not_sent_comes_when_one_of_it_takes_it_none_the_less() -> None:

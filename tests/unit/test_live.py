@@ -80,7 +80,10 @@ def ask(client: DeltaClient | SotwClient, names: Iterable[str] = ()) -> None:
 
 
 def counts(cache: SnapshotCache) -> dict[ObjectRef, LiveCount]:
-    return at_once(Live(cache).round())
+    live = Live(cache)
+    found = at_once(live.round())
+    assert {ref: at_once(live.of(ref, 0))[0] for ref in found} == found
+    return found
 
 
 def offer(cache: SnapshotCache, name: str, resources: ResourceSet, *clients: DeltaClient | SotwClient) -> None:
@@ -109,6 +112,20 @@ def test_an_object_is_live_where_its_resources_are_acknowledged() -> None:
     assert counts(cache)[v] == LiveCount(1, 2), "sent is not acknowledged"
     one.settle()
     assert counts(cache)[v] == LiveCount(2, 2)
+
+
+def test_one_object_by_itself_with_who_lacks_it() -> None:
+    cache, (v, w, _) = SnapshotCache(), OBJECTS
+    table = Table([authored(endpoints("a"), v)])
+    clients = {name: connect(cache, name) for name in ("c", "b", "a")}
+    for name, client in clients.items():
+        offer(cache, name, ResourceSet({ENDPOINT: (table,)}), client)
+        ask(client, ["a"])
+    live = Live(cache)
+    assert at_once(live.of(v, 2)) == (LiveCount(0, 3), ["a.shop", "b.shop"])
+    clients["b"].settle()
+    assert at_once(live.of(v, 2)) == (LiveCount(1, 3), ["a.shop", "c.shop"])
+    assert at_once(live.of(w, 2)) == (LiveCount(0, 0), [])
 
 
 def test_what_nobody_asks_for_does_not_lag_and_what_is_refused_says_why() -> None:
@@ -280,6 +297,7 @@ class Histories(RuleBasedStateMachine):
     def equals_the_naive_count(self) -> None:
         found = at_once(self.live.round())
         assert {ref: (each.live, each.total) for ref, each in found.items()} == naive(self.cache)
+        assert {ref: at_once(self.live.of(ref, 0))[0] for ref in found} == found
 
 
 def naive(cache: SnapshotCache) -> dict[ObjectRef, tuple[int, int]]:

@@ -52,7 +52,7 @@ def proxy(address: str = "10.0.0.5", **more: Any) -> Proxy:
 async def said(source: Machines) -> Changed:
     changes = source.changes()
     assert isinstance(await anext(changes), Replaced)
-    found = await asyncio.wait_for(anext(changes), 5)
+    found = await asyncio.wait_for(anext(changes), 60)
     await changes.aclose()
     assert isinstance(found, Changed)
     return found

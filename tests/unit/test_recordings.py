@@ -12,7 +12,7 @@ from tests.objects import applied, made
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry, TCPAccessLogEntry
 from xds.decoders.build import Builder
 from xds.model.proxy import Proxy
-from xds.recordings import LEASE, MOST, MOST_ENTRIES, Recordings
+from xds.recordings import LEASE, MOST, MOST_BYTES, MOST_ENTRIES, Recordings
 from xds.sources.changes import Changed, Replaced, Transaction
 
 WEB = Proxy("web", namespace="shop", name="web-1")
@@ -69,6 +69,12 @@ async def test_who_is_recorded_is_told_apart_and_read_on(world: World) -> None:
     told = world.page(id=begun["id"], after=str(told["next"]))
     assert [(each["protocol"], each["direction"]) for each in told["entries"]] == [("TCP", "client")]
     assert told["lost"] == 3
+
+
+async def test_nothing_that_a_proxy_says_moves_a_terminal(world: World) -> None:
+    begun = world.page()
+    world.recordings.take(WEB, [entry("/a\x1b[2J\r\nb")], 0)
+    assert world.page(id=begun["id"])["entries"][0]["path"] == "/a?[2J??b"
 
 
 async def test_what_nobody_reads_in_time_is_lost_and_said_to_be(world: World) -> None:
@@ -134,3 +140,14 @@ async def test_the_source_says_who_is_recorded_until_the_reader_stops_or_goes(wo
     assert isinstance(found, Changed)
     assert [ref.name for ref in found.deletes] == ["web"]
     await changes.aclose()
+
+
+async def test_long_entries_take_no_more_memory_than_many(world: World) -> None:
+    begun = world.page()
+    long = entry("/" + "é€" * 1024)
+    long.request.authority = long.request.user_agent = long.request.forwarded_for = long.request.path
+    for _ in range(4):
+        world.recordings.take(WEB, [long] * (MOST_ENTRIES // 4), 0)
+    told = world.page(id=begun["id"], after="0")
+    assert told["lost"] > MOST_ENTRIES // 2
+    assert (MOST_ENTRIES - told["lost"]) * 4 * 2 * 2048 <= MOST_BYTES

@@ -26,7 +26,7 @@ from xds.failure import Failure
 from xds.model.problem import Severity
 from xds.model.refs import ObjectRef
 from xds.model.service import Service
-from xds.slices import in_slices
+from xds.slices import in_slices, listed
 from xds.telemetry.known import Wanted
 from xds.telemetry.ring import HOUR_S
 from xds.why.question import Question
@@ -111,7 +111,7 @@ class _Api:
 
     async def services(self, request: Request) -> list[Json]:
         """All services by host."""
-        return [_service(each) for each in self._asked.services()]
+        return await in_slices(listed(_service(each) for each in self._asked.services()))
 
     async def service(self, request: Request) -> Json:
         """One service: ``?host=``; its workloads, and its routes and objects as one of its callers was sent them."""
@@ -151,9 +151,12 @@ class _Api:
         return {
             **_proxy(found),
             "types": {name: _type(sync) for name, sync in found.types.items()},
-            "resources": [
-                {"type": each.type, "name": each.name, "by": [known(one) for one in each.provenance]} for each in sent
-            ],
+            "resources": await in_slices(
+                listed(
+                    {"type": each.type, "name": each.name, "by": [known(one) for one in each.provenance]}
+                    for each in sent
+                )
+            ),
         }
 
     async def resource(self, request: Request) -> Json:
@@ -172,7 +175,7 @@ class _Api:
         problems = Counter(each.at.object for each in self._status.problems() if each.severity is not Severity.INFO)
         errors = {each.at.object for each in self._status.problems() if each.severity is Severity.ERROR}
         refused, dry = self._refusals()
-        return [
+        told = (
             {
                 **known(each),
                 "kind": each.ref.kind,
@@ -184,7 +187,8 @@ class _Api:
             }
             for each in self._status.objects()
             if (each.ref.group, each.ref.kind) in COUNTED_KINDS
-        ]
+        )
+        return await in_slices(listed(told))
 
     async def series(self, request: Request) -> Json:
         """How all calls of the mesh together went in the last hour."""

@@ -104,7 +104,7 @@ class MeshTelemetry:
     ``logs`` are names of providers, and empty where nothing is said; ``tracing`` is what ``defaultConfig`` says.
     """
 
-    providers: tuple[Provider, ...] = (Provider(ENVOY, FileLog()),)
+    providers: tuple[Provider, ...] = (Provider(ENVOY, FileLog()), Provider("prometheus", Prometheus()))
     logs: tuple[str, ...] = ()
     traces: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()

@@ -95,6 +95,7 @@ class Stream(ABC):
             if type_url == ENDPOINT and self.gate.deadline is not None:
                 self.gate.acknowledged([name for part in batch.parts for name in part.names])
         else:
+            reason = _fit(reason)
             found = sub.rejected(batch, reason, self.node_id)
         return Answer(type_url, batch, reason, found)
 
@@ -232,3 +233,10 @@ class Stream(ABC):
             and rejection.resource.same(find(self.of(rejection.resource.type_url), rejection.resource.name))
             for rejection in self.rejections
         )
+
+
+def _fit(reason: str) -> str:
+    """A client's words as they may stand on a terminal: whoever has taken a proxy over writes what he likes."""
+    if reason.replace("\n", "").isprintable():
+        return reason
+    return "".join(each if each.isprintable() or each == "\n" else "?" for each in reason)

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 @contextmanager
 def scripted(pages: Mapping[str, Sequence[object]]) -> Iterator[str]:
-    """Its address. A page is a path, or a path with its query, which is looked for first; None is a 404."""
+    """Its address. A page is a path with its query, a path, or ``*`` for all others, in this order; None is a 404."""
     left = {path: list(documents) for path, documents in pages.items()}
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            documents = left.get(self.path) or left.get(urlsplit(self.path).path) or [None]
+            documents = left.get(self.path) or left.get(urlsplit(self.path).path) or left.get("*") or [None]
             document = documents[0] if len(documents) == 1 else documents.pop(0)
             self.send_response(404 if document is None else 200)
             self.end_headers()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 from typer.testing import CliRunner, Result
 
+from tests.unit.cli.scripted import scripted
 from xds.cli.plait import app
 
 
@@ -44,27 +41,8 @@ STALE = proxy("stale-0", cds="SYNCED", rds="STALE")
 BAD = proxy("bad-0", cds="SYNCED", rds="REJECTED")
 
 
-@contextmanager
-def answering(document: object) -> Iterator[str]:
-    """The address of a server that answers everything with this document."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps(document).encode())
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
 def status(document: object, *arguments: str) -> Result:
-    with answering(document) as where:
+    with scripted({"*": [document]}) as where:
         return CliRunner().invoke(app(), ["proxy-status", "--http", where, *arguments])
 
 

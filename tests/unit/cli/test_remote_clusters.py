@@ -6,7 +6,7 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from tests.unit.cli.test_proxy_status import answering
+from tests.unit.cli.scripted import scripted
 from xds.cli.plait import app
 
 
@@ -19,7 +19,7 @@ def told(**clusters: str) -> dict[str, Any]:
 
 
 def run(document: object, *options: str) -> Result:
-    with answering(document) as address:
+    with scripted({"*": [document]}) as address:
         return CliRunner().invoke(app(), ["remote-clusters", "--http", address, *options])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.unit.cli.test_proxy_status import answering
+from tests.unit.cli.scripted import scripted
 from xds.cli.cells import milliseconds, per_second, percent, size
 from xds.cli.control_plane import ControlPlane
 from xds.cli.failure import Failure
@@ -58,7 +58,7 @@ TOLD = graph(
 
 
 def run(*arguments: str, told: Any = TOLD) -> Result:
-    with answering(told) as where:
+    with scripted({"*": [told]}) as where:
         return CliRunner().invoke(app(), [*arguments, "--http", where])
 
 

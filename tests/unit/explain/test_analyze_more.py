@@ -189,6 +189,16 @@ def test_a_certificate_of_two_gateways(other: tuple[Any, ...], shared: bool) -> 
     assert places == (["Gateway shop/b spec.servers[0].tls.credentialName"] if shared else [])
 
 
+def test_a_certificate_of_many_gateways_is_told_of_once_each() -> None:
+    hosts = ("a.example", "a.example", "b.example", "c.example")
+    every = [
+        manifest("Gateway", SERVER.format(host, "cert", 443, "SIMPLE"), name=f"g{i}") for i, host in enumerate(hosts)
+    ]
+    told = [each for each in found(*every) if each.code == "gateway.certificate-shared"]
+    assert [each.at.object.name for each in told] == ["g2", "g3"]
+    assert all("as Gateway shop/g0 does" in each.message for each in told)
+
+
 RULE = manifest("DestinationRule", "{host: web, subsets: [{name: v1, labels: {v: '1'}}]}")
 EDGE = manifest("Gateway", "{servers: [{port: {number: 80, name: p, protocol: HTTP}, hosts: ['*']}]}", name="edge")
 INSIDE = "{{hosts: [web], gateways: [{0}], http: [{{route: [{{destination: {{host: web, subset: v1}}}}]}}]}}"

@@ -25,14 +25,12 @@ export function ObjectsView({ query }) {
       rows=${told.filter((row) => (!kind || row.kind === kind) && named(row.object, row.origin))} />`}<//>
     <h2>Problems</h2>
     <${Told} of=${problems}>${(told) => html`<${Table} empty="Nothing is wrong." columns=${PROBLEMS}
-      rows=${told.filter((row) => named(objectOf(row), row.message, row.code))} />`}<//>
+      rows=${told.filter((row) => named(row.object, row.message, row.code))} />`}<//>
     <h2>What policies refused</h2>
     <${Told} of=${refusals}>${(told) => html`<${Table} empty="Nothing has been refused." columns=${REFUSALS}
       rows=${told.filter((row) => named(row.from, row.to, row.why, ...row.policies.map((each) => each.object)))} />`}<//>
   </section>`;
 }
-
-const objectOf = (problem) => problem.object || "";
 
 const OBJECTS = [
   ["Object", (row) => row.object],
@@ -45,7 +43,6 @@ const OBJECTS = [
 ];
 
 function Live({ of }) {
-  if (of.total === null) return "–";
   if (of.total === 0) return html`<span class="at">no proxy has anything of it</span>`;
   const kind = of.rejections.length ? "bad" : of.live < of.total ? "poor" : "good";
   return html`<${Badge} kind=${kind}>Live ${of.live} of ${of.total}<//>
@@ -54,7 +51,7 @@ function Live({ of }) {
 
 const PROBLEMS = [
   ["", (row) => html`<${Badge} kind=${SEVERITY[row.level] || "plain"}>${row.level}<//>`],
-  ["Object", (row) => objectOf(row)],
+  ["Object", (row) => row.object],
   ["Field", (row) => row.field || "–"],
   ["What", (row) => row.message, "wrap"],
   ["Code", (row) => row.code],

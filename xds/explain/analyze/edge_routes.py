@@ -43,12 +43,12 @@ def certificates_shown(read: Read, selector: Labels, namespace: str) -> Shown:
     """Who shows a certificate on the routers of that selector, by port and name: a server a gateway, oldest first."""
     found: dict[tuple[int, str], dict[ObjectRef, Server]] = {}
     for of, row in read.get(selectors).items():
-        if (row.selector, row.namespace) == (selector, namespace):
-            gateway: Gateway | None = read.first(Table.GATEWAY, of)
-            for server in gateway.servers if gateway is not None else ():
-                for name in _certificates(server):
-                    found.setdefault((server.port, name), {}).setdefault(of, server)
-    return {key: tuple(servers.items()) for key, servers in found.items()}
+        alike = (row.selector, row.namespace) == (selector, namespace)
+        gateway: Gateway | None = read.first(Table.GATEWAY, of) if alike else None
+        servers = gateway.servers if gateway is not None else ()
+        for server, name in ((each, name) for each in servers for name in _certificates(each)):
+            found.setdefault((server.port, name), {}).setdefault(of, server)
+    return {key: tuple(each.items()) for key, each in found.items()}
 
 
 def _same(gateway: Gateway, shown: Shown) -> Iterator[Problem]:

@@ -110,16 +110,21 @@ def edge_listeners(read: Read, router: Router, port: EdgePort) -> tuple[Listener
     for placed in port.servers:
         sign(read, placed.gateway)
     made = _Made(read, router, port)
-    taken: dict[ChainMatch, Chain] = {}
-    for chain in made.chains():
-        taken.setdefault(chain.match, chain)  # Envoy refuses two chains of one match
-    chains = tuple(taken.values())
+    chains = _taken(tuple(made.chains()))
     tables = {table.name for table in edge_tables(read, router, port) if table.http3_port}
     over_quic = tuple(chain for chain in chains if getattr(chain.content, "route_table", None) in tables)
     specs = [made.listener(chains)] if chains else []
     if over_quic:
         specs.append(made.listener(over_quic, quic=True))
     return tuple(specs)
+
+
+def _taken(placed: tuple[tuple[int, Chain], ...]) -> tuple[Chain, ...]:
+    """The chains by the places of their servers; Envoy refuses two of one match: the oldest gateway's has it."""
+    first: dict[ChainMatch, tuple[int, int]] = {}
+    for number, (place, chain) in enumerate(placed):
+        first[chain.match] = min(first.get(chain.match, (place, number)), (place, number))
+    return tuple(chain for number, (place, chain) in enumerate(placed) if first[chain.match] == (place, number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +158,22 @@ class _Made:
             quic=quic,
         )
 
-    def chains(self) -> Iterator[Chain]:
-        """The chains of the port."""
+    def chains(self) -> Iterator[tuple[int, Chain]]:
+        """The chains of the port, each with the place of the server that it is of."""
         if self.port.kind is PortKind.HTTP:
             table = edge_tables(self.read, self.router, self.port)[0]
-            yield Chain(table.name, ChainMatch(), self._http(table.name), guard=_PLAIN)
+            yield 0, Chain(table.name, ChainMatch(), self._http(table.name), guard=_PLAIN)
             return
-        for placed in self.port.servers:
+        servers = self.port.servers
+        for place, placed in enumerate(servers):
             if _ends_tls(placed) and _speaks_http(placed):
-                yield from self._ended(placed, self._http(server_name(self.port, placed)))
+                yield from ((place, each) for each in self._ended(placed, self._http(server_name(self.port, placed))))
         passing = edge_connections(self.router, self.port)
+        places = [place for place, placed in enumerate(servers) if _passes(self.port.kind, placed)]
         for branch in self.read.get(branches, passing):
-            yield from self._passed(passing, branch)
+            yield from ((places[branch.server], each) for each in self._passed(passing, branch))
         if has_dnat(self.port):
-            yield from dnat_chains(self.read, self.router, self.port)
+            yield from ((len(servers), each) for each in dnat_chains(self.read, self.router, self.port))
 
     def _http(self, table: str) -> HttpChain:
         settings = self.read.get(mesh)

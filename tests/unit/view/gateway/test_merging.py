@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.objects import applied, made, written
 from xds.decoders.build import Builder
+from xds.model.identity import Identity
 from xds.model.labels import labels
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
@@ -11,6 +14,7 @@ from xds.model.snapshot import Snapshot
 from xds.view.gateway.edge_ports import PortKind, merged
 from xds.view.graph import Graph, Read, call
 from xds.view.proxy_view import proxy_view
+from xds.view.specs.listeners import ListenerSpec
 from xds.view.specs.routes import VirtualHostSpec
 
 MUTUAL = {"mode": "ISTIO_MUTUAL"}
@@ -93,3 +97,47 @@ def test_the_author_of_a_host_is_who_routes_it() -> None:
                     if isinstance(spec, VirtualHostSpec):
                         authors[spec.domains] = {each.name for each in graph.provenance(leaf)}
     assert authors == {("one.test",): {"one"}, ("two.test",): {"two"}}
+
+
+RIVALS = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: elder, namespace: shop, creationTimestamp: "2026-01-01T00:00:00Z"}
+spec:
+  selector: {istio: edge}
+  servers: [{port: {number: 443, name: tls, protocol: TLS}, hosts: [a.test], tls: {mode: ELDER}}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: younger, namespace: evil, creationTimestamp: "2026-01-02T00:00:00Z"}
+spec:
+  selector: {istio: edge}
+  servers: [{port: {number: 443, name: tls, protocol: YOUNGER}, hosts: [a.test], tls: {mode: ISTIO_MUTUAL}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: passed, namespace: shop}
+spec:
+  hosts: [a.test]
+  gateways: [elder]
+  tls: [{match: [{sniHosts: [a.test]}], route: [{destination: {host: web, port: {number: 443}}}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {clusterIP: 10.0.0.1, ports: [{port: 443, name: tls}]}
+"""
+
+
+@pytest.mark.parametrize(("elder", "younger"), [("PASSTHROUGH", "HTTPS"), ("PASSTHROUGH", "TLS")])
+def test_nobody_ends_the_tls_of_a_name_that_an_older_gateway_passes_on(elder: str, younger: str) -> None:
+    objects = written(RIVALS.replace("ELDER", elder).replace("YOUNGER", younger))
+    graph = Graph(applied(Builder(), objects).snapshot)
+    labelled = labels({"istio": "edge"})
+    proxy = Proxy("edge", "router", "ingress", "edge-1", labelled, service_account="edge", identity=Identity.ADS)
+    groups = (group for root in graph.get(call(proxy_view, proxy)) for group in graph.get(root))
+    specs = [spec for group in groups for leaf in graph.get(group) for spec in graph.get(leaf)]
+    chains = [chain for spec in specs if isinstance(spec, ListenerSpec) for chain in spec.chains]
+    assert [(each.name, each.tls) for each in chains if each.match.server_names == ("a.test",)] == [
+        ("tcp.443/a.test", None)
+    ]
