@@ -3,6 +3,7 @@
 ``GET /debug/history[?last=N][&after=N]`` is this JSON, the oldest generation first::
 
     {"started": iso, "generation": 17,            # when the control plane began, and its newest generation
+     "waiting": {"17": 2},                        # so many proxies have not answered for all of a generation
      "generations": [
       {"generation": 17, "at": iso,               # when it was published
        "took_s": 0.12 | null,                     # from being told of the first change to publishing it
@@ -155,10 +156,12 @@ class History(Observer):
 
     def latest(self, last: int = _ALL, after: int = 0) -> Json:
         """The last generations, the oldest first; none up to ``after``. May be shaped in a thread."""
-        chosen = [each for each in self._newest() if each.number > after][: max(0, last)]
+        newest = self._newest()
+        chosen = [each for each in newest if each.number > after][: max(0, last)]
         return {
             "started": self._started.isoformat(),
             "generation": self._number,
+            "waiting": {str(each.number): len(each.groups) for each in newest if each.groups},
             "generations": [each.plain() for each in reversed(chosen)],
         }
 

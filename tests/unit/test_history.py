@@ -142,8 +142,10 @@ def test_a_later_answer_is_one_for_earlier_generations_too() -> None:
         history.told("web#1", sets[-2], sets[-1], connected=True)
         history.published()
     assert [each["waiting"] for each in history.latest()["generations"]] == [0, 1, 1, 1]
+    assert history.latest(last=0)["waiting"] == {"2": 1, "3": 1, "4": 1}
     history.on_converged("web#1", 0.1)
     assert [each["waiting"] for each in history.latest()["generations"]] == [0] * 4
+    assert history.latest(last=0) == {**history.latest(), "waiting": {}, "generations": []}
 
 
 def test_who_has_gone_or_never_answers_is_not_waited_for_for_ever() -> None:

@@ -159,7 +159,9 @@ class _Pages:
             found = await self._status.history(request.query_params)
         except ValueError as error:
             return _Json({"error": str(error)}, 400)
-        return _Json(found) if found is not None else _Json({"error": "no such generation is known"}, 404)
+        if found is None:
+            return _Json({"error": "no such generation is known"}, 404)
+        return await asyncio.to_thread(_Json, found)  # megabytes, which streams must not wait for
 
     async def record(self, request: Request) -> Response:
         """Begins or reads a recording: ``?workload=&for=``, ``?id=&after=`` (see ``xds.recordings``)."""

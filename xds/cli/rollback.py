@@ -88,5 +88,6 @@ def _print(manifests: Iterable[Mapping[str, Any]], created: Iterable[str]) -> No
     import yaml
 
     for name in created:
-        sys.stdout.write(f"# did not exist before, to be deleted: {name}\n")
+        # One line, whatever it is called: what comes after is applied.
+        sys.stdout.write(f"# did not exist before, to be deleted: {' '.join(name.split())}\n")
     sys.stdout.write(yaml.safe_dump_all(list(manifests), sort_keys=False, allow_unicode=True, width=120))

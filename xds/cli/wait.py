@@ -189,7 +189,7 @@ class Waiting:
                 last = None
                 self._pause(now, "is still there", output)
                 continue
-            told = self._to.ask_each("/debug/history")
+            told = self._to.ask_each("/debug/history", last="0")
             if last is None or last.keys() != told.keys():
                 last = {name: each["generation"] for name, each in told.items()}
             waiting = sum(_waiting(each, last[name]) for name, each in told.items())
@@ -236,7 +236,7 @@ class Waiting:
 
 
 def _waiting(history: Mapping[str, Any], newest: int) -> int:
-    return sum(each["waiting"] for each in history["generations"] if each["generation"] <= newest)
+    return sum(count for number, count in history["waiting"].items() if int(number) <= newest)
 
 
 def _counts(now: Standing) -> str:

@@ -159,3 +159,10 @@ def test_its_size_is_bounded(tmp_path: Path) -> None:
     assert archive.missing == ["b: there is no room for its 600 bytes (--max-size)"]
     with tarfile.open(tmp_path / "a.tar.gz") as written:
         assert written.getnames() == ["report/a", "report/c", "report/missing.txt"]
+
+
+def test_nothing_in_it_leads_out_of_its_folder(tmp_path: Path) -> None:
+    with Archive(tmp_path / "a.tar.gz", "report", 1000) as archive:
+        archive.text("proxies/../../../etc//x", "x")
+    with tarfile.open(tmp_path / "a.tar.gz") as written:
+        assert written.getnames() == ["report/proxies/_/_/_/etc/_/x"]

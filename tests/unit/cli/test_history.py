@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
@@ -107,3 +108,11 @@ def test_objects_as_they_were_before_all_later_ones() -> None:
         "unknown": ["VirtualService shop/s"],
     }
     assert "what VirtualService shop/s was before is not known" in result.stderr
+
+
+def test_nothing_in_a_comment_becomes_a_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = json.loads(json.dumps(FIRST_WHOLE).replace("VirtualService shop/w", "VirtualService shop/w\\nkind: Evil"))
+    monkeypatch.setitem(globals(), "FIRST_WHOLE", told)
+    result = run("rollback", "1")
+    assert "VirtualService shop/w kind: Evil" in result.stdout
+    assert list(yaml.safe_load_all(result.stdout)) == [vs("v", "1s")]

@@ -72,8 +72,9 @@ def test_what_is_wrong_or_refused_never_gets_there() -> None:
 
 def test_until_it_is_gone() -> None:
     gone = answer(0, 0, found=False)
-    waiting = [{"generation": 7, "generations": [{"generation": 7, "waiting": count}]} for count in (1, 0)]
-    result = wait(answer(), gone, history=tuple(waiting), more=("--for", "gone"))
+    first = {"generation": 7, "waiting": {"7": 1}, "generations": []}
+    later = {"generation": 8, "waiting": {"8": 1}, "generations": []}
+    result = wait(answer(), gone, history=(first, later), more=("--for", "gone"))
     assert result.exit_code == 0, result.output
     assert "is gone, and no proxy has it" in result.stdout
 

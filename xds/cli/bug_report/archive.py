@@ -63,6 +63,8 @@ class Archive:
     def _add(self, name: str, content: bytes) -> None:
         self._left -= len(content)
         self.files += 1
-        entry = tarfile.TarInfo(f"{self._folder}/{name}")
+        # Names of proxies are what they say: none leads out of the folder where somebody unpacks this.
+        parts = (part if part.strip(".") else "_" for part in name.split("/"))
+        entry = tarfile.TarInfo("/".join((self._folder, *parts)))
         entry.size, entry.mode, entry.mtime = len(content), 0o600, int(time.time())
         self._tar.addfile(entry, io.BytesIO(content))
