@@ -31,19 +31,20 @@ def workload_of(proxy: Proxy) -> Workload:
 
 
 def ordered(
-    affected: Iterable[Proxy], everybody: Iterable[Proxy], telling: Callable[[Proxy], int]
+    affected: Iterable[Proxy], everybody: Iterable[Proxy], telling: Callable[[Proxy], bool]
 ) -> tuple[Proxy, ...]:
     """The affected proxies in the order in which a change reaches them; the same for the same pods.
 
-    First come those with the greatest ``telling``, how much their traffic can tell; among them sidecars whose workload
+    First come those that are ``telling``: that have traffic which can tell something. How much is not asked, as it is
+    their word, and whoever says most would always be first. Among them sidecars whose workload
     has other replicas, as the others go on as before and can be compared; among those the hash of the pod's name
     decides.
     """
     replicas = Counter(map(workload_of, everybody))
 
-    def place(proxy: Proxy) -> tuple[int, bool, bool, str]:
+    def place(proxy: Proxy) -> tuple[bool, bool, bool, str]:
         alone = replicas[workload_of(proxy)] < 2
-        return -telling(proxy), proxy.kind != SIDECAR, alone, _hashed(proxy)
+        return not telling(proxy), proxy.kind != SIDECAR, alone, _hashed(proxy)
 
     return tuple(sorted(affected, key=place))
 

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any, Final, NamedTuple, Protocol
 
+from xds.audit.refusal import clean
 from xds.model.proxy import Proxy
-from xds.rollout.signals import INBOUND, Counts, Streams, together
+from xds.rollout.room import Room
+from xds.rollout.signals import INBOUND, TOTAL, Counts, Streams, together
 
 REQUESTS: Final = "istio_requests_total"
 DURATIONS: Final = "istio_request_duration_milliseconds"
@@ -26,6 +28,11 @@ _WIDTH: Final = _BUCKETS + len(_BOUNDS)
 _MARK_S: Final = 150.0
 _MARKS: Final = 2
 _MOST_STREAMS: Final = 500
+# Of a namespace, and in all: proxies, and rows, of which each takes 1 kB with its copies.
+_MOST_PROXIES: Final = (5000, 20_000)
+_MOST_ROWS: Final = (50_000, 150_000)
+_LONGEST_ID: Final = 600
+_UNKNOWN: Final = "unknown"
 _GONE_S: Final = 600.0
 # Codes of gRPC that say that the server failed: unknown, deadline exceeded, unimplemented, internal, unavailable, lost.
 _GRPC_FAILED: Final = frozenset({"2", "4", "12", "13", "14", "15"})
@@ -79,6 +86,8 @@ class PerProxy:
         self._clock = clock
         self._rows: dict[Who, dict[str, Row[float]]] = {}
         self._heard: dict[Who, float] = {}
+        self._proxies = Room(*_MOST_PROXIES)
+        self._room = Room(*_MOST_ROWS)
         self._marks: deque[Rows] = deque(maxlen=_MARKS)
         self._marked = clock()
         self._start: Rows = {}
@@ -102,22 +111,26 @@ class PerProxy:
         told, reporter = series.labels, series.labels.get("reporter")
         if reporter not in {"source", "destination"} or series.name not in NAMES:
             return None
-        stream = told.get("destination_service", "unknown") if reporter == "source" else INBOUND
+        stream = _called(told.get("destination_service", "")) if reporter == "source" else INBOUND
         if series.name == REQUESTS:
             return Under(stream, _error(told))
         return Under(stream, places=tuple(bisect_left(_BOUNDS, bound) for bound in (*series.bounds, inf)))
 
     def counted(self, proxy: Proxy, counted: Iterable[tuple[Under, Value]]) -> None:
-        """Work in what a proxy has counted."""
+        """Work in what a proxy has counted, as long as there is room."""
         now, who = self._clock(), _who(proxy)
         if now - self._marked >= _MARK_S:
             self._mark(now)
+        rows = self._rows.get(who)
+        if rows is None:
+            if not self._proxies.take(who[0]):
+                return
+            rows = self._rows[who] = {}
         self._heard[who] = now
-        rows = self._rows.setdefault(who, {})
         for under, value in counted:
             row = rows.get(under.stream)
             if row is None:
-                if len(rows) >= _MOST_STREAMS:
+                if len(rows) >= _MOST_STREAMS or not self._room.take(who[0]):
                     continue
                 row = rows[under.stream] = array("d", bytes(8 * _WIDTH))
             if under.places:
@@ -132,7 +145,8 @@ class PerProxy:
         self._marks.append(self._copy())
         for who in [who for who, at in self._heard.items() if now - at > _GONE_S]:
             del self._heard[who]
-            self._rows.pop(who, None)
+            self._room.give_back(who[0], len(self._rows.pop(who)))
+            self._proxies.give_back(who[0], 1)
 
     def _copy(self) -> Rows:
         return {who: {stream: row[:] for stream, row in rows.items()} for who, rows in self._rows.items()}
@@ -141,7 +155,10 @@ class PerProxy:
         found = []
         for who in map(_who, proxies):
             before = since.get(who, {})
-            found.append({stream: _counts(row, before.get(stream)) for stream, row in until.get(who, {}).items()})
+            told = {stream: _difference(row, before.get(stream)) for stream, row in until.get(who, {}).items()}
+            if told:  # of each proxy by itself, so that nobody weighs more by inventing hosts
+                told[TOTAL] = list(map(sum, zip(*told.values(), strict=True)))
+            found.append({stream: _counts(numbers) for stream, numbers in told.items()})
         return together(found)
 
 
@@ -171,7 +188,13 @@ class Both:
 
 def _who(proxy: Proxy) -> Who:
     # Not the proxy itself, which is another on a stream of metrics: it does not say there how it speaks xDS.
-    return proxy.namespace, proxy.id
+    # Its id is its word, and is remembered for a while when it is gone.
+    return proxy.namespace, proxy.id[:_LONGEST_ID]
+
+
+def _called(host: str) -> str:
+    """The stream of a host that a proxy says it called: never one of those that have a meaning of their own."""
+    return _UNKNOWN if host in {INBOUND, TOTAL} else clean(host)
 
 
 def _error(told: Mapping[str, str]) -> int:
@@ -193,7 +216,11 @@ def _sort_in(row: Row[float], places: Sequence[int], value: Value) -> None:
             before = upto
 
 
-def _counts(row: Row[float], before: Row[float] | None) -> Counts:
-    told = [round(now - (0.0 if before is None else before[place])) for place, now in enumerate(row)]
+def _difference(row: Row[float], before: Row[float] | None) -> list[int]:
+    # Who was forgotten meanwhile, and is there again, has begun anew: it has counted less than before.
+    return [max(0, round(now - (0.0 if before is None else before[place]))) for place, now in enumerate(row)]
+
+
+def _counts(told: Sequence[int]) -> Counts:
     buckets = tuple(zip(_BOUNDS, told[_BUCKETS:], strict=True))
     return Counts(told[_REQUESTS], told[_REFUSED], told[_FAILED], buckets)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,7 @@ from xds.presence import group_of
 from xds.rollout.cohort import ordered, sizes, workload_of
 from xds.rollout.judge import DEFAULT, Judgement, judge, surely_more
 from xds.rollout.progress import ENDED, UNKNOWN, Phase, Plan, Progress, Seen, begun, following
-from xds.rollout.signals import INBOUND, Signals, Streams, with_total
+from xds.rollout.signals import INBOUND, TOTAL, Signals, Streams, with_total
 from xds.rollout.world import News, Stable, Touched, World
 from xds.server import Rejected
 from xds.server.cache import Group
@@ -104,8 +105,8 @@ class Course:
         everybody = tuple(self._stable.pipeline.views)
         now = time.monotonic()
         self._signals.begin()
-        telling = {each: _telling(self._signals.before((each,)), how) for each, how in touched.items()}
-        self._order = ordered(touched, everybody, telling.__getitem__)
+        telling = _telling({each: self._signals.before((each,)) for each in touched}, touched)
+        self._order = ordered(touched, everybody, telling.__contains__)
         self.standing.affected = len(touched)
         progress = begun(len(sizes(len(touched))), now)
         if refused := self.world.refusals():
@@ -230,11 +231,16 @@ class Course:
 
 def _outbound(streams: Streams) -> Streams:
     """What others ask of others can be compared; what they are asked themselves cannot."""
-    return {name: counts for name, counts in streams.items() if name != INBOUND}
+    return {name: counts for name, counts in streams.items() if name not in {INBOUND, TOTAL}}
 
 
-def _telling(streams: Streams, touched: Touched) -> int:
-    """How much a proxy's traffic tells of a change: 2, it has requests that are concerned; 1, it has others; 0."""
-    every = sum(counts.requests for counts in streams.values())
-    concerned = sum(counts.requests for name, counts in streams.items() if touched.concerns(name))
-    return 2 if concerned >= DEFAULT.fewest else 1 if every >= DEFAULT.fewest else 0
+def _telling(told: Mapping[Proxy, Streams], touched: Mapping[Proxy, Touched]) -> AbstractSet[Proxy]:
+    """Whose traffic can tell something: who has requests that are concerned; where nobody has, who has any."""
+    concerned, some = set[Proxy](), set[Proxy]()
+    for proxy, streams in told.items():
+        requests = {name: counts.requests for name, counts in streams.items() if name != TOTAL}
+        if sum(requests.values()) >= DEFAULT.fewest:
+            some.add(proxy)
+        if sum(count for name, count in requests.items() if touched[proxy].concerns(name)) >= DEFAULT.fewest:
+            concerned.add(proxy)
+    return concerned or some

@@ -152,7 +152,7 @@ class HeldObjects:
     def _marked(self, now: AuthoredObject | None, good: AuthoredObject | None) -> bool:
         """Whether the change is to be held back: as the object says, or did where it is gone."""
         said = now or good
-        return said is not None and can_be_staged(said.ref) and staged(said.struct, self._mode)
+        return said is not None and can_be_staged(said.ref) and staged(said.ref, said.struct, self._mode)
 
 
 def _alike(one: AuthoredObject | None, other: AuthoredObject | None) -> bool:

@@ -14,7 +14,13 @@ MARKED: Final = "marked"
 ALL: Final = "all"
 OFF: Final = "off"
 MODES: Final = (MARKED, ALL, OFF)
-"""Of the setting ``rollouts``: objects that have the annotation, all but those that say ``at-once``, none."""
+"""Of the setting ``rollouts``: objects that have the annotation, all but those that say ``at-once``, none.
+
+Objects of ``SECURITY`` are staged where they have the annotation, never by ``ALL``.
+"""
+
+SECURITY: Final = "security.istio.io"
+"""Whom a DENY is aimed at must not keep it out by being in its first cohort: only who writes it may stage it."""
 
 KINDS: Final = frozenset(
     {
@@ -30,9 +36,9 @@ KINDS: Final = frozenset(
         ("networking.istio.io", "Sidecar"),
         ("networking.istio.io", "VirtualService"),
         ("networking.plait.dev", "RateLimit"),
-        ("security.istio.io", "AuthorizationPolicy"),
-        ("security.istio.io", "PeerAuthentication"),
-        ("security.istio.io", "RequestAuthentication"),
+        (SECURITY, "AuthorizationPolicy"),
+        (SECURITY, "PeerAuthentication"),
+        (SECURITY, "RequestAuthentication"),
         ("telemetry.istio.io", "Telemetry"),
     }
 )
@@ -44,7 +50,8 @@ def can_be_staged(ref: ObjectRef) -> bool:
     return (ref.group, ref.kind) in KINDS and not ref.cluster
 
 
-def staged(struct: Any, mode: str) -> bool:
+def staged(ref: ObjectRef, struct: Any, mode: str) -> bool:
     """Whether changes of an object with that content are to roll out in steps, by a mode of ``MODES``."""
     said = struct.metadata.annotations.get(ANNOTATION, "")
-    return mode != OFF and (said == STAGED or (mode == ALL and said != AT_ONCE))
+    unsaid = mode == ALL and said != AT_ONCE and ref.group != SECURITY
+    return mode != OFF and (said == STAGED or unsaid)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from statistics import median_low
 from typing import Final, Protocol
 
 from xds.model.proxy import Proxy
@@ -12,9 +13,11 @@ from xds.model.proxy import Proxy
 INBOUND: Final = ""
 """The stream of what a proxy's own workload is asked; all others are named by the host that is called."""
 
-
 TOTAL: Final = "*"
 """All streams of a proxy as one: a request that is led nowhere has no host any more, and is missed where it was."""
+
+_TIMES_MEDIAN: Final = 3
+_ALWAYS: Final = 100  # so that one that tells next to nothing takes little from those that tell much
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,14 @@ class Counts:
             self.failed + other.failed,
             tuple(sorted(summed.items())),
         )
+
+    def at_most(self, most: int) -> Counts:
+        """The same shares of at most so many requests; the buckets, which are told apart, are of as many at most."""
+        if self.requests <= most and self.timed <= most:
+            return self
+        share = min(1.0, most / self.requests) if self.requests else 1.0
+        refused, failed = round(self.refused * share), round(self.failed * share)
+        return Counts(min(self.requests, most), refused, failed, _fewer(self.buckets, most))
 
     @property
     def timed(self) -> int:
@@ -96,13 +107,36 @@ class Signals(Protocol):
 
 def with_total(streams: Streams) -> Streams:
     """The same, and beside them their sum."""
-    return {**streams, TOTAL: sum(streams.values(), Counts())} if streams else streams
+    return {**streams, TOTAL: sum(streams.values(), Counts())} if streams and TOTAL not in streams else streams
 
 
 def together(found: Iterable[Streams]) -> Streams:
-    """Several as one."""
-    summed: dict[str, Counts] = {}
+    """What several proxies tell as one, each as far as ``capped`` believes it."""
+    told: dict[str, list[Counts]] = {}
     for streams in found:
         for name, counts in streams.items():
-            summed[name] = summed.get(name, Counts()) + counts
-    return summed
+            told.setdefault(name, []).append(counts)
+    return {name: sum(capped(each), Counts()) for name, each in told.items()}
+
+
+def capped(told: Sequence[Counts]) -> list[Counts]:
+    """What each proxy tells of one stream, none of it weighing more than three times the median, or 100 requests.
+
+    Proxies' counts are their word: one that invents millions of good requests must not hide how the others fare.
+    """
+    asked = [each.requests for each in told if each.requests]
+    most = max(_ALWAYS, _TIMES_MEDIAN * median_low(asked)) if asked else _ALWAYS
+    return [each.at_most(most) for each in told]
+
+
+def _fewer(buckets: tuple[tuple[float, int], ...], most: int) -> tuple[tuple[float, int], ...]:
+    timed = sum(count for _, count in buckets)
+    if timed <= most:
+        return buckets
+    found, seen, before = list[tuple[float, int]](), 0, 0
+    for limit, count in buckets:
+        seen += count
+        upto = seen * most // timed  # of sums, so that the whole stays the whole
+        found.append((limit, upto - before))
+        before = upto
+    return tuple(found)

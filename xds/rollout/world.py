@@ -29,6 +29,7 @@ from xds.wire.resource import ResourceSet, steps
 from xds.wire.type_urls import EXTENSION
 
 _INBOUND: Final = ("inbound", "virtualInbound")
+_OF_NAMES: Final = "_-.*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,9 @@ class Touched:
 
     def concerns(self, stream: str) -> bool:
         """Whether requests of that stream may fare otherwise."""
-        return self.inbound if stream == INBOUND else any(stream in name for name in self.names)
+        if stream == INBOUND:
+            return self.inbound
+        return "." in stream and any(_names(name, stream) for name in self.names)
 
 
 NOTHING: Final = Touched()
@@ -229,6 +232,13 @@ def _touched(before: ResourceSet, after: ResourceSet) -> Touched:
             names |= own
             inbound |= any(_is_inbound(url, name) for name in own)
     return Touched(frozenset(names), inbound)
+
+
+def _names(resource: str, host: str) -> bool:
+    """Whether the host stands in a resource's name as a whole: hosts are proxies' word, which could be any letter."""
+    at = resource.find(host)
+    before, after = resource[:at][-1:], resource[at + len(host) :][:1]
+    return at >= 0 and not any(each.isalnum() or each in _OF_NAMES for each in (before, after) if each)
 
 
 def _is_inbound(url: str, name: str) -> bool:

@@ -17,9 +17,9 @@ def test_sizes() -> None:
 
 def test_the_order_is_the_same_for_the_same_pods() -> None:
     pods = [proxy(f"web-{number}") for number in range(20)]
-    order = ordered(pods, pods, lambda _: 0)
+    order = ordered(pods, pods, lambda _: False)
     assert sorted(each.name for each in order) == sorted(each.name for each in pods)
-    assert order == ordered(reversed(pods), pods, lambda _: 0)
+    assert order == ordered(reversed(pods), pods, lambda _: False)
     assert [each.name for each in order] != [each.name for each in pods]
 
 
@@ -28,7 +28,7 @@ def test_one_of_several_replicas_comes_before_one_that_is_alone_and_gateways_com
     gateways = [proxy(f"gateway-{number}", app="gateway", kind="router") for number in range(9)]
     replicas = [proxy("web-a", **{"pod-template-hash": "1"}), proxy("web-b", **{"pod-template-hash": "2"})]
     everybody = [*alone, *gateways, *replicas]
-    order = ordered(everybody, everybody, lambda _: 0)
+    order = ordered(everybody, everybody, lambda _: False)
     assert {each.name for each in order[:2]} == {"web-a", "web-b"}
     assert all(each.kind == "router" for each in order[-9:])
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from xds.model.proxy import Proxy
-from xds.rollout.counted import DURATIONS, REQUESTS, Both, PerProxy
-from xds.rollout.signals import INBOUND, Counts
+from xds.rollout.counted import DURATIONS, REQUESTS, Both, PerProxy, Under
+from xds.rollout.signals import INBOUND, TOTAL, Counts
 
 WEB = Proxy("sidecar~10.0.0.1~web.shop~x", namespace="shop", name="web")
 HOST = "api.shop.svc.cluster.local"
@@ -106,6 +108,63 @@ def test_proxies_that_are_gone_are_forgotten() -> None:
     world.signals.begin()
     world.told(1)
     assert world.since() == (1, 0, 0)
+
+
+def test_who_was_forgotten_and_comes_again_has_counted_nothing_less_than_nothing() -> None:
+    world = World()
+    world.told(500)
+    world.signals.begin()
+    world.now = 1000.0
+    world.told(1, proxy=Proxy("other", namespace="shop"))  # a mark: what was silent is forgotten
+    world.told(20)
+    assert world.since() == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "stream"),
+    [
+        (HOST, HOST),
+        ("", "unknown"),
+        ("*", "unknown"),
+        ("*.example.com", "*.example.com"),
+        ("a\x1b[2Jb\n", "a?[2Jb?"),
+        ("x" * 1000, "x" * 300),
+    ],
+)
+def test_hosts_are_what_a_proxy_says_and_made_fit_to_be_shown(said: str, stream: str) -> None:
+    labels = {"reporter": "source", "destination_service": said}
+    assert World().signals.under(WEB, Series(REQUESTS, labels)) == Under(stream)
+
+
+def test_the_total_of_who_invents_hosts_weighs_no_more_than_that_of_others() -> None:
+    world = World()
+    world.signals.begin()
+    honest = [Proxy(f"web-{n}", namespace="shop") for n in range(4)]
+    for each in honest:
+        world.told(100, "503", proxy=each)
+    for n in range(400):
+        world.told(1_000_000, destination_service=f"{n}.example.com")
+    assert world.signals.since([*honest, WEB])[TOTAL].requests == 700
+    assert world.signals.since([*honest, WEB])[TOTAL].failed == 400
+
+
+def test_a_namespace_that_invents_proxies_and_hosts_fills_its_own_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xds.rollout.counted._MOST_PROXIES", (3, 100))
+    monkeypatch.setattr("xds.rollout.counted._MOST_ROWS", (5, 100))
+    world = World()
+    world.signals.begin()
+    liars = [Proxy(f"liar-{n}", namespace="bad") for n in range(9)]
+    for liar in liars:
+        for n in range(4):
+            world.told(1, proxy=liar, destination_service=f"{n}.example.com")
+    told = [world.signals.since([liar]).get(TOTAL, Counts()).requests for liar in liars]
+    assert told == [4, 1, 0, 0, 0, 0, 0, 0, 0]
+    world.told(7)
+    assert world.since() == (7, 0, 0)
+    world.now = 1000.0
+    world.told(1)  # the others are gone: there is room again
+    world.told(2, proxy=liars[-1])
+    assert world.signals.since(liars[-1:])[TOTAL].requests == 2
 
 
 class First:

@@ -71,6 +71,32 @@ def test_what_is_held_back(mode: str, said: str | None, held: bool) -> None:
     assert (RULE in world.objects.held) is held
 
 
+def security(kind: str, said: str | None) -> Object[Any]:
+    metadata = {"name": "web", "namespace": "shop", "annotations": {} if said is None else {"plait.dev/rollout": said}}
+    return made({"apiVersion": "security.istio.io/v1", "kind": kind, "metadata": metadata, "spec": {}})
+
+
+@pytest.mark.parametrize("kind", ["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"])
+@pytest.mark.parametrize(
+    ("mode", "said", "held"),
+    [
+        ("all", None, False),
+        ("all", "at-once", False),
+        ("all", "stagged", False),
+        ("all", "staged", True),
+        ("marked", None, False),
+        ("marked", "staged", True),
+        ("off", "staged", False),
+    ],
+)
+def test_security_is_staged_only_where_it_says_so_itself(kind: str, mode: str, said: str | None, held: bool) -> None:
+    world, ref = World(mode=mode), ObjectRef("security.istio.io", kind, "shop", "web")
+    assert world.told(security(kind, said)) == ([] if held else [ref])
+    assert (ref in world.objects.held) is held
+    world = World(security(kind, said), mode=mode)
+    assert world.told(deletes=(ref,)) == ([] if held else [ref])
+
+
 def test_all_of_a_first_generation_goes_through() -> None:
     world = World(rule("a"))
     assert [ref for ref, _ in world.first] == [RULE]

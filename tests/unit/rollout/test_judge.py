@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xds.rollout.judge import Call, judge, surely_more, wilson
-from xds.rollout.signals import INBOUND, Counts, Streams, together, with_total
+from xds.rollout.signals import INBOUND, Counts, Streams, capped, together, with_total
 
 HOST = "web.shop.svc.cluster.local"
 
@@ -84,6 +84,57 @@ def test_requests_that_are_led_nowhere_are_seen_in_the_total() -> None:
     fine = judge(with_total({HOST: counts(20), "new": counts(20)}), others, {})
     assert (fine.call, fine.requests) == (Call.CONTINUE, 40)
     assert judge(with_total({}), {}, {}).call is Call.WAIT
+
+
+@pytest.mark.parametrize(
+    ("told", "weights"),
+    [
+        ([], []),
+        ([1_000_000_000], [1_000_000_000]),  # one alone counts as it is
+        ([100, 120, 90], [100, 120, 90]),
+        ([100, 120, 300, 90], [100, 120, 300, 90]),  # uneven traffic is usual
+        ([100, 1_000_000_000], [100, 300]),
+        ([100, 110, 120, 1_000_000_000], [100, 110, 120, 330]),
+        ([5, 5, 5, 1_000_000_000], [5, 5, 5, 100]),
+        ([0, 0, 0, 200], [0, 0, 0, 200]),  # who tells nothing is nobody to compare with
+        ([1, 80], [1, 80]),  # who tells next to nothing silences nobody
+        ([10**15, 10**15, 100, 100, 100], [300, 300, 100, 100, 100]),
+    ],
+)
+def test_nobody_weighs_much_more_than_the_median(told: list[int], weights: list[int]) -> None:
+    assert [each.requests for each in capped([counts(each) for each in told])] == weights
+
+
+HONEST = [{HOST: counts(100, failed=50)} for _ in range(4)]
+FINE = [{HOST: counts(100)} for _ in range(4)]
+MANY = 10**9
+
+
+@pytest.mark.parametrize(
+    ("cohort", "rest", "call"),
+    [
+        ([*HONEST, {HOST: counts(MANY)}], FINE, Call.ABORT),  # a liar of the cohort says that all is well
+        ([HONEST[0], {HOST: counts(MANY)}], FINE, Call.ABORT),
+        ([{HOST: Counts(100, 0, 50)}, {HOST: Counts(10, 0, 0, ((1.0, MANY),))}], FINE, Call.ABORT),
+        (HONEST, [*FINE, {HOST: counts(MANY, failed=MANY)}], Call.CONTINUE),  # a liar of the rest has a say, 3 of 7
+        ([{HOST: counts(100, failed=90)}], [*FINE, {HOST: counts(MANY, failed=MANY)}], Call.ABORT),
+        (HONEST, [*HONEST, {HOST: counts(MANY)}], Call.ABORT),
+        (FINE, [*FINE, {HOST: counts(MANY)}], Call.CONTINUE),
+        ([{HOST: counts(MANY, failed=MANY // 2)}], FINE, Call.ABORT),  # a cohort of one
+        ([{HOST: counts(20, failed=20)}], FINE, Call.ABORT),
+        ([{HOST: counts(20)}], FINE, Call.CONTINUE),
+        ([{HOST: counts(100, to_500=100)}] * 3 + [{HOST: counts(MANY)}], FINE, Call.ABORT),  # slower
+    ],
+)
+def test_a_liar_among_honest_ones(cohort: list[Streams], rest: list[Streams], call: Call) -> None:
+    assert judge(together(cohort), together(rest), {}).call is call
+
+
+def test_fewer_have_the_same_shares() -> None:
+    many = Counts(1000, 100, 10, ((1.0, 300), (10.0, 690), (float("inf"), 10)))
+    assert many.at_most(100) == Counts(100, 10, 1, ((1.0, 30), (10.0, 69), (float("inf"), 1)))
+    assert many.at_most(1000) == many
+    assert Counts(10, 1, 1, ((1.0, 10**9), (2.0, 10**9))).at_most(100) == Counts(10, 1, 1, ((1.0, 50), (2.0, 50)))
 
 
 def test_intervals() -> None:
