@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.envoy.control_planes import jwks
-from tests.envoy.manifests import Manifest, documents, namespace, pod, security, service, virtual_service
+from tests.envoy.manifests import ALL_STATS, Manifest, documents, namespace, pod, security, service, virtual_service
 from xds.callers.join_tokens import ISSUER, JoinTokens
 from xds.local import sidecar
 from xds.local.mesh import LocalMesh
@@ -38,7 +38,8 @@ CLIENTS = 8
 def spec(key: PodKey) -> PodSpec:
     app, _, version = key.name.partition("-")
     container = Container("app", image="plait/echo", ports=(ContainerPort(8080, "http"),))
-    return PodSpec(key.namespace, key.name, (container,), labels={"app": app, "version": version}, inject=True)
+    labels = {"app": app, "version": version}
+    return PodSpec(key.namespace, key.name, (container,), labels=labels, annotations=ALL_STATS, inject=True)
 
 
 def manifests(mesh: LocalMesh, *, proven: bool = False, of: Iterable[PodKey] = PODS) -> str:

@@ -77,7 +77,6 @@ HARMFUL: dict[str, Manifest] = {
     "another caller is let in": policy(rules=[{"from": [{"source": {"principals": ["cluster.local/ns/a/sa/b"]}}]}]),
     "another method is let in": policy(rules=[{"to": [{"operation": {"methods": ["POST"]}}]}]),
     "a path is denied": policy(action="DENY", rules=[{"to": [{"operation": {"paths": ["/items*"]}}]}]),
-    "nothing may be reached": staged("networking.istio.io/v1", "Sidecar", egress=[{"hosts": ["istio-system/*"]}]),
 }
 
 
