@@ -35,6 +35,7 @@ SOURCES = sorted(
 REFUSED = {
     "authorization/mistakes_custom": {"nobody"},
     "authorization/mistakes_shape": {"p", "two"},
+    "mesh/telemetry_mistakes": {"bad"},
     "request_authentication/nonsense": {"users", "shape"},
 }
 """What these cases are about is an object that no API server should take."""
