@@ -7,7 +7,6 @@ refused again after a restart, and the same good version is sent again. Secrets 
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from xds import private_file
 from xds.events import Event
 from xds.quarantine import Key, key_of
 from xds.wire.resource import Resource
@@ -57,16 +57,8 @@ class LastGood:
             return
         self._known = wanted
         entries = [_Kept(*key, base64.b64encode(body).decode()) for key, body in wanted.items()]
-        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft.unlink(missing_ok=True)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(entries))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path)
+            private_file.write(self._path, msgspec.json.encode(entries))
         except OSError as error:
             log.warning(Event.LAST_GOOD_NOT_KEPT, path=str(self._path), error=str(error))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from xds import private_file
 from xds.decoders.shape.stored import Entry, NotTheSame, entry, read_back
 from xds.events import Event
 from xds.model.refs import ObjectRef
@@ -61,15 +61,7 @@ class KeptObjects:
             text = msgspec.json.encode([_line(ref, *each) for ref, each in sorted(held.items())])
             if text == self._known:
                 return
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-            draft.unlink(missing_ok=True)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path)
+            private_file.write(self._path, text)
             self._known = text
         except (OSError, NotTheSame) as error:
             log.warning(Event.HELD_NOT_KEPT, path=str(self._path), error=str(error))

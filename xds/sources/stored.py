@@ -6,7 +6,6 @@ It is all or nothing: without one policy the rest would mean something else. Sec
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from xds import __version__
+from xds import __version__, private_file
 from xds.decoders.shape.stored import Entry, NotTheSame, entry, read_back
 from xds.events import Event
 from xds.model.refs import FieldRef, ObjectRef, Origin
@@ -136,15 +135,7 @@ class Stored:
         text = msgspec.json.encode(_File(__version__, entries))
         if len(text) > _LARGEST_BYTES:
             raise OSError(f"{len(text)} bytes are more than are kept")
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
+        private_file.write(self._path, text)
 
     def _read(self) -> Replaced | None:
         """What the file has; None where it has nothing that this version can use."""

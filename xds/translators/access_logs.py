@@ -10,18 +10,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
-from google.protobuf.message import Message
-
 from xds.api.envoy.config.accesslog.v3.accesslog_pb2 import (
     AccessLog,
     AccessLogFilter,
-    LogTypeFilter,
     MetadataFilter,
-    ResponseFlagFilter,
 )
 from xds.api.envoy.config.core.v3.config_source_pb2 import ApiVersion
-from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
-from xds.api.envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
 from xds.api.envoy.extensions.access_loggers.grpc.v3.als_pb2 import (
     CommonGrpcAccessLogConfig,
     HttpGrpcAccessLogConfig,
@@ -34,9 +28,9 @@ from xds.api.envoy.type.matcher.v3.value_pb2 import ValueMatcher
 from xds.model.seen import MAX_CALLERS, METHODS, OTHER_METHOD, SEEN_PLAINTEXT, SEEN_PROVEN
 from xds.translators.authorization.authorizer import HTTP_RBAC, NETWORK_RBAC
 from xds.translators.authorization.envoy import DRY_RUN_ALLOW, DRY_RUN_DENY
+from xds.translators.log_conditions import BEGIN, END, WHILE, all_of, any_of, at, cel, flagged, logger
 from xds.view.names import CONTROL_PLANE
 from xds.view.specs.listeners import Guard
-from xds.wire.codec import pack
 
 REFUSALS: Final = "refusals"
 COMMON: Final = "envoy.common"
@@ -70,9 +64,6 @@ _TCP_PASSED: Final = " && ".join(
 )
 _KNOWN_METHOD: Final = f"request.method in [{', '.join(repr(method) for method in METHODS)}]"
 
-_BEGIN: Final = AccessLogType.TcpUpstreamConnected
-_WHILE: Final = AccessLogType.TcpPeriodic
-_END: Final = AccessLogType.TcpConnectionEnd
 
 _PEER: Final = ("peer", "%DOWNSTREAM_PEER_URI_SAN%")
 _SOURCE: Final = ("source", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
@@ -83,13 +74,13 @@ _PORT: Final = ("port", "%DOWNSTREAM_LOCAL_PORT%")
 def http_loggers(guard: Guard) -> tuple[AccessLog, ...]:
     """The loggers of an HTTP chain."""
     refusals = HttpGrpcAccessLogConfig(common_config=_to_control_plane())
-    told = _any_of(_cel(_HTTP_REFUSED), *_marked(HTTP_RBAC))
+    told = any_of(cel(_HTTP_REFUSED), *_marked(HTTP_RBAC))
     if guard.plaintext:
-        return (_logger(REFUSALS, refusals, told), _counter(SEEN_PLAINTEXT, "requests", (_SOURCE, _PORT)))
+        return (logger(REFUSALS, refusals, told), _counter(SEEN_PLAINTEXT, "requests", (_SOURCE, _PORT)))
     # Over HTTP/2 callers may invent methods; these share one counter.
-    known, other = _cel(f"!({_HTTP_REFUSED}) && {_KNOWN_METHOD}"), _cel(f"!({_HTTP_REFUSED}) && !({_KNOWN_METHOD})")
+    known, other = cel(f"!({_HTTP_REFUSED}) && {_KNOWN_METHOD}"), cel(f"!({_HTTP_REFUSED}) && !({_KNOWN_METHOD})")
     return (
-        _logger(REFUSALS, refusals, told),
+        logger(REFUSALS, refusals, told),
         _counter(SEEN_PROVEN, "requests", (_PEER, _PORT, ("method", "%REQ(:METHOD)%")), known),
         _counter(SEEN_PROVEN, "requests", (_PEER, _PORT, ("method", OTHER_METHOD)), other),
     )
@@ -103,14 +94,14 @@ def tcp_loggers(guard: Guard) -> tuple[AccessLog, ...]:
     is known later: such a connection counts when it has ended, and as open once a minute before.
     """
     # UAEX: the external authorizer has refused it.
-    told = _all_of(_at(_END), _any_of(_cel(_TCP_REFUSED), _flagged("UAEX"), *_marked(NETWORK_RBAC)))
-    refusals = _logger(REFUSALS, TcpGrpcAccessLogConfig(common_config=_to_control_plane()), told)
+    told = all_of(at(END), any_of(cel(_TCP_REFUSED), flagged("UAEX"), *_marked(NETWORK_RBAC)))
+    refusals = logger(REFUSALS, TcpGrpcAccessLogConfig(common_config=_to_control_plane()), told)
     if guard.plaintext:
-        return (refusals, _counter(SEEN_PLAINTEXT, "connections", (_SOURCE, _PORT), _at(_BEGIN)))
+        return (refusals, _counter(SEEN_PLAINTEXT, "connections", (_SOURCE, _PORT), at(BEGIN)))
     return (
         refusals,
-        _counter(SEEN_PROVEN, "open", (_PEER, _PORT), _all_of(_at(_WHILE), _cel(_TCP_PASSED))),
-        _counter(SEEN_PROVEN, "connections", (_PEER, _PORT), _all_of(_at(_END), _cel(_TCP_PASSED))),
+        _counter(SEEN_PROVEN, "open", (_PEER, _PORT), all_of(at(WHILE), cel(_TCP_PASSED))),
+        _counter(SEEN_PROVEN, "connections", (_PEER, _PORT), all_of(at(END), cel(_TCP_PASSED))),
     )
 
 
@@ -131,7 +122,7 @@ def listener_loggers() -> tuple[AccessLog, ...]:
     mesh's, and connections to the listener's own port.
     """
     refusals = TcpGrpcAccessLogConfig(common_config=_to_control_plane())
-    return (_logger(REFUSALS, refusals, _any_of(_cel(_HANDSHAKE_FAILED), _flagged("UH"))),)
+    return (logger(REFUSALS, refusals, any_of(cel(_HANDSHAKE_FAILED), flagged("UH"))),)
 
 
 def _to_control_plane() -> CommonGrpcAccessLogConfig:
@@ -139,10 +130,6 @@ def _to_control_plane() -> CommonGrpcAccessLogConfig:
     message.grpc_service.envoy_grpc.cluster_name = CONTROL_PLANE
     message.buffer_flush_interval.seconds = 1
     return message
-
-
-def _logger(name: str, config: Message, condition: AccessLogFilter | None = None) -> AccessLog:
-    return AccessLog(name=name, filter=condition, typed_config=pack(config))
 
 
 def _counter(
@@ -159,15 +146,7 @@ def _counter(
         counter.value_fixed.value = 1
         if not untagged:
             counter.stat.tags.extend(stats_pb2.Config.Tag(name=name, value_format=value) for name, value in tags)
-    return _logger(scope, config, condition)
-
-
-def _cel(expression: str) -> AccessLogFilter:
-    """True where the expression is; what it reads and is not there counts as false."""
-    message = AccessLogFilter()
-    message.extension_filter.name = "cel"
-    message.extension_filter.typed_config.CopyFrom(pack(ExpressionFilter(expression=expression)))
-    return message
+    return logger(scope, config, condition)
 
 
 def _marked(rbac: str) -> tuple[AccessLogFilter, ...]:
@@ -184,24 +163,4 @@ def _metadata(filter_name: str, key: str, value: ValueMatcher) -> AccessLogFilte
     matcher = MetadataMatcher(filter=filter_name, path=[MetadataMatcher.PathSegment(key=key)], value=value)
     message = AccessLogFilter(metadata_filter=MetadataFilter(matcher=matcher))
     message.metadata_filter.match_if_key_not_found.value = False
-    return message
-
-
-def _flagged(flag: str) -> AccessLogFilter:
-    return AccessLogFilter(response_flag_filter=ResponseFlagFilter(flags=[flag]))
-
-
-def _at(moment: AccessLogType) -> AccessLogFilter:
-    return AccessLogFilter(log_type_filter=LogTypeFilter(types=[moment]))
-
-
-def _all_of(*filters: AccessLogFilter) -> AccessLogFilter:
-    message = AccessLogFilter()
-    message.and_filter.filters.extend(filters)
-    return message
-
-
-def _any_of(*filters: AccessLogFilter) -> AccessLogFilter:
-    message = AccessLogFilter()
-    message.or_filter.filters.extend(filters)
     return message

@@ -14,9 +14,7 @@ from google.protobuf.message import Message
 from xds.api.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, ComparisonFilter
 from xds.api.envoy.config.core.v3.config_source_pb2 import ApiVersion
 from xds.api.envoy.config.core.v3.substitution_format_string_pb2 import SubstitutionFormatString
-from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from xds.api.envoy.extensions.access_loggers.file.v3.file_pb2 import FileAccessLog
-from xds.api.envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
 from xds.api.envoy.extensions.access_loggers.grpc.v3.als_pb2 import (
     CommonGrpcAccessLogConfig,
     HttpGrpcAccessLogConfig,
@@ -25,6 +23,7 @@ from xds.api.envoy.extensions.access_loggers.grpc.v3.als_pb2 import (
 from xds.api.envoy.extensions.access_loggers.open_telemetry.v3.logs_service_pb2 import OpenTelemetryAccessLogConfig
 from xds.api.envoy.extensions.access_loggers.stream.v3.stream_pb2 import StdoutAccessLog
 from xds.model.telemetry_provider import STDOUT, FileLog, GrpcLog, OtelLog
+from xds.translators.log_conditions import END, all_of, any_of, at, cel, flagged, logger
 from xds.translators.log_formats import FIELDS, TEXT, as_struct
 from xds.view.names import CONTROL_PLANE
 from xds.view.specs.observed import (
@@ -36,7 +35,6 @@ from xds.view.specs.observed import (
     Observed,
     switch,
 )
-from xds.wire.codec import pack
 
 RECORDED: Final = "record"
 """The name of the log that `plait record` reads."""
@@ -54,7 +52,7 @@ def http_loggers(observed: Observed, *, outbound: bool) -> tuple[AccessLog, ...]
     """The loggers of an HTTP chain."""
     loggers = (_http_logger(each, outbound=outbound) for each in observed.loggers if _takes(each, tcp=False))
     record = HttpGrpcAccessLogConfig(common_config=_to_control_plane())
-    return (*loggers, _logger(RECORDED, record, _share(RECORD, 0)))
+    return (*loggers, logger(RECORDED, record, _share(RECORD, 0)))
 
 
 @lru_cache(maxsize=512)
@@ -62,40 +60,33 @@ def tcp_loggers(observed: Observed, *, outbound: bool) -> tuple[AccessLog, ...]:
     """The loggers of a TCP chain: of each connection one entry, when it has ended."""
     loggers = (_tcp_logger(each, outbound=outbound) for each in observed.loggers if _takes(each, tcp=True))
     record = TcpGrpcAccessLogConfig(common_config=_to_control_plane())
-    return (*loggers, _logger(RECORDED, record, _all_of(_ended(), _share(RECORD, 0))))
+    return (*loggers, logger(RECORDED, record, all_of(at(END), _share(RECORD, 0))))
 
 
-def _takes(logger: Logger, *, tcp: bool) -> bool:
-    return not isinstance(logger.to, GrpcLog) or logger.to.tcp is tcp
+def _takes(wanted: Logger, *, tcp: bool) -> bool:
+    return not isinstance(wanted.to, GrpcLog) or wanted.to.tcp is tcp
 
 
-def _http_logger(logger: Logger, *, outbound: bool) -> AccessLog:
-    conditions = [_share(switch(logger.name, outbound=outbound), _ALL)]
-    if logger.sampled:
+def _http_logger(wanted: Logger, *, outbound: bool) -> AccessLog:
+    conditions = [_share(switch(wanted.name, outbound=outbound), _ALL)]
+    if wanted.sampled:
         errors = _at_least(SAMPLED_STATUS, ERRORS_FROM)
         slow = _at_least(SAMPLED_SLOW_MS, SLOW_MS, duration=True)
-        flagged = AccessLogFilter()
-        flagged.response_flag_filter.SetInParent()
-        conditions.append(_any_of(errors, flagged, slow, _share(SAMPLED_PERCENT, SAMPLE_PERCENT)))
-    return _logger(logger.name, _config(logger), _with_expression(conditions, logger))
+        conditions.append(any_of(errors, flagged(), slow, _share(SAMPLED_PERCENT, SAMPLE_PERCENT)))
+    return logger(wanted.name, _config(wanted), _with_expression(conditions, wanted))
 
 
-def _tcp_logger(logger: Logger, *, outbound: bool) -> AccessLog:
-    conditions = [_ended(), _share(switch(logger.name, outbound=outbound), _ALL)]
-    if logger.sampled:
-        failed = AccessLogFilter()
-        failed.response_flag_filter.flags.extend(_TCP_FAILURES)
-        conditions.append(_any_of(failed, _share(SAMPLED_PERCENT, SAMPLE_PERCENT)))
-    return _logger(logger.name, _config(logger), _with_expression(conditions, logger))
+def _tcp_logger(wanted: Logger, *, outbound: bool) -> AccessLog:
+    conditions = [at(END), _share(switch(wanted.name, outbound=outbound), _ALL)]
+    if wanted.sampled:
+        conditions.append(any_of(flagged(*_TCP_FAILURES), _share(SAMPLED_PERCENT, SAMPLE_PERCENT)))
+    return logger(wanted.name, _config(wanted), _with_expression(conditions, wanted))
 
 
-def _with_expression(conditions: list[AccessLogFilter], logger: Logger) -> AccessLogFilter:
-    if logger.expression:
-        message = AccessLogFilter()
-        message.extension_filter.name = "cel"
-        message.extension_filter.typed_config.CopyFrom(pack(ExpressionFilter(expression=logger.expression)))
-        conditions.append(message)
-    return conditions[0] if len(conditions) == 1 else _all_of(*conditions)
+def _with_expression(conditions: list[AccessLogFilter], wanted: Logger) -> AccessLogFilter:
+    if wanted.expression:
+        conditions.append(cel(wanted.expression))
+    return conditions[0] if len(conditions) == 1 else all_of(*conditions)
 
 
 def _config(logger: Logger) -> Message:
@@ -149,10 +140,6 @@ def _to_control_plane() -> CommonGrpcAccessLogConfig:
     return message
 
 
-def _logger(name: str, config: Message, condition: AccessLogFilter) -> AccessLog:
-    return AccessLog(name=name, filter=condition, typed_config=pack(config))
-
-
 def _share(key: str, percent: int) -> AccessLogFilter:
     """True for a share of entries: what the switch says in percent, else ``percent``."""
     message = AccessLogFilter()
@@ -168,22 +155,4 @@ def _at_least(key: str, default: int, *, duration: bool = False) -> AccessLogFil
     comparison.op = ComparisonFilter.GE
     comparison.value.default_value = default
     comparison.value.runtime_key = key
-    return message
-
-
-def _ended() -> AccessLogFilter:
-    message = AccessLogFilter()
-    message.log_type_filter.types.append(AccessLogType.TcpConnectionEnd)
-    return message
-
-
-def _all_of(*filters: AccessLogFilter) -> AccessLogFilter:
-    message = AccessLogFilter()
-    message.and_filter.filters.extend(filters)
-    return message
-
-
-def _any_of(*filters: AccessLogFilter) -> AccessLogFilter:
-    message = AccessLogFilter()
-    message.or_filter.filters.extend(filters)
     return message

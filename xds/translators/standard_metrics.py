@@ -12,11 +12,10 @@ from enum import Enum
 from functools import cache
 from typing import Final
 
-from xds.api.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter, LogTypeFilter
-from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
-from xds.api.envoy.extensions.access_loggers.filters.cel.v3.cel_pb2 import ExpressionFilter
+from xds.api.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter
 from xds.api.envoy.extensions.access_loggers.stats.v3 import stats_pb2
 from xds.model.standard_metrics import METRICS_LABELS, NODE_LABELS, SCOPE, UNKNOWN, Metric, node_labels
+from xds.translators.log_conditions import BEGIN, END, all_of, at, cel
 from xds.view.cluster_sets import CLUSTER
 from xds.view.specs.listeners import Chain, ServerTls
 from xds.view.specs.observed import Counted
@@ -91,10 +90,8 @@ def tcp_loggers(reporter: Reporter, counted: tuple[Counted, ...] = ()) -> tuple[
     closed.add_counter(Metric.TCP_CLOSED_CONNECTIONS, labels)
     closed.add_counter(Metric.TCP_SENT_BYTES, labels, "%BYTES_SENT%")
     closed.add_counter(Metric.TCP_RECEIVED_BYTES, labels, "%BYTES_RECEIVED%")
-    begin, end = _at(AccessLogType.TcpUpstreamConnected), _at(AccessLogType.TcpConnectionEnd)
-    over = AccessLogFilter()
-    over.and_filter.filters.extend((end, _cel(_WAS_OPENED)))
-    return (*opened.loggers(begin), *closed.loggers(over))
+    begin, end = at(BEGIN), at(END)
+    return (*opened.loggers(begin), *closed.loggers(all_of(end, cel(_WAS_OPENED))))
 
 
 def _both_sides(reporter: Reporter) -> Labels:
@@ -200,14 +197,3 @@ def _without_string(expression: str) -> str:
         if depth < 0:
             return expression
     return inner
-
-
-def _at(moment: AccessLogType) -> AccessLogFilter:
-    return AccessLogFilter(log_type_filter=LogTypeFilter(types=[moment]))
-
-
-def _cel(expression: str) -> AccessLogFilter:
-    message = AccessLogFilter()
-    message.extension_filter.name = "cel"
-    message.extension_filter.typed_config.CopyFrom(pack(ExpressionFilter(expression=expression)))
-    return message
