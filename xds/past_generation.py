@@ -34,15 +34,10 @@ class Changed:
 
     def plain(self, *, whole: bool = False) -> Json:
         """As the page has it; ``whole`` with its content."""
-        ref = self.ref
         found: Json = {
-            "object": str(ref),
-            "group": ref.group,
-            "kind": ref.kind,
-            "namespace": ref.namespace,
-            "name": ref.name,
+            **self.ref.plain(),
             "what": self.what,
-            "quiet": ref.kind in _QUIET,
+            "quiet": self.ref.kind in _QUIET,
             "origin": str(self.origin) if self.origin is not None else "",
             "resource_version": self.origin.resource_version if self.origin is not None else "",
             "generation": self.generation,

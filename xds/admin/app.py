@@ -214,13 +214,8 @@ def _resource(resource: SentResource) -> Json:
 
 
 def _object(known: KnownObject) -> Json:
-    ref = known.ref
     return {
-        "object": str(ref),
-        "group": ref.group,
-        "kind": ref.kind,
-        "namespace": ref.namespace,
-        "name": ref.name,
+        **known.ref.plain(),
         "origin": str(known.origin) if known.origin else "",
         "generation": known.generation,
     }

@@ -19,6 +19,11 @@ class ObjectRef:
     name: str
     cluster: str = ""
 
+    def plain(self) -> dict[str, str]:
+        """The name by its parts, and whole under ``object``, as pages tell it: JSON types."""
+        parts = {"group": self.group, "kind": self.kind, "namespace": self.namespace, "name": self.name}
+        return {"object": str(self), **parts}
+
     def __str__(self) -> str:
         where = f"{self.namespace}/" if self.namespace else ""
         of = f" of cluster {self.cluster}" if self.cluster else ""

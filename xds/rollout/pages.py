@@ -36,7 +36,7 @@ def routes(rollouts: Rollouts) -> list[Route]:
                 return JSONResponse({"error": "this is for commands, not for pages of a browser"}, 403)
             standing = rollouts.standing
             wanted = _named(request) or (standing.objects if standing is not None else ())
-            return JSONResponse([_object(ref) for ref in decide(wanted)])
+            return JSONResponse([ref.plain() for ref in decide(wanted)])
 
         return page
 
@@ -66,7 +66,7 @@ def _status(rollouts: Rollouts) -> Json:
 def _standing(standing: Standing) -> Json:
     progress, judgement = standing.progress, standing.judgement
     return {
-        "objects": [_object(ref) for ref in standing.objects],
+        "objects": [ref.plain() for ref in standing.objects],
         "phase": "finding out whom it affects" if progress is None else progress.phase.value,
         "step": 0 if progress is None else progress.step + 1,
         "steps": 0 if progress is None else progress.steps,
@@ -83,20 +83,10 @@ def _standing(standing: Standing) -> Json:
 
 def _held(ref: ObjectRef, held: Held) -> Json:
     return {
-        **_object(ref),
+        **ref.plain(),
         "state": held.state.value,
         "reason": held.reason,
         "served_generation": 0 if held.good is None else held.good.generation,
         "generation": 0 if held.new is None else held.new.generation,
         "deleted": held.new is None,
-    }
-
-
-def _object(ref: ObjectRef) -> Json:
-    return {
-        "object": str(ref),
-        "group": ref.group,
-        "kind": ref.kind,
-        "namespace": ref.namespace,
-        "name": ref.name,
     }

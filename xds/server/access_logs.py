@@ -88,12 +88,7 @@ class AccessLogs(Generic[T]):
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
         """What a gRPC server is given."""
-        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(self._call)
-        return [grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler})]
-
-    async def _call(self, _messages: Any, context: Any) -> bytes:
-        await self._streams.serve(context, lambda: self._serve(context))
-        return StreamAccessLogsResponse().SerializeToString()
+        return self._streams.answered(SERVICE, METHOD, self._serve, StreamAccessLogsResponse().SerializeToString())
 
     async def _serve(self, context: Any) -> None:
         data = await context.read()

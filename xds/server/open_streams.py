@@ -36,6 +36,18 @@ class OpenStreams:
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(call)
         return [grpc.method_handlers_generic_handler(service, {method: handler})]
 
+    def answered(
+        self, service: str, method: str, serve: Callable[[Any], Awaitable[None]], answer: bytes
+    ) -> Sequence[grpc.GenericRpcHandler]:
+        """The same for a method whose clients alone stream, and are given ``answer`` when they have ended."""
+
+        async def call(_messages: Any, context: Any) -> bytes:
+            await self.serve(context, lambda: serve(context))
+            return answer
+
+        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_unary_rpc_method_handler(call)
+        return [grpc.method_handlers_generic_handler(service, {method: handler})]
+
     async def serve(self, context: Any, work: Callable[[], Awaitable[None]]) -> None:
         """Have ``work`` serve the stream of a call. What it refuses, and one too many, ends the call with a status."""
         if self._open >= self._most:
