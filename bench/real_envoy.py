@@ -15,8 +15,8 @@ import httpx
 
 from bench.fleet import BenchmarkFailed
 from bench.mesh import Pod
-from xds.bootstrap import ControlPlane, ProxyNode, bootstrap
-from xds.bootstrap_credentials import WatchedToken
+from xds.bootstrap.credentials import WatchedToken
+from xds.bootstrap.envoy import ControlPlane, ProxyNode, bootstrap
 
 _PATIENCE_S: Final = 60.0
 _CHUNK: Final = 1 << 18

@@ -32,10 +32,10 @@ from xds.callers.tokens import Tokens
 from xds.cli import collector
 from xds.cli.until_signalled import run_until_signalled
 from xds.events import set_up
+from xds.identity.trust import Trust
 from xds.model.identity import TrustDomains
 from xds.settings import Settings
 from xds.sources.files import FileSource
-from xds.trust import Trust
 
 Json = dict[str, Any]
 _TICK_S: Final = 0.002

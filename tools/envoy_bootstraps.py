@@ -1,6 +1,6 @@
 """Write the files of ``envoy-bootstrap/``.
 
-Bootstraps of ``xds.bootstrap`` with example values, one a kind of proxy, and the rules that send a pod's traffic
+Bootstraps of ``xds.bootstrap.envoy`` with example values, one a kind of proxy, and the rules that send a pod's traffic
 through its sidecar, as ``iptables-restore`` reads them.
 """
 
@@ -12,8 +12,8 @@ from typing import Final
 
 import yaml
 
-from xds.bootstrap import ControlPlane, ProxyNode, bootstrap
-from xds.bootstrap_credentials import Json
+from xds.bootstrap.credentials import Json
+from xds.bootstrap.envoy import ControlPlane, ProxyNode, bootstrap
 from xds.model.interception import Interception, rules
 
 FOLDER: Final = Path(__file__).parents[1] / "envoy-bootstrap"

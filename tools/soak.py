@@ -25,7 +25,7 @@ from ca.directory_store import DirectoryStore
 from ca.issuer import self_signed
 from ca.rotation import start
 from ca.state import CaState, Phase
-from xds.bootstrap_stats import REGEXPS
+from xds.bootstrap.stats import REGEXPS
 from xds.events import set_up
 from xds.local.commands import CommandFailed
 from xds.local.settings import LocalSettings

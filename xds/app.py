@@ -11,38 +11,42 @@ from typing import Any, Self
 
 import structlog
 
-from xds.admission import caller_of
 from xds.audit.audit import Audit
 from xds.callers.caller import Caller
-from xds.certificates import examined
-from xds.comings import Comings
-from xds.connected import Connected
-from xds.convergence import Convergence
-from xds.custody import Secrets, custody
 from xds.dashboard.answers import Answers
 from xds.decoders.build import Builder
 from xds.events import Event
 from xds.findings import Findings
-from xds.live import Live
-from xds.machines import Machines
+from xds.generations.pending import Pending
+from xds.generations.publication import Publication
+from xds.generations.succession import Succession
+from xds.history.object_pages import ObjectPages
+from xds.identity.admission import caller_of
+from xds.identity.certificates import examined
+from xds.identity.custody import Secrets, custody
+from xds.identity.trust import NOBODY, Trust
+from xds.judging.proving import proving
+from xds.judging.trial import Trial
+from xds.machines.machines import Machines
 from xds.metrics import Metrics
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
-from xds.object_pages import ObjectPages
 from xds.pages import NAMES, pages
-from xds.pending import Pending
 from xds.pipeline import Pipeline
 from xds.ports import Ports
-from xds.presence import Presence, group_of
-from xds.proving import proving
-from xds.publication import Publication
-from xds.recordings import Recordings
-from xds.reports import Reports
+from xds.proxies.comings import Comings
+from xds.proxies.connected import Connected
+from xds.proxies.convergence import Convergence
+from xds.proxies.live import Live
+from xds.proxies.presence import Presence, group_of
+from xds.proxies.recordings import Recordings
+from xds.proxies.reports import Reports
+from xds.proxies.served import Served
+from xds.proxies.usage import HostsUsed, reports_for
 from xds.rollout.pages import routes
 from xds.rollout.rollouts import Rollouts
 from xds.rollout.world import Stable
-from xds.served import Served
 from xds.server import (
     Observer,
     Peer,
@@ -58,11 +62,7 @@ from xds.sources.issuer_keys import IssuerKeys
 from xds.sources.key_sets import KeySetSettings, networks
 from xds.sources.store import ObjectStore
 from xds.sources.stored import any_stands_in
-from xds.succession import Succession
 from xds.telemetry.telemetry import Telemetry
-from xds.trial import Trial
-from xds.trust import NOBODY, Trust
-from xds.usage import HostsUsed, reports_for
 from xds.view.graph import Graph
 
 log = structlog.get_logger()

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from xds.decoders.build import Change
-from xds.last_good import LastGood
-from xds.layer import Layer, Overlay
-from xds.leaves import Leaves, ToProve, nothing_to_prove
+from xds.generations.layer import Layer, Overlay
+from xds.generations.leaves import Leaves, ToProve, nothing_to_prove
+from xds.judging.last_good import LastGood
+from xds.judging.quarantine import Quarantine, Refusal
 from xds.model.proxy import Proxy
 from xds.model.snapshot import Input, Snapshot
-from xds.quarantine import Quarantine, Refusal
 from xds.slices import Slices
 from xds.view.graph import Call, Graph, call
 from xds.view.proxy_view import ProxyView, proxy_view

@@ -9,18 +9,18 @@ from typing import Any
 
 import structlog
 
-from xds.admission import caller_of
 from xds.callers.caller import Caller
-from xds.certificate_requests import CertificateRequests
-from xds.custody import Custody
 from xds.events import Event
+from xds.identity.admission import caller_of
+from xds.identity.certificate_requests import CertificateRequests
+from xds.identity.custody import Custody
+from xds.identity.own_certificate import OwnCertificate
+from xds.identity.trust import Trust
 from xds.model.mesh import Mesh, settings_of
 from xds.model.revision import ISTIOD, service_host
 from xds.model.snapshot import Snapshot
-from xds.own_certificate import OwnCertificate
 from xds.server import Denied, Peer, Reason, Server
 from xds.settings import Settings
-from xds.trust import Trust
 
 log = structlog.get_logger()
 

@@ -13,19 +13,19 @@ from ca.directory_store import DirectoryStore
 from ca.errors import CaError
 from xds.app import ControlPlane
 from xds.callers.authenticate import Authenticator, Certificates
+from xds.identity.plugged_in import PluggedInFiles
+from xds.identity.token_issuer import TokenIssuer
+from xds.identity.trust import NOBODY, Issuer, Trust
+from xds.judging.proving import kept_at
 from xds.model.identity import TrustDomains
-from xds.plugged_in import PluggedInFiles
-from xds.proving import kept_at
 from xds.setting_values import SettingError
 from xds.settings import Settings
 from xds.sources.changes import Source
 from xds.sources.files import FileSource
 from xds.sources.stored import Stored
-from xds.token_issuer import TokenIssuer
-from xds.trust import NOBODY, Issuer, Trust
 
 if TYPE_CHECKING:
-    from xds.cluster import Cluster
+    from xds.cluster.cluster import Cluster
 
 # Calls to an API server wait in threads, up to their time limits while it is away; none may wait for another's turn.
 _THREADS: Final = 32
@@ -57,7 +57,7 @@ def _cluster(settings: Settings) -> Cluster | None:
     """The cluster that is watched. Errors: CannotServe."""
     if not settings.watches_cluster:
         return None
-    from xds.cluster import Cluster  # its client library takes half a second, and memory
+    from xds.cluster.cluster import Cluster  # its client library takes half a second, and memory
     from xds.sources.kube_config import NoCluster
 
     try:

@@ -15,7 +15,7 @@ from xds.app import ControlPlane
 from xds.callers.authenticate import Authenticator
 from xds.callers.join_tokens import JoinTokens
 from xds.callers.tokens import Tokens
-from xds.joining import Joining, joinable
+from xds.identity.trust import Trust
 from xds.kinds.authored import Authored
 from xds.kinds.endpoint_slice import EndpointSlice
 from xds.kinds.service import Service
@@ -29,6 +29,7 @@ from xds.local.pod_tokens import PodTokens
 from xds.local.pods import Phase, PodSpec, PodStatus
 from xds.local.settings import LocalSettings
 from xds.local.workloads import pod_specs
+from xds.machines.joining import Joining, joinable
 from xds.model.identity import TrustDomains
 from xds.model.object import Object
 from xds.model.refs import FieldRef, ObjectRef, Origin
@@ -37,7 +38,6 @@ from xds.settings import Settings
 from xds.sources.changes import Changed, ProblemsByPlace, Replaced, Source, Transaction
 from xds.sources.files import FileSource, Loaded, load
 from xds.sources.store import ObjectStore
-from xds.trust import Trust
 
 XDS_SOCKET = "xds"
 HTTP_SOCKET = "http"

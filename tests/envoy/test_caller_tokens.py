@@ -15,8 +15,8 @@ import pytest
 from tests.envoy.conftest import Launch
 from tests.envoy.loopback import LoopbackEnvoy, until
 from tests.envoy.messages import cluster
-from xds.bootstrap import ControlPlane, OwnPorts, ProxyNode, bootstrap
-from xds.bootstrap_credentials import WatchedToken
+from xds.bootstrap.credentials import WatchedToken
+from xds.bootstrap.envoy import ControlPlane, OwnPorts, ProxyNode, bootstrap
 from xds.callers.authenticate import Authenticator
 from xds.callers.authorize import authorize
 from xds.callers.join_tokens import JoinTokens

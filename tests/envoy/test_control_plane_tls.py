@@ -19,8 +19,8 @@ from cryptography.x509.oid import NameOID
 from tests.envoy.conftest import Launch
 from tests.envoy.loopback import LoopbackEnvoy, until
 from tests.envoy.messages import cluster
-from xds.bootstrap import ControlPlane, OwnPorts, ProxyNode, bootstrap
-from xds.bootstrap_credentials import Tls
+from xds.bootstrap.credentials import Tls
+from xds.bootstrap.envoy import ControlPlane, OwnPorts, ProxyNode, bootstrap
 from xds.callers.authenticate import Authenticator, Certificates
 from xds.server import Admission, Node, Peer, Server, SnapshotCache
 

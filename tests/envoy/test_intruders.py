@@ -25,8 +25,8 @@ from tests.envoy.manifests import documents, namespace, pod, security, service
 from tests.envoy.tls_client import Seen, call
 from xds.audit.record import Wanted
 from xds.audit.refusal import Kind, Refusal, Stage
-from xds.bootstrap import ControlPlane, OwnPorts, bootstrap
-from xds.bootstrap_credentials import Tls, WatchedToken
+from xds.bootstrap.credentials import Tls, WatchedToken
+from xds.bootstrap.envoy import ControlPlane, OwnPorts, bootstrap
 from xds.callers.join_tokens import JoinTokens
 from xds.events import Event
 from xds.local.settings import LocalSettings

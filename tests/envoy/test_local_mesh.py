@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from xds.bootstrap import ControlPlane, ProxyNode, bootstrap
-from xds.bootstrap_stats import StatsInclusion
+from xds.bootstrap.envoy import ControlPlane, ProxyNode, bootstrap
+from xds.bootstrap.stats import StatsInclusion
 from xds.local import state
 from xds.local.commands import started_at
 from xds.local.mesh import LocalMesh, unavailable

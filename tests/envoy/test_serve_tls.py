@@ -26,8 +26,8 @@ from tests.envoy.conftest import Launch
 from tests.envoy.control_planes import NODE, Client, csr, jwks, new_key, serving
 from tests.envoy.loopback import LoopbackEnvoy, until
 from tests.envoy.manifests import documents, mesh_config
-from xds.bootstrap import ControlPlane, OwnPorts, bootstrap
-from xds.bootstrap_credentials import Tls, WatchedToken
+from xds.bootstrap.credentials import Tls, WatchedToken
+from xds.bootstrap.envoy import ControlPlane, OwnPorts, bootstrap
 from xds.callers.join_tokens import JoinTokens
 
 pytestmark = pytest.mark.envoy

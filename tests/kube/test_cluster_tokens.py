@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from tests.kube.api_server import ApiServer
 from tests.kube.waiting import until
-from xds.cluster_tokens import ClusterTokens
+from xds.cluster.tokens import ClusterTokens
 from xds.events import Event
 from xds.server import Denied, Peer, Reason
 

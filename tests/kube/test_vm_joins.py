@@ -21,7 +21,6 @@ from typer.testing import CliRunner
 from tests.kube.api_server import ApiServer
 from tests.kube.policy_server import running
 from tests.kube.waiting import until_there
-from xds import machines
 from xds.api.envoy.config.core.v3.base_pb2 import Node
 from xds.api.envoy.service.discovery.v3.ads_pb2_grpc import AggregatedDiscoveryServiceStub
 from xds.api.envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
@@ -30,6 +29,7 @@ from xds.install import access
 from xds.install.control_plane import namespace
 from xds.install.values import Values
 from xds.kinds.crds.definitions import all_crds
+from xds.machines import machines
 from xds.serving import serve
 from xds.settings import Settings
 

@@ -22,12 +22,12 @@ from tests.objects import applied as built
 from tests.objects import made
 from xds.controllers.webhook_bundle import WebhookBundle
 from xds.decoders.build import Builder
-from xds.last_good import LastGood
+from xds.judging.last_good import LastGood
+from xds.judging.proving import Proving
+from xds.judging.trial import Trial
 from xds.model.proxy import Proxy
 from xds.pipeline import Pipeline
-from xds.proving import Proving
 from xds.slices import at_once
-from xds.trial import Trial
 from xds.webhooks.inject import InjectionSettings
 from xds.webhooks.mutating import mutating
 from xds.webhooks.review import Answer, Review

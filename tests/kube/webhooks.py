@@ -12,7 +12,7 @@ from ca.authority import Authority
 from ca.issuer import self_signed
 from xds.admin.listen import listen
 from xds.decoders.build import Builder
-from xds.own_certificate import OwnCertificate
+from xds.identity.own_certificate import OwnCertificate
 from xds.webhooks import tls
 from xds.webhooks.review import Answer, Review
 from xds.webhooks.server import app

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.objects import applied, written
-from xds import leaves as leaves_module
 from xds.decoders import build
 from xds.decoders.build import Builder
+from xds.generations import leaves as leaves_module
 from xds.model.proxy import Proxy
 from xds.pipeline import Pipeline
 from xds.slices import at_once

@@ -5,8 +5,8 @@ from __future__ import annotations
 import yaml
 
 from tests.objects import applied, written
+from xds.cluster.injection import injection_settings
 from xds.decoders.build import Builder
-from xds.injection import injection_settings
 from xds.settings import Settings
 from xds.sources.store import ObjectStore
 

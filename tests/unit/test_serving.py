@@ -16,10 +16,10 @@ from ca import keys
 from ca.directory_store import DirectoryStore
 from ca.issuer import Issuer, self_signed
 from ca.state import CaState
+from xds.identity.trust import NOBODY
 from xds.serving import CannotServe, default_ca_dir, serve, trust
 from xds.setting_values import SettingError
 from xds.settings import Settings
-from xds.trust import NOBODY
 
 NOW = datetime.now(UTC)
 YEARS = timedelta(days=4000)

@@ -164,7 +164,7 @@ class _Pages:
         return await asyncio.to_thread(_Json, found)  # megabytes, which streams must not wait for
 
     async def record(self, request: Request) -> Response:
-        """Begins or reads a recording: ``?workload=&for=``, ``?id=&after=`` (see ``xds.recordings``)."""
+        """Begins or reads a recording: ``?workload=&for=``, ``?id=&after=`` (see ``xds.proxies.recordings``)."""
         try:
             found = self._status.record(request.query_params)
         except ValueError as error:

@@ -146,7 +146,7 @@ class Status(Protocol):
         ...
 
     def record(self, query: Mapping[str, str]) -> Mapping[str, Any] | None:
-        """A recording that a query begins or reads, as JSON types (``xds.recordings``). Errors: ValueError."""
+        """A recording that a query begins or reads, as JSON types (``xds.proxies.recordings``). Errors: ValueError."""
         ...
 
     async def live(self, query: Mapping[str, str]) -> Mapping[str, Any]:
@@ -154,5 +154,5 @@ class Status(Protocol):
         ...
 
     async def history(self, query: Mapping[str, str]) -> Mapping[str, Any] | None:
-        """The latest generations, or one; JSON types (``xds.history``). Errors: ValueError, of the query."""
+        """The latest generations, or one; JSON types (``xds.history.history``). Errors: ValueError, of the query."""
         ...

@@ -88,7 +88,7 @@ def command(files: Files, where: Where, limits: Limits, output: OutputOption = O
 def _in_files(paths: Sequence[Path], *, prove: bool) -> list[Listed]:
     from xds.cli.judged import judged
     from xds.cli.manifests import findings
-    from xds.proving import found_envoy
+    from xds.judging.proving import found_envoy
     from xds.setting_values import SettingError
     from xds.settings import Settings
 

@@ -14,8 +14,8 @@ from xds.cli.options import grouped
 from xds.cli.output import Output, print_document
 
 if TYPE_CHECKING:
-    from xds.bootstrap import ControlPlane
-    from xds.bootstrap_credentials import WatchedToken
+    from xds.bootstrap.credentials import WatchedToken
+    from xds.bootstrap.envoy import ControlPlane
 
 app = typer_app()
 
@@ -88,7 +88,7 @@ def command(
     output: Annotated[Output, typer.Option("-o", "--output", help="yaml or json.")] = Output.YAML,
 ) -> None:
     """Print an Envoy bootstrap: envoy -c <(plait bootstrap --node-id web --plaintext)."""
-    from xds.bootstrap import OwnPorts, bootstrap
+    from xds.bootstrap.envoy import OwnPorts, bootstrap
 
     node, stated = _node(identity)
     own = OwnPorts(admin=ports.admin, health=ports.health, metrics=ports.metrics)
@@ -104,7 +104,7 @@ def command(
 
 def _node(identity: Identity) -> tuple[Any, dict[str, str]]:
     """The node that the id describes, and the parts of it that are to be as they were given."""
-    from xds.bootstrap import ProxyNode
+    from xds.bootstrap.envoy import ProxyNode
     from xds.model.endpoint import Locality
 
     region, zone, sub_zone = (*identity.locality.split("/"), "", "")[:3]
@@ -134,8 +134,8 @@ def _label(text: str) -> tuple[str, str]:
 
 
 def _control_plane(upstream: Upstream) -> ControlPlane:
-    from xds.bootstrap import ControlPlane
-    from xds.bootstrap_credentials import Tls
+    from xds.bootstrap.credentials import Tls
+    from xds.bootstrap.envoy import ControlPlane
 
     address = upstream.xds or (_PLAINTEXT if upstream.plaintext else _TLS)
     if upstream.plaintext:
@@ -150,7 +150,7 @@ def _control_plane(upstream: Upstream) -> ControlPlane:
 
 
 def _token(upstream: Upstream) -> WatchedToken | None:
-    from xds.bootstrap_credentials import WatchedToken
+    from xds.bootstrap.credentials import WatchedToken
 
     if upstream.token_file is None:
         return None

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from xds.bootstrap import ADMIN_PORT
+from xds.bootstrap.envoy import ADMIN_PORT
 from xds.cli.failure import Failure, Unreachable, in_short
 from xds.cli.target import Candidate
 from xds.decoders.workloads import owner_of

@@ -10,15 +10,15 @@ import structlog
 
 from xds.cli.differences import proxy_of, with_envoy
 from xds.cli.manifests import Manifests
-from xds.culprits import Culprits
-from xds.last_good import LastGood
+from xds.generations.publication import Publication
+from xds.judging.culprits import Culprits
+from xds.judging.last_good import LastGood
+from xds.judging.proving import Proving
 from xds.model.problem import Problem
 from xds.model.proxy import Proxy
 from xds.pipeline import Pipeline
 from xds.prover.beside import Beside
-from xds.proving import Proving
-from xds.publication import Publication
-from xds.served import Served
+from xds.proxies.served import Served
 from xds.server import SnapshotCache
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from xds.certificates import examined
 from xds.decoders.build import Builder
 from xds.decoders.workloads import owner_of
 from xds.explain.analyze import analyze, ordered
 from xds.explain.analyze.credentials import USED, expiries
+from xds.identity.certificates import examined
 from xds.kinds.pod import Pod
 from xds.kinds.service import Service
 from xds.local.cluster import Made, endpoint_slices, running_pod

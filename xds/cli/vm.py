@@ -22,7 +22,7 @@ from xds.cli.where import Installed, found
 if TYPE_CHECKING:
     from xds.cli.cluster import Cluster
     from xds.local.state import MeshEntry
-    from xds.machine_files import File, Machine
+    from xds.machines.files import File, Machine
 
 _ACCOUNT: Final = "system:serviceaccount:"
 _PARTS: Final = 2
@@ -106,7 +106,7 @@ def join(joins: Joins, trusts: Trusts, places: Places, where: Installed) -> None
 
 
 def _check(joins: Joins) -> None:
-    from xds.machines import entry_name
+    from xds.machines.machines import entry_name
 
     try:
         entry_name(joins.group, joins.address)
@@ -116,7 +116,7 @@ def _check(joins: Joins) -> None:
 
 def _of_mesh(joins: Joins, trusts: Trusts, lifetime: timedelta, mesh: MeshEntry) -> Machine:
     from xds.cli.control_plane import Address
-    from xds.joining import PAGE
+    from xds.machines.joining import PAGE
 
     socket = mesh.sockets.get("join")
     if socket is None:
@@ -131,7 +131,7 @@ def _of_mesh(joins: Joins, trusts: Trusts, lifetime: timedelta, mesh: MeshEntry)
 
 def _of_cluster(joins: Joins, trusts: Trusts, lifetime: timedelta, where: Installed, cluster: Cluster) -> Machine:
     from xds.cli.token_request import requested_token
-    from xds.machines import entry_name
+    from xds.machines.machines import entry_name
     from xds.model.api_path import collection
     from xds.model.identity import AUDIENCE
     from xds.model.well_known import ROOTS_CONFIG_MAP, ROOTS_KEY
@@ -158,7 +158,7 @@ def _of_cluster(joins: Joins, trusts: Trusts, lifetime: timedelta, where: Instal
 def _from_files(joins: Joins, trusts: Trusts, where: Installed) -> Machine:
     import jwt
 
-    from xds.machines import entry_name
+    from xds.machines.machines import entry_name
 
     if trusts.token_file is None or trusts.ca is None:
         raise Failure("--token-file and --ca go together")
@@ -190,7 +190,7 @@ def _server_name(trusts: Trusts, where: Installed) -> str:
 
 
 def _machine(joins: Joins, name: str, account: str, token: str, **control_plane: str) -> Machine:
-    from xds.machine_files import Machine
+    from xds.machines.files import Machine
     from xds.model.endpoint import Locality
     from xds.model.families import Families, families
 
@@ -202,7 +202,7 @@ def _machine(joins: Joins, name: str, account: str, token: str, **control_plane:
 
 
 def _files(machine: Machine, joins: Joins, places: Places) -> Mapping[str, File]:
-    from xds.machine_files import Place, files
+    from xds.machines.files import Place, files
     from xds.model.interception import Interception
 
     ports = [word.strip() for word in places.exclude_inbound_ports.split(",") if word.strip()]

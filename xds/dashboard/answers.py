@@ -13,12 +13,12 @@ from xds.dashboard.asked import MOST_CALLERS, Behind, MayCall
 from xds.explain.arrivals import Arrival, arrivals
 from xds.failure import Failure
 from xds.findings import Findings
-from xds.live import Live
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef, Origin
 from xds.model.service import Service
 from xds.model.snapshot import Snapshot, Table
 from xds.model.workload import Workload
+from xds.proxies.live import Live
 from xds.server import SnapshotCache
 from xds.sources.store import ObjectStore
 from xds.view.filters import attached

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from xds.bootstrap import trace_environment
+from xds.bootstrap.envoy import trace_environment
 from xds.local import pod_tokens, probes, sidecar
 from xds.local.commands import CommandFailed, started_at
 from xds.local.container import argv, environment, expand

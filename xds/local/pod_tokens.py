@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from xds.bootstrap_credentials import WatchedToken
+from xds.bootstrap.credentials import WatchedToken
 from xds.local.pod_host import PodHost
 from xds.local.pods import PodKey, PodSpec
 

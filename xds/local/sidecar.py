@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from xds.bootstrap import ADMIN_PORT, LOG_FLUSH, ControlPlane, OwnPorts, ProxyNode, bootstrap
-from xds.bootstrap_stats import StatsInclusion, stated
+from xds.bootstrap.envoy import ADMIN_PORT, LOG_FLUSH, ControlPlane, OwnPorts, ProxyNode, bootstrap
+from xds.bootstrap.stats import StatsInclusion, stated
 from xds.local import pod_tokens
 from xds.local.commands import User
 from xds.local.loopback import PROXY_PORT

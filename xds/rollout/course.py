@@ -15,7 +15,7 @@ from xds.events import Event
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Table
-from xds.presence import group_of
+from xds.proxies.presence import group_of
 from xds.rollout.cohort import ordered, sizes, workload_of
 from xds.rollout.judge import DEFAULT, Judgement, judge, surely_more
 from xds.rollout.progress import ENDED, UNKNOWN, Phase, Plan, Progress, Seen, begun, following

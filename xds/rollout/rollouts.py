@@ -18,10 +18,10 @@ from typing import Any, Final
 import structlog
 
 from xds.events import Event
+from xds.judging.proving import kept_at
 from xds.model.problem import Problem, Severity
 from xds.model.proxy import Proxy
 from xds.model.refs import FieldRef, ObjectRef
-from xds.proving import kept_at
 from xds.rollout.counted import Both, PerProxy
 from xds.rollout.course import Course, Standing
 from xds.rollout.held import Held, HeldObjects, Known, State

@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from xds.decoders.build import Builder, Change
-from xds.last_good import LastGood
+from xds.generations.publication import Publication, Recipients
+from xds.judging.last_good import LastGood
+from xds.judging.proving import Proving
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Table
 from xds.pipeline import Pipeline
-from xds.proving import Proving
-from xds.publication import Publication, Recipients
+from xds.proxies.served import Follower, Served
 from xds.rollout.signals import INBOUND
-from xds.served import Follower, Served
 from xds.server import Rejection, SnapshotCache
 from xds.slices import Slices, in_slices
 from xds.wire.resource import ResourceSet, steps

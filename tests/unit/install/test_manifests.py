@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from xds.cluster.gateway_statuses import STATUS_KINDS
 from xds.controllers.policies import POLICY_KINDS
 from xds.decoders.shape.api_objects import api_kinds
-from xds.gateway_statuses import STATUS_KINDS
 from xds.install.manifests import KINDS, manifests
 from xds.install.tags import tag_objects
 from xds.install.values import Values

@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from xds.api.envoy.config.cluster.v3.cluster_pb2 import Cluster
 from xds.api.envoy.config.listener.v3.listener_pb2 import Listener
-from xds.drained import Drained
 from xds.events import Event
+from xds.generations.drained import Drained
 from xds.model.refs import ObjectRef
 from xds.planner.effect import Way, effect
 from xds.planner.plan import drains, plan

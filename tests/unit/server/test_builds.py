@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xds.model.proxy import Proxy
-from xds.presence import owner_of
+from xds.proxies.presence import owner_of
 from xds.server.builds import Builds, OfBuild
 from xds.server.rejections import Rejection, Rejections
 from xds.wire.resource import Resource

@@ -16,7 +16,7 @@ from tests.objects import applied, made
 from tools import fields
 from xds.callers.caller import Caller
 from xds.decoders.build import Builder
-from xds.machines import NAME, Machines
+from xds.machines.machines import NAME, Machines
 from xds.model.identity import Identity
 from xds.model.labels import labels
 from xds.model.object import Object

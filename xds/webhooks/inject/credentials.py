@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Final
 
-from xds.bootstrap import ControlPlane
-from xds.bootstrap_credentials import Tls, WatchedToken
+from xds.bootstrap.credentials import Tls, WatchedToken
+from xds.bootstrap.envoy import ControlPlane
 from xds.model.identity import TOKEN_AUDIENCE
 from xds.model.well_known import ROOTS_CONFIG_MAP, ROOTS_KEY
 from xds.webhooks.inject.plain import Json

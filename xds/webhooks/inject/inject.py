@@ -8,8 +8,8 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from xds.bootstrap import ControlPlane
-from xds.bootstrap_probes import GrpcProbe
+from xds.bootstrap.envoy import ControlPlane
+from xds.bootstrap.probes import GrpcProbe
 from xds.model.injection import PROXY, Candidate, decide
 from xds.model.interception import ANNOTATION as AGENT_ANNOTATION
 from xds.model.interception import MODE, Interception, interception

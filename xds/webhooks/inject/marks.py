@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xds.bootstrap import METRICS_PORT
+from xds.bootstrap.envoy import METRICS_PORT
 from xds.model.injection import PROXY, REVISION, STATUS
 from xds.model.problem import Severity
 from xds.webhooks.inject.plain import text

@@ -1,4 +1,4 @@
-"""The kubelet's probes of the application, led to Envoy, which asks the application: see ``xds.bootstrap_probes``."""
+"""The kubelet's probes of the application, led to Envoy, which asks the application: see ``xds.bootstrap.probes``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from xds.bootstrap_probes import PROBE_PORT, AppProbes, GrpcProbe, HttpProbe, Probe, TcpProbe
+from xds.bootstrap.probes import PROBE_PORT, AppProbes, GrpcProbe, HttpProbe, Probe, TcpProbe
 from xds.model.interception import Interception
 from xds.model.refs import FieldRef
 from xds.webhooks.inject.plain import Json, mapping, mappings, number, port_number, text

@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from typing import Any, Final
 
-from xds.bootstrap import (
+from xds.bootstrap.envoy import (
     HEALTH_PORT,
     LOG_FLUSH,
     METRICS_PORT,
@@ -17,7 +17,7 @@ from xds.bootstrap import (
     bootstrap,
     trace_environment,
 )
-from xds.bootstrap_probes import AppProbes
+from xds.bootstrap.probes import AppProbes
 from xds.model.injection import PROXY
 from xds.model.interception import MODE
 from xds.webhooks.inject import credentials, draining, stated

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from xds.bootstrap import ADMIN_PORT, HEALTH_PORT, METRICS_PORT
-from xds.bootstrap_probes import PROBE_PORT
+from xds.bootstrap.envoy import ADMIN_PORT, HEALTH_PORT, METRICS_PORT
+from xds.bootstrap.probes import PROBE_PORT
 from xds.model.injection import PROXY, TEMPLATES
 from xds.model.interception import INBOUND_PORT, OUTBOUND_PORT, PROXY_ID
 from xds.model.problem import Problems

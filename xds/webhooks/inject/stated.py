@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from xds import bootstrap_stats
-from xds.bootstrap_stats import STATS_INCLUSION, StatsInclusion
+from xds.bootstrap import stats as bootstrap_stats
+from xds.bootstrap.stats import STATS_INCLUSION, StatsInclusion
 from xds.model.injection import TEMPLATES
 from xds.model.interception import MODE, PREFIX
 from xds.webhooks.inject.plain import Json, mapping

@@ -1,0 +1,1 @@
+"""Envoy's bootstraps: its way to the control plane, what it presents there, what it counts, how it answers probes."""

@@ -1,0 +1,1 @@
+"""What has happened: generations of the past, objects as they were before."""

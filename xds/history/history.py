@@ -1,0 +1,249 @@
+"""What has happened: the latest generations of configuration, what changed in each, and what proxies made of it.
+
+``GET /debug/history[?last=N][&after=N]`` is this JSON, the oldest generation first::
+
+    {"started": iso, "generation": 17,            # when the control plane began, and its newest generation
+     "waiting": {"17": 2},                        # so many proxies have not answered for all of a generation
+     "generations": [
+      {"generation": 17, "at": iso,               # when it was published
+       "took_s": 0.12 | null,                     # from being told of the first change to publishing it
+       "quiet": false,                            # true: only endpoints, pods and the like have changed
+       "objects": [{"object": "VirtualService shop/reviews", "group", "kind", "namespace", "name",
+                    "what": "created" | "changed" | "deleted",
+                    "quiet": false,               # true: of a kind that changes all the time, as pods do
+                    "origin": "shop.yaml:7", "resource_version": "", "generation": 4,
+                    "fields": ["spec.http[0].timeout changed"]}],   # some, of Istio's kinds
+       "more_objects": 0,                         # so many are not listed
+       "resources": {"lds": 1, "rds": 4},         # different resources that are new, other or gone, by type
+       "proxies": 12,                             # connected proxies that were told of something
+       "waiting": 0,                              # those of them that have not answered for all of it
+       "converged": iso | null, "converged_s": 0.3 | null,          # when none was waiting any more; since told
+       "nacks": [{"proxy": node id, "type": "rds", "resource": "80" | "", "reason", "at": iso}], "more_nacks": 0,
+       "drains": [{"listener": "0.0.0.0_80", "proxies": 3, "what": sentence}]}]}
+
+``GET /debug/history?generation=N`` is one of them, with ``"before"`` and ``"after"`` in each object: a manifest, null
+where it did not exist, and ``"kept": false`` where the content is not known (not of Istio's kinds, or too long ago).
+404 where that generation is not known. Generations are numbered from 1 by each control plane since its start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from xds.history.former import Content, Former, is_kept
+from xds.history.generation import MOST_CONTENTS, Changed, Generation, Json
+from xds.model.refs import ObjectRef
+from xds.server import Answer, Node, Observer
+from xds.slices import Slices
+from xds.sources.changes import AuthoredObject
+from xds.wire.resource import EMPTY, ResourceSet, Table
+from xds.wire.type_urls import short
+
+MOST: Final = 200
+_MOST_QUIET: Final = 50
+_ALL: Final = MOST + _MOST_QUIET
+_OBJECTS_A_SLICE: Final = 256
+_MOST_NACKS: Final = 10
+_MOST_DRAINS: Final = 20
+_MOST_TEXT: Final = 1000
+
+Told = Mapping[ObjectRef, float]
+
+
+class History(Observer):
+    """The latest generations: so many in which somebody's configuration changed, and some others.
+
+    ``begin`` and ``made`` are told of objects, ``told`` and ``left`` of what proxies are served, ``published`` ends a
+    generation. All methods are called in the event loop.
+    """
+
+    def __init__(self) -> None:
+        self._started = datetime.now(UTC)
+        self._number = 0
+        self._held: dict[ObjectRef, AuthoredObject] = {}
+        self._begun: dict[ObjectRef, AuthoredObject | None] = {}
+        self._next = Generation()
+        self._seen: set[tuple[Table, Table]] = set()
+        self._loud: deque[Generation] = deque(maxlen=MOST)
+        self._quiet: deque[Generation] = deque(maxlen=_MOST_QUIET)
+        self._open: dict[str, list[Generation]] = {}
+        self._former = Former()
+
+    # -- what happens
+
+    def begin(self, known: Iterable[tuple[ObjectRef, AuthoredObject | None]]) -> None:
+        """These objects are being worked in; None: it is gone."""
+        self._begun.update(known)
+
+    def made(self, told: Told) -> Slices[None]:
+        """What these objects make is part of the next generation; ``told`` is when they were told of. In slices."""
+        since = min(told.values(), default=None)
+        if since is not None and (self._next.told is None or since < self._next.told):
+            self._next.told = since
+        for count, ref in enumerate(told):
+            if ref in self._begun:
+                self._note(ref, self._begun.pop(ref))
+            if count % _OBJECTS_A_SLICE == 0:
+                yield
+
+    def working_on(self, ref: ObjectRef) -> bool:
+        """Whether the object's newest content that was begun is not published yet."""
+        return ref in self._begun or ref in self._next.objects
+
+    def told(self, group: str, before: ResourceSet, after: ResourceSet, *, connected: bool) -> None:
+        """A proxy that was served ``before`` is served ``after``; ``connected``: somebody is there to answer."""
+        if self._counted(before, after) and connected and group not in self._next.groups:
+            self._next.groups.add(group)
+            self._next.proxies += 1
+            self._open.setdefault(group, []).append(self._next)
+
+    def left(self, group: str) -> None:
+        """A proxy is served no more: nobody waits for its answers."""
+        for each in self._open.pop(group, ()):
+            each.answered(group)
+
+    def on_converged(self, group: str, seconds: float) -> None:
+        """A proxy has answered for all that it is served."""
+        self.left(group)
+
+    def on_gone(self, group: str) -> None:
+        """A proxy is not there any more; if it comes again, it is served what there is then."""
+        self.left(group)
+
+    def on_nack(self, node: Node, answer: Answer) -> None:
+        """A proxy has refused something: of the newest generation that it was told of, or has it from its start."""
+        found = self._open_of(node)
+        generation = found if found is not None else next(iter(self._newest()), None)
+        if generation is None:
+            return
+        if len(generation.nacks) >= _MOST_NACKS:
+            generation.more_nacks += 1
+            return
+        generation.nacks.append(
+            {
+                "proxy": node.id,
+                "type": short(answer.type_url),
+                "resource": answer.culprit.resource.name if answer.culprit is not None else "",
+                "reason": (answer.reason or "")[:_MOST_TEXT],
+                "at": datetime.now(UTC).isoformat(),
+            }
+        )
+
+    def drained(self, listener: str, proxies: int, what: str) -> None:
+        """A listener of so many proxies drains connections."""
+        if len(self._next.drains) < _MOST_DRAINS:
+            self._next.drains.append({"listener": listener, "proxies": proxies, "what": what[:_MOST_TEXT]})
+
+    def published(self) -> None:
+        """All that was made is served."""
+        done, self._next = self._next, Generation()
+        self._seen.clear()
+        if not done.objects and not any(done.resources.values()):
+            self._wait_no_more(done)
+            return
+        self._number += 1
+        kept = self._quiet if done.quiet else self._loud
+        if len(kept) == kept.maxlen:
+            self._wait_no_more(kept[0])  # it makes room
+        kept.append(done)
+        done.publish(self._number)
+
+    # -- what is told of it
+
+    def latest(self, last: int = _ALL, after: int = 0) -> Json:
+        """The last generations, the oldest first; none up to ``after``. May be shaped in a thread."""
+        newest = self._newest()
+        chosen = [each for each in newest if each.number > after][: max(0, last)]
+        return {
+            "started": self._started.isoformat(),
+            "generation": self._number,
+            "waiting": {str(each.number): len(each.groups) for each in newest if each.groups},
+            "generations": [each.plain() for each in reversed(chosen)],
+        }
+
+    def one(self, number: int) -> Json | None:
+        """A generation with the contents of its objects; None where it is not known. May be shaped in a thread."""
+        found = next((each for each in self._newest() if each.number == number), None)
+        return None if found is None else found.plain(whole=True)
+
+    def _newest(self) -> Sequence[Generation]:
+        return sorted((*self._loud, *self._quiet), key=lambda each: each.number, reverse=True)
+
+    def _wait_no_more(self, generation: Generation) -> None:
+        """Nobody's answers for it are of interest: of one that is told no more, or was none."""
+        for group in generation.groups:
+            waiting = [each for each in self._open.get(group, ()) if each is not generation]
+            if waiting:
+                self._open[group] = waiting
+            else:
+                self._open.pop(group, None)
+
+    def _open_of(self, node: Node) -> Generation | None:
+        """The newest generation that a proxy has not answered for: its group's name begins with the node's."""
+        for group, generations in self._open.items():
+            if generations and group.rpartition("#")[0] == node.id:
+                return generations[-1]
+        return None
+
+    def _note(self, ref: ObjectRef, now: AuthoredObject | None) -> None:
+        before = self._held.pop(ref, None)
+        if now is not None:
+            self._held[ref] = now
+        if before is None and now is None:
+            return
+        if before is not None and now is not None and before.struct is now.struct:
+            return
+        earlier = self._next.objects.pop(ref, None)  # it has changed before in this generation
+        existed = before is not None if earlier is None else earlier.what != "created"
+        if now is None and not existed:
+            return
+        first = before.struct if before is not None else None
+        if earlier is not None and earlier.content is not None:
+            first = earlier.content.before
+        held = now or before
+        self._next.objects[ref] = Changed(
+            ref,
+            "deleted" if now is None else "changed" if existed else "created",
+            held.origin if held is not None else None,
+            now.generation if now is not None else 0,
+            self._content(ref, first, now),
+        )
+
+    def _content(self, ref: ObjectRef, before: Any, now: AuthoredObject | None) -> Content | None:
+        # At the start everything is new: what an object was before is nothing then, and costs nothing.
+        if not self._number or len(self._next.objects) >= MOST_CONTENTS or not is_kept(ref):
+            return None
+        return self._former.keep(before, now.struct if now is not None else None)
+
+    def _counted(self, before: ResourceSet, after: ResourceSet) -> bool:
+        """Whether anything differs; each pair of tables is counted once, however many proxies share it."""
+        differs = False
+        for url in dict.fromkeys((*before.layers, *after.layers)):
+            old, new = before.of(url), after.of(url)
+            width = max(len(old), len(new))
+            pairs = zip(old + (EMPTY,) * (width - len(old)), new + (EMPTY,) * (width - len(new)), strict=True)
+            for one, other in pairs:
+                if one is other or not (found := other.since(one)):
+                    continue
+                differs = True
+                if (one, other) not in self._seen:
+                    self._seen.add((one, other))
+                    count = len(found.changed) + len(found.removed)
+                    self._next.resources[short(url)] = self._next.resources.get(short(url), 0) + count
+        return differs
+
+
+async def page(history: History, query: Mapping[str, str]) -> Json | None:
+    """What ``/debug/history`` answers to a query; None: no such generation. Errors: ValueError, which says why."""
+    numbers = {name: query[name] for name in ("generation", "last", "after") if name in query}
+    for name, text in numbers.items():
+        if not text.isdecimal() or len(text) > 18:
+            raise ValueError(f"{name} must be a number, is {text!r}")
+    if "generation" in numbers:
+        return await asyncio.to_thread(history.one, int(numbers["generation"]))
+    found: Json = await asyncio.to_thread(history.latest, int(numbers.get("last", _ALL)), int(numbers.get("after", 0)))
+    return found

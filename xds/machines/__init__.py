@@ -1,0 +1,1 @@
+"""Machines that are no pods: how they join, their entries, their health."""
