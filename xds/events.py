@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 from enum import StrEnum
 from typing import Any
 
 import structlog
+
+from xds.spool import Spool
 
 
 class Event(StrEnum):
@@ -104,7 +107,9 @@ class Event(StrEnum):
     ROLLOUT_PROMOTED = "rollout promoted"
     ROLLOUT_ABORTED = "rollout aborted"
     ROLLOUT_FAILED = "rollout failed"
+    ROLLOUT_DECIDED = "rollout decided from the dashboard"
     HELD_NOT_KEPT = "last good objects of rollouts not kept"
+    ROLLOUTS_NOT_AGREED = "control planes could not agree on rollouts"
 
     # xds/webhooks
     WEBHOOK_CALL_REFUSED = "webhook call refused"
@@ -146,9 +151,18 @@ class Event(StrEnum):
     NODE_AGENT_STARTED = "node agent started"
     PODS_NOT_READ = "pods not read"
 
+    # xds/tracing
+    TRACES_NOT_TAKEN = "traces not taken"
 
-def set_up(level: str = "info") -> None:
-    """Write events of ``level`` and above to standard error: JSON, one a line, or text when it is a terminal."""
+    # xds/spool
+    LOG_DROPPED = "lines of the log dropped"
+
+
+def set_up(level: str = "info") -> Spool:
+    """Write events of ``level`` and above to standard error: JSON, one a line, or text when it is a terminal.
+
+    Nothing waits for who reads them. Comes back: where they are written, for what else is to be said there.
+    """
     to_terminal = sys.stderr.isatty()
     renderer: Any = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -156,15 +170,27 @@ def set_up(level: str = "info") -> None:
         else structlog.processors.JSONRenderer()
     )
     shape: list[Any] = [] if to_terminal else [structlog.processors.format_exc_info]
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+    def dropped(count: int) -> str:
+        told = {"lines": count, "event": str(Event.LOG_DROPPED), "level": "warning"}
+        return f"{renderer(None, 'warning', stamp(None, 'warning', told))}\n"
+
+    spool = Spool(sys.stderr.fileno(), dropped)
+    atexit.register(spool.close)
+    # What libraries say without having been asked: asyncio, of a task that has failed.
+    logging.lastResort = logging.StreamHandler(spool)
+    logging.lastResort.setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            stamp,
             *shape,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(spool),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
+    return spool

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,8 +87,6 @@ def main() -> None:
                         break
                 else:
                     raise SystemExit("the mesh did not start")
-                # Its sidecars log what fails; a pipe that nobody empties would stop the mesh.
-                threading.Thread(target=mesh.stdout.read, daemon=True).start()
                 play(manifests)
             finally:
                 mesh.terminate()

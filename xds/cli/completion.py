@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -32,6 +34,10 @@ def command(
     To keep it: plait completion bash > /etc/bash_completion.d/plait; of zsh a file _plait in a folder of $fpath; of
     fish ~/.config/fish/completions/plait.fish.
     """
-    from typer._completion_shared import get_completion_script
+    import subprocess
 
-    typer.echo(get_completion_script(prog_name=_NAME, complete_var=f"_{_NAME.upper()}_COMPLETE", shell=shell.value))
+    # How programs that are made with Click are asked for it; there is no function for that.
+    asked = {**os.environ, f"_{_NAME.upper()}_COMPLETE": f"source_{shell.value}"}
+    command = (sys.executable, "-c", "from xds.cli import main; main()")
+    told = subprocess.run(command, env=asked, stdout=subprocess.PIPE, text=True, check=True)
+    typer.echo(told.stdout.strip())

@@ -18,6 +18,7 @@ from xds.cli.until_signalled import run_until_signalled
 
 if TYPE_CHECKING:
     from xds.local.settings import LocalSettings
+    from xds.spool import Spool
 
 app = typer_app()
 
@@ -63,33 +64,39 @@ def command(
     # gRPC has nothing to do in the processes that are started, and would complain of each.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from xds.events import set_up
+    from xds.spool import Spool
 
     if not manifests.exists():
         raise Failure(f"{manifests}: there is no such file or directory")
     if log_level not in {"debug", "info", "warning", "error"}:
         raise Failure(f"--log-level {log_level}: must be debug, info, warning or error")
-    set_up(log_level)
-    run_until_signalled(_up(manifests, _settings(manifests, run), timedelta(seconds=run.timeout_s)))
+    said = set_up(log_level)
+    out = Spool(sys.stdout.fileno(), lambda lines: f"plait | {lines} lines are not here: nobody read them\n")
+    try:
+        work = _up(manifests, _settings(manifests, run), timedelta(seconds=run.timeout_s), out, said)
+        run_until_signalled(work)
+    finally:
+        out.close()
 
 
-async def _up(manifests: Path, settings: LocalSettings, limit: timedelta) -> None:
+async def _up(manifests: Path, settings: LocalSettings, limit: timedelta, out: Spool, said: Spool) -> None:
     """Run for ever. Errors: Failure with what the mesh says is missing."""
     from xds.local.commands import CommandFailed
     from xds.local.output import console
     from xds.server import Rejected
     from xds.up import up
 
-    sink = console(sys.stdout, colour=sys.stdout.isatty())
+    sink = console(out, colour=sys.stdout.isatty())
     try:
         async with up(manifests, settings, sink) as running:
             try:
                 await running.until_ready(limit)
-                print("READY", flush=True)
+                out.write("READY\n")
             except TimeoutError as error:
                 why = str(error) or "not every proxy has acknowledged what it was sent: plait proxy-status"
-                typer.echo(f"plait: not ready after {limit.total_seconds():g} s, going on: {why}", err=True)
+                said.write(f"plait: not ready after {limit.total_seconds():g} s, going on: {why}\n")
             except Rejected as error:
-                typer.echo(f"plait: a proxy has rejected its configuration, going on: {error}", err=True)
+                said.write(f"plait: a proxy has rejected its configuration, going on: {error}\n")
             await running.control_plane.wait()
     except CommandFailed as error:
         raise Failure(str(error)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,6 +16,10 @@ MOST_CONTENTS: Final = 1000
 """So many objects of one generation are kept."""
 
 _MOST_OBJECTS: Final = 50
+_MOST_STAGES: Final = 50
+_MOST_REFUSED: Final = 10
+_MOST_TEXT: Final = 1000
+_LATEST: Final = 5
 _MOST_FIELDS: Final = 5
 _QUIET: Final = frozenset({"EndpointSlice", "Pod", "Node", "WorkloadEntry", "Demand", "KeySet", "GatewayName", "Lease"})
 
@@ -67,6 +72,23 @@ class Changed:
         return {"kept": True, "before": before, "after": after}
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the work on a generation. Units: seconds of the monotonic clock."""
+
+    name: str
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """When the proxy of a group had answered for all of a generation. Units: seconds of the monotonic clock."""
+
+    group: str
+    at: float
+
+
 @dataclass(slots=True)
 class Generation:
     """One generation; ``told`` is when its first change was told. Units: seconds of the monotonic clock."""
@@ -74,6 +96,19 @@ class Generation:
     number: int = 0
     at: datetime | None = None
     told: float | None = None
+    published: float | None = None
+    settled: float | None = None
+    """When nobody was waited for any more."""
+
+    stages: deque[Stage] = field(default_factory=lambda: deque(maxlen=_MOST_STAGES))
+    first: Answered | None = None
+    latest: deque[Answered] = field(default_factory=lambda: deque(maxlen=_LATEST))
+    responses: int = 0
+    sent_bytes: int = 0
+    refused: list[str] = field(default_factory=list)
+    """What of it is sent to nobody, as it was judged bad: names and reasons, some."""
+
+    more_refused: int = 0
     took_s: float | None = None
     objects: dict[ObjectRef, Changed] = field(default_factory=dict)
     resources: dict[str, int] = field(default_factory=dict)
@@ -82,6 +117,9 @@ class Generation:
     converged: datetime | None = None
     converged_s: float | None = None
     nacks: list[Json] = field(default_factory=list)
+    nacked: list[float] = field(default_factory=list)
+    """When each of ``nacks`` came."""
+
     more_nacks: int = 0
     drains: list[Json] = field(default_factory=list)
     more_objects: int = 0
@@ -93,19 +131,32 @@ class Generation:
 
     def answered(self, group: str) -> None:
         """The proxy of that group has answered for all of it."""
-        self.groups.discard(group)
+        if group in self.groups:
+            self.groups.discard(group)
+            last = Answered(group, time.monotonic())
+            self.first = self.first or last
+            self.latest.append(last)
         self.settle()
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Something of it is sent to nobody."""
+        if len(self.refused) >= _MOST_REFUSED:
+            self.more_refused += 1
+            return
+        self.refused.append(f"{name}: {reason}"[:_MOST_TEXT])
 
     def settle(self) -> None:
         """Note when nobody is waited for any more, once it is published."""
         if self.number and not self.groups and self.converged is None:
             self.converged = datetime.now(UTC)
-            self.converged_s = None if self.told is None else time.monotonic() - self.told
+            self.settled = time.monotonic()
+            self.converged_s = None if self.told is None else self.settled - self.told
 
     def publish(self, number: int) -> None:
         """It is served from now on. What changes all the time comes last, and is left out first."""
         self.number, self.at = number, datetime.now(UTC)
-        self.took_s = None if self.told is None else time.monotonic() - self.told
+        self.published = time.monotonic()
+        self.took_s = None if self.told is None else self.published - self.told
         quiet = [ref for ref in self.objects if ref.kind in _QUIET]
         listed = [*(ref for ref in self.objects if ref.kind not in _QUIET), *quiet]
         self.more_objects = max(0, len(listed) - MOST_CONTENTS)

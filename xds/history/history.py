@@ -19,7 +19,10 @@
        "waiting": 0,                              # those of them that have not answered for all of it
        "converged": iso | null, "converged_s": 0.3 | null,          # when none was waiting any more; since told
        "nacks": [{"proxy": node id, "type": "rds", "resource": "80" | "", "reason", "at": iso}], "more_nacks": 0,
-       "drains": [{"listener": "0.0.0.0_80", "proxies": 3, "what": sentence}]}]}
+       "drains": [{"listener": "0.0.0.0_80", "proxies": 3, "what": sentence}]}],
+     "rollouts": [                              # changes that roll out in steps, the latest last (docs/rollouts.md)
+      {"objects": [as above, without "what"], "state": "trying" | "stopped" | "promoted", "at": iso of its begin,
+       "ended": iso | null, "step": 1, "steps": 3, "proxies": 1, "affected": 40, "reason": why it ended}]}
 
 ``GET /debug/history?generation=N`` is one of them, with ``"before"`` and ``"after"`` in each object: a manifest, null
 where it did not exist, and ``"kept": false`` where the content is not known (not of Istio's kinds, or too long ago).
@@ -29,13 +32,14 @@ where it did not exist, and ``"kept": false`` where the content is not known (no
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from xds.history.former import Content, Former, is_kept
-from xds.history.generation import MOST_CONTENTS, Changed, Generation, Json
+from xds.history.generation import MOST_CONTENTS, Changed, Generation, Json, Stage
 from xds.model.refs import ObjectRef
 from xds.server import Answer, Node, Observer
 from xds.slices import Slices
@@ -52,32 +56,45 @@ _MOST_DRAINS: Final = 20
 _MOST_TEXT: Final = 1000
 
 Told = Mapping[ObjectRef, float]
+Known = Iterable[tuple[ObjectRef, AuthoredObject | None]]
 
 
 class History(Observer):
     """The latest generations: so many in which somebody's configuration changed, and some others.
 
     ``begin`` and ``made`` are told of objects, ``told`` and ``left`` of what proxies are served, ``published`` ends a
-    generation. All methods are called in the event loop.
+    generation. All methods are called in the event loop. Who is in ``begun`` is told of each generation when it is
+    published, who is in ``ended`` when no proxy is waited for any more.
     """
 
     def __init__(self) -> None:
         self._started = datetime.now(UTC)
         self._number = 0
         self._held: dict[ObjectRef, AuthoredObject] = {}
+        self._beginning: Container[ObjectRef] = ()
         self._begun: dict[ObjectRef, AuthoredObject | None] = {}
         self._next = Generation()
         self._seen: set[tuple[Table, Table]] = set()
         self._loud: deque[Generation] = deque(maxlen=MOST)
         self._quiet: deque[Generation] = deque(maxlen=_MOST_QUIET)
         self._open: dict[str, list[Generation]] = {}
+        self._groups: dict[str, dict[str, None]] = {}  # of each node, those that are open
         self._former = Former()
+        self.tries: Callable[[], Sequence[Json]] = list
+        """Answers what rolls out in steps, and how the latest such have ended."""
+        self.begun: list[Callable[[Generation], None]] = []
+        self.ended: list[Callable[[Generation], None]] = []
 
     # -- what happens
 
-    def begin(self, known: Iterable[tuple[ObjectRef, AuthoredObject | None]]) -> None:
-        """These objects are being worked in; None: it is gone."""
-        self._begun.update(known)
+    def begin(self, known: Known, refs: Container[ObjectRef]) -> Slices[None]:
+        """These objects are being worked in, those of ``refs``; None: it is gone. In slices."""
+        self._beginning = refs
+        for count, (ref, each) in enumerate(known):
+            self._begun[ref] = each
+            if count % _OBJECTS_A_SLICE == 0:
+                yield
+        self._beginning = ()
 
     def made(self, told: Told) -> Slices[None]:
         """What these objects make is part of the next generation; ``told`` is when they were told of. In slices."""
@@ -90,9 +107,17 @@ class History(Observer):
             if count % _OBJECTS_A_SLICE == 0:
                 yield
 
+    def stage(self, name: str, began: float, ended: float | None = None) -> None:
+        """A part of the work on the next generation is done. Units: seconds of the monotonic clock."""
+        self._next.stages.append(Stage(name, began, time.monotonic() if ended is None else ended))
+
+    def refused(self, name: str, reason: str) -> None:
+        """Something of the next generation is sent to nobody, as it was judged bad."""
+        self._next.refuse(name, reason)
+
     def working_on(self, ref: ObjectRef) -> bool:
         """Whether the object's newest content that was begun is not published yet."""
-        return ref in self._begun or ref in self._next.objects
+        return ref in self._beginning or ref in self._begun or ref in self._next.objects
 
     def told(self, group: str, before: ResourceSet, after: ResourceSet, *, connected: bool) -> None:
         """A proxy that was served ``before`` is served ``after``; ``connected``: somebody is there to answer."""
@@ -100,11 +125,20 @@ class History(Observer):
             self._next.groups.add(group)
             self._next.proxies += 1
             self._open.setdefault(group, []).append(self._next)
+            self._groups.setdefault(_node_of(group), {})[group] = None
 
     def left(self, group: str) -> None:
         """A proxy is served no more: nobody waits for its answers."""
-        for each in self._open.pop(group, ()):
+        for each in self._closed(group):
             each.answered(group)
+            for ended in self.ended if each.settled is not None else ():
+                ended(each)
+
+    def on_written(self, group: str, type_url: str, size_bytes: int, seconds: tuple[float, float]) -> None:
+        """A proxy was sent something: of the newest generation that it was told of."""
+        if generations := self._open.get(group):
+            generations[-1].responses += 1
+            generations[-1].sent_bytes += size_bytes
 
     def on_converged(self, group: str, seconds: float) -> None:
         """A proxy has answered for all that it is served."""
@@ -123,6 +157,7 @@ class History(Observer):
         if len(generation.nacks) >= _MOST_NACKS:
             generation.more_nacks += 1
             return
+        generation.nacked.append(time.monotonic())
         generation.nacks.append(
             {
                 "proxy": node.id,
@@ -151,6 +186,8 @@ class History(Observer):
             self._wait_no_more(kept[0])  # it makes room
         kept.append(done)
         done.publish(self._number)
+        for told in (*self.begun, *(self.ended if done.settled is not None else ())):
+            told(done)
 
     # -- what is told of it
 
@@ -180,14 +217,19 @@ class History(Observer):
             if waiting:
                 self._open[group] = waiting
             else:
-                self._open.pop(group, None)
+                self._closed(group)
+
+    def _closed(self, group: str) -> Sequence[Generation]:
+        """A proxy has nothing to answer for any more; comes back: what it had."""
+        self._groups.get(_node_of(group), {}).pop(group, None)
+        if not self._groups.get(_node_of(group)):
+            self._groups.pop(_node_of(group), None)
+        return self._open.pop(group, ())
 
     def _open_of(self, node: Node) -> Generation | None:
-        """The newest generation that a proxy has not answered for: its group's name begins with the node's."""
-        for group, generations in self._open.items():
-            if generations and group.rpartition("#")[0] == node.id:
-                return generations[-1]
-        return None
+        """The newest generation that a proxy has not answered for."""
+        found = (self._open.get(group) for group in self._groups.get(node.id, ()))
+        return next((generations[-1] for generations in found if generations), None)
 
     def _note(self, ref: ObjectRef, now: AuthoredObject | None) -> None:
         before = self._held.pop(ref, None)
@@ -237,6 +279,11 @@ class History(Observer):
         return differs
 
 
+def _node_of(group: str) -> str:
+    """The id of the node whose group it is: its name begins with that."""
+    return group.rpartition("#")[0]
+
+
 async def page(history: History, query: Mapping[str, str]) -> Json | None:
     """What ``/debug/history`` answers to a query; None: no such generation. Errors: ValueError, which says why."""
     numbers = {name: query[name] for name in ("generation", "last", "after") if name in query}
@@ -245,5 +292,6 @@ async def page(history: History, query: Mapping[str, str]) -> Json | None:
             raise ValueError(f"{name} must be a number, is {text!r}")
     if "generation" in numbers:
         return await asyncio.to_thread(history.one, int(numbers["generation"]))
+    tries = history.tries()
     found: Json = await asyncio.to_thread(history.latest, int(numbers.get("last", _ALL)), int(numbers.get("after", 0)))
-    return found
+    return {**found, "rollouts": list(tries)}

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from xds.explain.analyze.report import listed
+from xds.explain.listed import listed
 from xds.findings import Findings
 from xds.history.history import History, page
 from xds.model.problem import Severity

@@ -59,3 +59,15 @@ def seconds_left(caller: Caller | None) -> float | None:
     if caller is None or caller.expires_at is None:
         return None
     return max(0.0, (caller.expires_at - datetime.now(UTC)).total_seconds())
+
+
+def counted_as(caller: Caller | None, node: Node, peer: Peer) -> str:
+    """Whose streams are counted together: of a pod where it has proven to be that, else of who comes from one address.
+
+    Of those who have proven nothing it is also the node that they say they are: many may share an address, and nothing
+    is kept from who lies about that.
+    """
+    if caller is None:
+        return f"{node.id} at {peer.host}"
+    place = f"pod {caller.pod}" if caller.pod else peer.host
+    return f"{caller.spiffe_id} at {place}"

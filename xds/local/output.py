@@ -6,7 +6,7 @@ import asyncio
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TextIO
+from typing import Final, Protocol
 
 from xds.local.pods import PodKey
 
@@ -28,6 +28,13 @@ class OutputLine:
 Sink = Callable[[OutputLine], None]
 
 
+class Writable(Protocol):
+    """What takes text, as files do."""
+
+    def write(self, text: str, /) -> object:
+        """Take it."""
+
+
 async def copy_lines(stream: asyncio.StreamReader, pod: PodKey, container: str, sink: Sink) -> None:
     """Hand each line of the stream to the sink, until the stream ends."""
     rest = b""
@@ -41,8 +48,11 @@ async def copy_lines(stream: asyncio.StreamReader, pod: PodKey, container: str, 
         sink(OutputLine(pod, container, rest.decode(errors="replace")))
 
 
-def console(out: TextIO, *, colour: bool) -> Sink:
-    """A sink that writes ``pod | text`` lines, ``pod/container`` where it is not the application."""
+def console(out: Writable, *, colour: bool) -> Sink:
+    """A sink that writes ``pod | text`` lines, ``pod/container`` where it is not the application.
+
+    It is called in the event loop: ``out`` must not wait for who reads it.
+    """
 
     def write(line: OutputLine) -> None:
         who = f"{line.pod}/{line.container}" if line.container in {"envoy", "plait"} else str(line.pod)
@@ -50,6 +60,5 @@ def console(out: TextIO, *, colour: bool) -> Sink:
             paint = _COLOURS[zlib.crc32(str(line.pod).encode()) % len(_COLOURS)]
             who = f"\x1b[{paint}m{who}\x1b[0m"
         out.write(f"{who} | {line.text}\n")
-        out.flush()
 
     return write

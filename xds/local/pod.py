@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from xds.bootstrap.envoy import trace_environment
+from xds.bootstrap.envoy import proxy_environment
 from xds.local import pod_tokens, probes, sidecar
 from xds.local.commands import CommandFailed, started_at
 from xds.local.container import argv, environment, expand
@@ -228,7 +228,7 @@ class Pod:
         flags = (*workers, "--log-level", settings.envoy_log_level, *settings.envoy_flags)
         words = sidecar.envoy_command(place.host, self.spec.key, config, flags)
         command = self.sandbox.command(sidecar.PROXY, words, Path("/"))
-        env = {"PATH": "/usr/bin:/bin", **trace_environment(config["node"]["cluster"])}
+        env = {"PATH": "/usr/bin:/bin", **proxy_environment(config)}
         program = Program(self.spec.key, "envoy", command, env, place.sink, wrapped=self.holder != 0)
         self._envoy = Supervisor(program, Restart.ALWAYS, started=self._watch_envoy, ended=self._envoy_ended)
         await self._envoy.run()

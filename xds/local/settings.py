@@ -25,6 +25,7 @@ class LocalSettings:
     how long what it signs for sidecars is valid;
     ``jwks_refresh`` is how often token issuers' keys are fetched where their server does not say;
     ``on_demand_expiry`` is after what time of no use a sidecar on demand loses a host;
+    ``otlp`` is who is sent traces of changes, as in the control plane's settings;
     ``proxy_ready`` bounds how long a container waits for its Envoy before it is reported (it goes on waiting).
     """
 
@@ -51,6 +52,7 @@ class LocalSettings:
     jwks_refresh: timedelta = timedelta(minutes=20)
     on_demand_expiry: timedelta = timedelta(hours=1)
     proxy_ready: timedelta = timedelta(seconds=30)
+    otlp: str = ""
 
     @property
     def networks(self) -> tuple[tuple[str, str], ...]:

@@ -113,11 +113,15 @@ class Prover:
                 async with asyncio.timeout(self._patience_s):
                     await self._exchange.ready.wait()
             except TimeoutError:
-                log.warning(Event.PROVER_AWAY)
-                self._away = True
+                self._lose()
         if self._exchange.ready.is_set():
             self._away, self._patience_s = False, _RESTART_S
         return not self._away
+
+    def _lose(self) -> None:
+        if not self._away:
+            log.warning(Event.PROVER_AWAY)
+            self._away = True
 
     def _next(self) -> list[Candidate]:
         """The candidates of the next response: the oldest, and others of its type."""
@@ -132,7 +136,7 @@ class Prover:
         try:
             await self._search.verdicts(await _tame(numbered, found), found)
         except Gone:
-            pass  # there is nobody to ask about the rest
+            self._lose()  # there is nobody to ask about the rest, or nobody who has the time
         except Exception:
             # A bug of ours must not stop the serving.
             log.exception(Event.PROVER_FAILED)

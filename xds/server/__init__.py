@@ -5,14 +5,15 @@ Use: put the resources of a node (or a group of nodes) into a ``SnapshotCache``,
 
 from __future__ import annotations
 
-from xds.server.access_logs import RECORDS, Entry, Log
+from xds.server.access_logs import FAILURES, RECORDS, Entry, Log
 from xds.server.ads import Server
 from xds.server.auth import Admission, Admit, Released
 from xds.server.batch import Answer
-from xds.server.cache import Observer, Rejected, SnapshotCache
+from xds.server.cache import Rejected, SnapshotCache
 from xds.server.errors import Denied, Reason
 from xds.server.load_reports import LoadReportSettings
 from xds.server.node import Locality, Node, Peer
+from xds.server.observer import Observer
 from xds.server.rejections import Rejection
 from xds.server.reporter import Reporter
 from xds.server.settings import ServerSettings
@@ -20,6 +21,7 @@ from xds.server.status import State, StreamStatus, TypeStatus
 from xds.wire.resource import Resource, ResourceSet, Table
 
 __all__ = [
+    "FAILURES",
     "RECORDS",
     "Admission",
     "Admit",

@@ -18,15 +18,11 @@ import grpc.aio
 
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry, TCPAccessLogEntry
 from xds.api.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
-from xds.server.auth import peer
-from xds.server.errors import ProtocolError
-from xds.server.node import node
-from xds.server.open_streams import OpenStreams, while_valid
-from xds.server.reporter import AdmitReporter, T, report
+from xds.server.open_streams import OpenStreams
+from xds.server.reporter import AdmitReporter, T, report, reporting, sender
 
 SERVICE: Final = "envoy.service.accesslog.v3.AccessLogService"
 METHOD: Final = "StreamAccessLogs"
-_PAUSE_S: Final = 0.5
 
 Entry = HTTPAccessLogEntry | TCPAccessLogEntry
 
@@ -42,6 +38,9 @@ class AccessLogSettings:
     max_streams: int = 40_000
     """Streams open at once: each proxy has one for requests and one for connections. Beyond: RESOURCE_EXHAUSTED."""
 
+    max_streams_of_one: int = 512
+    """The same of one caller: Envoy has a stream for each log, kind of traffic and worker thread that has had any."""
+
     max_message_bytes: int = 1024 * 1024
     """Bytes of one message. Envoy sends at 16 KiB, and 61 KiB of node with the first."""
 
@@ -54,17 +53,35 @@ class AccessLogSettings:
     all_entries_per_s: float = 5_000.0
     """Entries of all streams together in a second: at 30 us each a sixth of a core."""
 
+    pause_s: float = 0.5
+    """How long a stream that sends too much is not read then. Its Envoy keeps 16 KiB and drops the rest."""
+
+    crowded_pause_s: float = 0.5
+    """The same where it is all streams together that send too much."""
+
 
 RECORDS: Final = AccessLogSettings(entries_per_s=5_000.0, burst=20_000, all_entries_per_s=10_000.0)
 """What bounds a log that is only sent while somebody looks at it."""
 
+FAILURES: Final = AccessLogSettings(
+    entries_per_s=20.0, burst=100, all_entries_per_s=500.0, pause_s=0.05, crowded_pause_s=1.0
+)
+"""What bounds a log of what fails: it must cost next to nothing when everything fails everywhere.
+
+The pause is short, for what waits in between is old when it comes: 16 KiB in it are some 600 entries a second.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Log(Generic[T]):
-    """Where the entries of a log of one name go, and what bounds it."""
+    """Where the entries of a log of one name go, and what bounds it.
+
+    ``rather``: where those of some proxies go instead, while it is true of them.
+    """
 
     sink: Sink[T]
     settings: AccessLogSettings = AccessLogSettings()
+    rather: tuple[Callable[[T], bool], Log[T]] | None = None
 
 
 class AccessLogs(Generic[T]):
@@ -84,27 +101,21 @@ class AccessLogs(Generic[T]):
         self._settings = settings
         self._rest = _Taken(Log(sink, settings))
         self._others = {name: _Taken(log) for name, log in others.items()}
-        self._streams = OpenStreams("access-log streams", settings.max_streams)
+        self._streams = OpenStreams("access-log streams", settings.max_streams, settings.max_streams_of_one)
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
         """What a gRPC server is given."""
         return self._streams.answered(SERVICE, METHOD, self._serve, StreamAccessLogsResponse().SerializeToString())
 
     async def _serve(self, context: Any) -> None:
-        data = await context.read()
-        if data is grpc.aio.EOF:
-            return
-        message = self._parsed(data)
-        if not message.HasField("identifier"):
-            raise ProtocolError("the first message names no node")
-        who = node(message.identifier.node)
-        reporter = await self._admit(who, peer(context, delta=False, type_url=""))
+        message = self._parsed(await self._streams.first(context))
+        who = sender(message.identifier)
         taken = self._others.get(message.identifier.log_name, self._rest)
-        allowance = taken.allowance()
-        async with while_valid(reporter.valid_s, who.id):
-            await taken.take(reporter.proxy, message, allowance)
+        async with reporting(context, who, self._admit, self._streams, delta=False) as proxy:
+            stream = _OfStream(taken, proxy)
+            await stream.take(message)
             while (data := await context.read()) is not grpc.aio.EOF:
-                await taken.take(reporter.proxy, self._parsed(data), allowance)
+                await stream.take(self._parsed(data))
 
     def _parsed(self, data: bytes) -> StreamAccessLogsMessage:
         return report(StreamAccessLogsMessage, data, self._settings.max_message_bytes, "an access-log message")
@@ -114,21 +125,34 @@ class _Taken(Generic[T]):
     """One log, with what all its streams together may still send."""
 
     def __init__(self, log: Log[T]) -> None:
-        self._sink = log.sink
-        self._settings = log.settings
-        self._common = _Allowance(log.settings.all_entries_per_s, log.settings.all_entries_per_s)
+        self.log = log
+        self.rather: _Taken[T] | None = _Taken(log.rather[1]) if log.rather is not None else None
+        self.common = _Allowance(log.settings.all_entries_per_s, log.settings.all_entries_per_s)
 
-    def allowance(self) -> _Allowance:
-        """What one stream may send."""
-        return _Allowance(self._settings.entries_per_s, self._settings.burst)
 
-    async def take(self, proxy: T, message: StreamAccessLogsMessage, allowance: _Allowance) -> None:
-        """Pass on what is allowed of a message."""
-        entries: Sequence[Entry] = (*message.http_logs.log_entry, *message.tcp_logs.log_entry)
-        taken = self._common.take(allowance.take(len(entries)))
-        self._sink(proxy, entries[:taken], len(entries) - taken)
-        if taken < len(entries):
-            await asyncio.sleep(_PAUSE_S)  # who sends too much is also read more slowly
+class _OfStream(Generic[T]):
+    """One log as one stream sends it, with what that may still send."""
+
+    def __init__(self, taken: _Taken[T], proxy: T) -> None:
+        self._taken = taken
+        self._proxy = proxy
+        self._allowance = _Allowance(taken.log.settings.entries_per_s, taken.log.settings.burst)
+        self._rather: _OfStream[T] | None = _OfStream(taken.rather, proxy) if taken.rather is not None else None
+
+    async def take(self, message: StreamAccessLogsMessage) -> None:
+        """Pass on what is allowed of a message; returns when more may come."""
+        log = self._taken.log
+        if self._rather is not None and log.rather is not None and log.rather[0](self._proxy):
+            await self._rather.take(message)
+            return
+        requests, connections = message.http_logs.log_entry, message.tcp_logs.log_entry
+        count = len(requests) + len(connections)
+        own = self._allowance.take(count)
+        taken = self._taken.common.take(own)
+        entries: Sequence[Entry] = (*requests[:taken], *connections[: max(0, taken - len(requests))])
+        log.sink(self._proxy, entries, count - taken)
+        if taken < count:  # who sends too much is also read more slowly
+            await asyncio.sleep(log.settings.pause_s if taken == own else log.settings.crowded_pause_s)
 
 
 class _Allowance:

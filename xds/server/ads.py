@@ -48,7 +48,7 @@ class Server:
         self.settings = cache.settings
         self._admit = admit
         self._released = released
-        self._streams = OpenStreams("streams", self.settings.max_streams)
+        self._streams = OpenStreams("streams", self.settings.max_streams, self.settings.max_streams_of_one)
         self._budget = WriteBudget(self.settings.write_budget_bytes, self.settings.write_patience_s)
         self._grpc = grpc.aio.server(options=_options(self.settings.max_request_bytes, self.settings.keepalive_s))
         self._grpc.add_generic_rpc_handlers(_handlers(self._call))
@@ -114,31 +114,38 @@ class Server:
         await self._streams.serve(context, lambda: self._serve(method, context))
 
     async def _serve(self, method: Method, context: Any) -> None:
-        data = await context.read()
-        if data is grpc.aio.EOF:
-            return
-        request = _parsed(method, data)
+        request = _parsed(method, await self._streams.first(context))
         who = node(request.node)
         whence = peer(context, delta=method.delta, type_url=request.type_url)
         admission = await self._admission(who, whence)
-        connection = self._connected(who, whence, admission.group)
-        log.info(Event.STREAM_OPENED, proxy=who.id, peer=whence.address, group=admission.group, delta=method.delta)
-        # Before there is a writer: a refusal that finds the headers half sent cannot tell the client its status.
-        await context.send_initial_metadata(())
-        reader = asyncio.current_task()
-        writer = asyncio.create_task(self._write(connection, context))
-        writer.add_done_callback(lambda task: _end_with(task, reader, context))
         try:
-            async with while_valid(admission.valid_s, who.id):
-                self._receive(connection, request)
-                while (data := await context.read()) is not grpc.aio.EOF:
-                    self._receive(connection, _parsed(method, data))
+            with self._streams.one_of(admission.caller):
+                connection = self._connected(who, whence, admission.group)
+                async with while_valid(admission.valid_s, who.id):
+                    await self._follow(connection, method, request, context)
         finally:
-            writer.cancel()
-            self.cache.disconnect(connection)
             if self._released is not None:
                 self._released(who, whence, admission)
-            log.info(Event.STREAM_CLOSED, proxy=who.id, peer=whence.address)
+
+    async def _follow(self, connection: Connection, method: Method, request: Request, context: Any) -> None:
+        """Serve a stream whose first request this is, until it ends."""
+        proxy, whence, group = connection.node.id, connection.peer.address, connection.group.name
+        log.info(Event.STREAM_OPENED, proxy=proxy, peer=whence, group=group, delta=method.delta)
+        writer: asyncio.Task[None] | None = None
+        try:
+            # Before there is a writer: a refusal that finds the headers half sent cannot tell the client its status.
+            await context.send_initial_metadata(())
+            reader = asyncio.current_task()
+            writer = asyncio.create_task(self._write(connection, context))
+            writer.add_done_callback(lambda task: _end_with(task, reader, context))
+            self._receive(connection, request)
+            while (data := await context.read()) is not grpc.aio.EOF:
+                self._receive(connection, _parsed(method, data))
+        finally:
+            if writer is not None:
+                writer.cancel()
+            self.cache.disconnect(connection)
+            log.info(Event.STREAM_CLOSED, proxy=proxy, peer=whence)
 
     async def _admission(self, who: Node, whence: Peer) -> Admission:
         if self._admit is None:
@@ -174,13 +181,12 @@ class Server:
 
     async def _write(self, connection: Connection, context: Any) -> None:
         """Write what the stream has to say, whenever it is woken or a deadline passes."""
-        stream, group, turnstile = connection.stream, connection.group, self.cache.turnstile
+        stream, turnstile = connection.stream, self.cache.turnstile
         loop, timer = asyncio.get_running_loop(), None
         while True:
             await connection.wake.wait()
             connection.wake.clear()
-            if group.resources is not None:
-                stream.offer(group.resources)
+            self.cache.offer(connection)
             if await self._write_one(connection, context) and stream.restless():
                 turnstile.enter(connection)  # others first
                 continue
@@ -192,11 +198,13 @@ class Server:
 
     async def _write_one(self, connection: Connection, context: Any) -> bool:
         """Whether there was a response to write; returns when the connection has taken it."""
-        pieces = connection.stream.pull(time.monotonic())
+        began = time.monotonic()
+        pieces = connection.stream.pull(began)
         self._tell(connection)
         if pieces is None:
             return False
         type_url, size_bytes = connection.stream.pulled, sum(map(len, pieces))
+        made = time.monotonic()
         share = await self._budget.take(size_bytes)
         try:
             await context.write(b"".join(pieces))
@@ -204,6 +212,7 @@ class Server:
             if share is not None:
                 share.end()
         self.cache.sent(connection, type_url, size_bytes)
+        self.cache.written(connection, type_url, size_bytes, (made - began, time.monotonic() - made))
         return True
 
 

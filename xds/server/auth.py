@@ -14,11 +14,12 @@ class Admission:
     """The group whose set a node is served; the stream ends after ``valid_s`` seconds, when its credentials do.
 
     A token is presented once a stream; Envoy comes back with a new one, and is sent nothing that it has (envoy-facts
-    5).
+    5). ``caller`` is whose streams are counted together; nobody counts those of ``""``.
     """
 
     group: str
     valid_s: float | None = None
+    caller: str = ""
 
 
 Admit = Callable[[Node, Peer], Awaitable["Admission | str"]]

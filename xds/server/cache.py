@@ -11,31 +11,13 @@ from xds.server.batch import Answer
 from xds.server.builds import Builds, OfBuild
 from xds.server.names import Names
 from xds.server.node import Node, Peer
+from xds.server.observer import Observer
 from xds.server.push import Turnstile
 from xds.server.rejections import Rejection, Rejections
 from xds.server.settings import ServerSettings
 from xds.server.status import State, StreamStatus, state_of, type_statuses
 from xds.server.stream import Stream
 from xds.wire.resource import Resource, ResourceSet
-
-
-class Observer:
-    """Who wants to know what proxies are sent and answer: what is overridden. Called in the event loop: be quick."""
-
-    def on_sent(self, node: Node, type_url: str, size_bytes: int) -> None:
-        """``node`` was sent a response of that type; the connection has taken its bytes."""
-
-    def on_ack(self, node: Node, answer: Answer) -> None:
-        """``node`` has acknowledged a response: ``answer.batch.resources`` and ``.removed``."""
-
-    def on_nack(self, node: Node, answer: Answer) -> None:
-        """``node`` has refused a response, for ``answer.reason``; ``answer.culprit`` is what is bad, if it is known."""
-
-    def on_converged(self, group: str, seconds: float) -> None:
-        """All streams of ``group`` have answered for its set, so long after the change of which it was made."""
-
-    def on_gone(self, group: str) -> None:
-        """The last stream of ``group`` has ended: nobody is there to answer."""
 
 
 class Rejected(Exception):
@@ -67,6 +49,7 @@ class Group:
     def __init__(self, name: str, max_rejections: int) -> None:
         self.name = name
         self.resources: ResourceSet | None = None
+        self.set_at = 0.0  # when it became these, by the monotonic clock
         self.rejections = Rejections(max_rejections)
         self.connections: dict[Connection, None] = {}
         self._changed: float | None = None  # when the oldest change was told that some stream has not answered for
@@ -159,7 +142,8 @@ class SnapshotCache:
         """
         each = self.group(group)
         each.resources = resources if isinstance(resources, ResourceSet) else ResourceSet.single(resources)
-        each.offered(time.monotonic() if since is None else since)
+        each.set_at = time.monotonic()
+        each.offered(each.set_at if since is None else since)
         for connection in each.connections:
             self.turnstile.enter(connection)
 
@@ -269,6 +253,22 @@ class SnapshotCache:
         """Tell who wants to know that a proxy was sent a response."""
         for each in self.observers:
             each.on_sent(connection.node, type_url, size_bytes)
+
+    def written(self, connection: Connection, type_url: str, size_bytes: int, seconds: tuple[float, float]) -> None:
+        """Tell who wants to know how long a response took to be made, and to be written."""
+        for each in self.observers:
+            each.on_written(connection.group.name, type_url, size_bytes, seconds)
+
+    def offer(self, connection: Connection) -> None:
+        """Bring a stream to the set of its group."""
+        group, stream = connection.group, connection.stream
+        if group.resources is None:
+            return
+        if stream.target is not group.resources:
+            waited = time.monotonic() - group.set_at
+            for each in self.observers:
+                each.on_queued(waited)
+        stream.offer(group.resources)
 
     def check(self, connection: Connection) -> None:
         """Something has happened on a stream, or it has come or gone: those who wait may go on, and are told."""

@@ -18,11 +18,9 @@ from xds.api.envoy.service.health.v3.hds_pb2 import (
     HealthCheckRequestOrEndpointHealthResponse,
     HealthCheckSpecifier,
 )
-from xds.server.auth import peer
 from xds.server.errors import ProtocolError
-from xds.server.node import node
-from xds.server.open_streams import OpenStreams, while_valid
-from xds.server.reporter import AdmitReporter, T, report
+from xds.server.open_streams import OpenStreams
+from xds.server.reporter import AdmitReporter, T, report, reporting, sender
 
 SERVICE: Final = "envoy.service.health.v3.HealthDiscoveryService"
 METHOD: Final = "StreamHealthCheck"
@@ -58,23 +56,15 @@ class HealthChecks(Generic[T]):
         return self._streams.handlers(SERVICE, METHOD, self._serve)
 
     async def _serve(self, context: Any) -> None:
-        data = await context.read()
-        if data is grpc.aio.EOF:
-            return
-        first = _parsed(data)
-        if not first.health_check_request.HasField("node"):
-            raise ProtocolError("the first message names no node")
-        who = node(first.health_check_request.node)
-        del first, data
-        reporter = await self._admit(who, peer(context, delta=True, type_url=""))
-        async with while_valid(reporter.valid_s, who.id):
-            question = self._checked.question(reporter.proxy)
+        who = sender(_parsed(await self._streams.first(context)).health_check_request)
+        async with reporting(context, who, self._admit, self._streams, delta=True) as proxy:
+            question = self._checked.question(proxy)
             if question is not None:
                 await context.write(question.SerializeToString())
             while (data := await context.read()) is not grpc.aio.EOF:
                 if question is None:
                     raise ProtocolError("a report that nobody has asked for")
-                self._checked.told(reporter.proxy, _is_well(_parsed(data).endpoint_health_response))
+                self._checked.told(proxy, _is_well(_parsed(data).endpoint_health_response))
                 await asyncio.sleep(_PAUSE_S)
 
 

@@ -17,11 +17,9 @@ import grpc.aio
 
 from xds.api.envoy.config.endpoint.v3.load_report_pb2 import ClusterStats
 from xds.api.envoy.service.load_stats.v3.lrs_pb2 import LoadStatsRequest, LoadStatsResponse
-from xds.server.auth import peer
 from xds.server.errors import ProtocolError
-from xds.server.node import node
-from xds.server.open_streams import OpenStreams, while_valid
-from xds.server.reporter import AdmitReporter, T, report
+from xds.server.open_streams import OpenStreams
+from xds.server.reporter import AdmitReporter, T, report, reporting, sender
 
 SERVICE: Final = "envoy.service.load_stats.v3.LoadReportingService"
 METHOD: Final = "StreamLoadStats"
@@ -77,23 +75,15 @@ class LoadReports(Generic[T]):
         return self._streams.handlers(SERVICE, METHOD, self._serve)
 
     async def _serve(self, context: Any) -> None:
-        data = await context.read()
-        if data is grpc.aio.EOF:
-            return
-        first = self._parsed(data)
-        if not first.HasField("node"):
-            raise ProtocolError("the first message names no node")
-        who = node(first.node)
-        del first, data
-        # At once: a stream may wait for ever, and what a stranger says of itself is not kept for so long.
-        reporter = await self._admit(who, peer(context, delta=True, type_url=""))
-        reading = asyncio.ensure_future(context.read())
-        try:
-            async with while_valid(reporter.valid_s, who.id):
-                if await self._until(lambda: self._usage.wanted(reporter.proxy), reading):
-                    await self._follow(reporter.proxy, reading, context)
-        finally:
-            reading.cancel()
+        # A stream may wait for ever, and what a stranger says of itself is not kept for so long.
+        who = sender(self._parsed(await self._streams.first(context)))
+        async with reporting(context, who, self._admit, self._streams, delta=True) as proxy:
+            reading = asyncio.ensure_future(context.read())
+            try:
+                if await self._until(lambda: self._usage.wanted(proxy), reading):
+                    await self._follow(proxy, reading, context)
+            finally:
+                reading.cancel()
 
     async def _until(self, wanted: Callable[[], bool], reading: asyncio.Future[Any]) -> bool:
         """Return when the stream is wanted, or False when it has ended. Errors: ProtocolError."""

@@ -1,52 +1,61 @@
-"""What Envoy's metrics sink sends, read at the price of what is new in it.
+"""What Envoy's OpenTelemetry sink sends, read at the price of what is new in it.
 
-A message repeats every label of every series each time, and they are nine tenths of it. So labels are read as bytes,
-and understood when a series is seen for the first time; Envoy's own classes would take twice as long.
+A message has the label of every series each time, and it is half of it. So labels are read as bytes, and understood
+when a series is seen for the first time; classes of the whole protocol would take twice as long.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate
 from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
-from xds.api.envoy.service.metrics.v3.metrics_service_pb2 import StreamMetricsMessage
-from xds.api.third_party.io.prometheus.client.metrics_pb2 import LabelPair
+from xds.api.third_party.opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from xds.server.errors import LimitExceeded, ProtocolError
 
 _PACKAGE: Final = "xds.server.metrics"
 _MOST: Final = 1e15
 # What a message may have: looking at a million empty series would hold everybody up for seconds.
-_MOST_FAMILIES: Final = 100_000
-_MOST_METRICS: Final = 25_000
+_MOST_PARTS: Final = 10  # Envoy sends one
+_MOST_FAMILIES: Final = 10_000
+_MOST_POINTS: Final = 25_000
 _MOST_LABELS: Final = 100
 _MOST_BUCKETS: Final = 100
 _Field = descriptor_pb2.FieldDescriptorProto
-# Fields of io.prometheus.client's messages (and of StreamMetricsMessage) by their numbers; labels stay bytes.
+# Fields of opentelemetry.proto's messages by their numbers, those that are read; attributes stay bytes.
 _MESSAGES: Final[Mapping[str, tuple[tuple[str, int, Any, str], ...]]] = {
-    "Bucket": (("count", 1, _Field.TYPE_UINT64, ""), ("bound", 2, _Field.TYPE_DOUBLE, "")),
-    "Counter": (("value", 1, _Field.TYPE_DOUBLE, ""),),
-    "Histogram": (
-        ("count", 1, _Field.TYPE_UINT64, ""),
-        ("sum", 2, _Field.TYPE_DOUBLE, ""),
-        ("buckets", 3, _Field.TYPE_MESSAGE, "Bucket"),
+    "Point": (
+        ("as_double", 4, _Field.TYPE_DOUBLE, ""),
+        ("as_int", 6, _Field.TYPE_SFIXED64, ""),
+        ("attributes", 7, _Field.TYPE_BYTES, ""),
     ),
-    "Gauge": (("value", 1, _Field.TYPE_DOUBLE, ""),),
+    "Buckets": (
+        ("count", 4, _Field.TYPE_FIXED64, ""),
+        ("sum", 5, _Field.TYPE_DOUBLE, ""),
+        ("counts", 6, _Field.TYPE_FIXED64, ""),
+        ("bounds", 7, _Field.TYPE_DOUBLE, ""),
+        ("attributes", 9, _Field.TYPE_BYTES, ""),
+    ),
+    "Numbers": (("points", 1, _Field.TYPE_MESSAGE, "Point"),),
+    "Histogram": (("points", 1, _Field.TYPE_MESSAGE, "Buckets"),),
     "Metric": (
-        ("labels", 1, _Field.TYPE_BYTES, ""),
-        ("gauge", 2, _Field.TYPE_MESSAGE, "Gauge"),
-        ("counter", 3, _Field.TYPE_MESSAGE, "Counter"),
-        ("histogram", 7, _Field.TYPE_MESSAGE, "Histogram"),
+        ("name", 1, _Field.TYPE_STRING, ""),
+        ("gauge", 5, _Field.TYPE_MESSAGE, "Numbers"),
+        ("sum", 7, _Field.TYPE_MESSAGE, "Numbers"),
+        ("histogram", 9, _Field.TYPE_MESSAGE, "Histogram"),
     ),
-    "Family": (("name", 1, _Field.TYPE_STRING, ""), ("metrics", 4, _Field.TYPE_MESSAGE, "Metric")),
-    "Message": (("families", 2, _Field.TYPE_MESSAGE, "Family"),),
+    "Scope": (("metrics", 2, _Field.TYPE_MESSAGE, "Metric"),),
+    "Resource": (("attributes", 1, _Field.TYPE_BYTES, ""),),
+    "Part": (("resource", 1, _Field.TYPE_MESSAGE, "Resource"), ("scopes", 2, _Field.TYPE_MESSAGE, "Scope")),
+    "Message": (("parts", 1, _Field.TYPE_MESSAGE, "Part"),),
 }
-_REPEATED: Final = frozenset({"buckets", "labels", "metrics", "families"})
+_REPEATED: Final = frozenset({"counts", "bounds", "attributes", "points", "metrics", "scopes", "parts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,10 @@ class Series:
     labels: Mapping[str, str]
     bounds: tuple[float, ...] = ()
 
+    def of(self, resource: Mapping[str, str]) -> Series:
+        """The series of that resource, whose attributes are labels of all that it counts."""
+        return replace(self, labels={**resource, **self.labels})
+
 
 class Value:
     """What was counted in one series since the last message, and how to tell which series that is.
@@ -64,70 +77,89 @@ class Value:
     ``count`` is what a counter grew by, what a gauge is at, or how many values a histogram was given (``sum``: theirs).
     """
 
-    __slots__ = ("_metric", "_name", "count", "key", "sum")
+    __slots__ = ("_name", "_point", "count", "key", "sum")
 
-    def __init__(self, name: str, metric: Any, count: float, total: float) -> None:
-        self._name, self._metric = name, metric
+    def __init__(self, name: str, point: Any, count: float, total: float) -> None:
+        self._name, self._point = name, point
         self.count, self.sum = count, total
-        self.key = hashlib.blake2b(b"\0".join((name.encode(), *metric.labels)), digest_size=16).digest()
-        """The same for the same series."""
+        self.key = hashlib.blake2b(b"\0".join((name.encode(), *point.attributes)), digest_size=16).digest()
+        """The same for the same series of a proxy."""
 
     def series(self) -> Series:
         """Which series it is. Errors: ProtocolError."""
-        try:
-            pairs = [LabelPair.FromString(each) for each in self._metric.labels]
-        except DecodeError as error:
-            raise ProtocolError("labels that are none") from error
-        bounds = tuple(each.bound for each in self._metric.histogram.buckets)
-        return Series(self._name, {pair.name: pair.value for pair in pairs}, bounds)
+        return Series(self._name, _texts(self._point.attributes), tuple(getattr(self._point, "bounds", ())))
 
     def below(self) -> list[int]:
         """How many values lie below each of the series' bounds; not read before it is asked for."""
-        return [each.count for each in self._metric.histogram.buckets]
+        return list(accumulate(getattr(self._point, "counts", ())))[:-1]
 
 
-def values(data: bytes, names: frozenset[str]) -> Iterator[Value]:
-    """What has grown of the metrics of these names, in the message in ``data``.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message: what its sender says of itself, as bytes, and what it has counted."""
 
-    Errors: ProtocolError; LimitExceeded where there are more series than any proxy keeps.
-    """
+    sender: tuple[bytes, ...]
+    _scopes: Any
+
+    def attributes(self) -> dict[str, str]:
+        """What the sender says of itself. Errors: ProtocolError."""
+        return _texts(self.sender)
+
+    def values(self, names: frozenset[str]) -> Iterator[Value]:
+        """What has grown of the metrics of these names.
+
+        Errors: LimitExceeded where there are more series than any proxy keeps.
+        """
+        left = _MOST_POINTS
+        for scope in self._scopes:
+            if len(scope.metrics) > _MOST_FAMILIES:
+                raise LimitExceeded(f"a metrics message of {len(scope.metrics)} metrics")
+            for metric in scope.metrics:
+                name: str = metric.name
+                if name not in names:
+                    continue
+                numbers, histograms = (*metric.sum.points, *metric.gauge.points), metric.histogram.points
+                left -= len(numbers) + len(histograms)
+                if left < 0:
+                    raise LimitExceeded(f"a metrics message of more than {_MOST_POINTS} series")
+                yield from filter(None, (_number(name, point) for point in numbers))
+                yield from filter(None, (_histogram(name, point) for point in histograms))
+
+
+def told(data: bytes) -> Told:
+    """The message in ``data``. Errors: ProtocolError where it is none, or nobody's."""
     try:
         message = _message().FromString(data)
     except DecodeError as error:
         raise ProtocolError("no metrics message") from error
-    left = _MOST_METRICS
-    if len(message.families) > _MOST_FAMILIES:
-        raise LimitExceeded(f"a metrics message of {len(message.families)} families")
-    for family in message.families:
-        name: str = family.name
-        if name in names:
-            left -= len(family.metrics)
-            if left < 0:
-                raise LimitExceeded(f"a metrics message of more than {_MOST_METRICS} series")
-            yield from filter(None, (_value(name, metric) for metric in family.metrics))
+    if not 0 < len(message.parts) <= _MOST_PARTS or len(message.parts[0].scopes) > _MOST_PARTS:
+        raise ProtocolError("the metrics message is not of one proxy")
+    part = message.parts[0]
+    if len(part.resource.attributes) > _MOST_LABELS:
+        raise ProtocolError("the metrics message says too much of who sends it")
+    return Told(tuple(part.resource.attributes), part.scopes)
 
 
-def _value(name: str, metric: Any) -> Value | None:
+def _number(name: str, point: Any) -> Value | None:
     """None where nothing was counted, or no number, or what no proxy sends."""
-    if len(metric.labels) > _MOST_LABELS or len(metric.histogram.buckets) > _MOST_BUCKETS:
-        return None
-    count: float = metric.counter.value or metric.gauge.value
-    if count:
-        return Value(name, metric, count, 0.0) if 0 < count < _MOST else None
-    count = metric.histogram.count
-    if not count:
-        return None
-    total: float = metric.histogram.sum
-    return Value(name, metric, count, total) if count < _MOST and 0 <= total < _MOST else None
+    count: float = point.as_int or point.as_double
+    return Value(name, point, count, 0.0) if 0 < count < _MOST and len(point.attributes) <= _MOST_LABELS else None
 
 
-def identified(data: bytes) -> StreamMetricsMessage | None:
-    """The first message of a stream, of which only the node counts; None when it names none. Errors: ProtocolError."""
+def _histogram(name: str, point: Any) -> Value | None:
+    count: float = point.count
+    total: float = point.sum
+    if len(point.attributes) > _MOST_LABELS or max(len(point.bounds), len(point.counts) - 1) > _MOST_BUCKETS:
+        return None
+    return Value(name, point, count, total) if 0 < count < _MOST and 0 <= total < _MOST else None
+
+
+def _texts(attributes: Iterable[bytes]) -> dict[str, str]:
     try:
-        message = StreamMetricsMessage.FromString(data)
+        pairs = [KeyValue.FromString(each) for each in attributes]
     except DecodeError as error:
-        raise ProtocolError("no metrics message") from error
-    return message if message.HasField("identifier") else None
+        raise ProtocolError("attributes that are none") from error
+    return {pair.key: pair.value.string_value for pair in pairs}
 
 
 @cache

@@ -1,31 +1,36 @@
-"""Envoy's metrics service: what sidecars count, to a sink, from proxies that have proven who they are. Within limits.
+"""OpenTelemetry's metrics service: what sidecars count, to a sink, from proxies that have proven who they are.
 
-A message beyond its size ends the stream; series beyond their number are dropped and counted; who sends more often than
-it should is read more slowly. Of a stream is kept which series it has told of, nothing else.
+Each message is a call. Who is let in at the first is let in at the next ones on the same connection, until its
+credentials end; kept of it is which series it has told of, nothing else. A message beyond its size is refused; series
+beyond their number are dropped and counted; who sends more often than it should is answered more slowly.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import grpc
 import grpc.aio
 
-from xds.api.envoy.service.metrics.v3.metrics_service_pb2 import StreamMetricsResponse
 from xds.server.auth import peer
 from xds.server.errors import LimitExceeded, ProtocolError
-from xds.server.metric_messages import Series, Value, identified, values
-from xds.server.node import node
-from xds.server.open_streams import OpenStreams, while_valid
-from xds.server.reporter import AdmitReporter, T
+from xds.server.metric_messages import Series, Told, Value, told
+from xds.server.node import Node
+from xds.server.open_streams import OpenStreams
+from xds.server.reporter import AdmitReporter, Reporter, T
 
-SERVICE: Final = "envoy.service.metrics.v3.MetricsService"
-METHOD: Final = "StreamMetrics"
+SERVICE: Final = "opentelemetry.proto.collector.metrics.v1.MetricsService"
+METHOD: Final = "Export"
+NODE_ID: Final = "id"
+"""The attribute of who sends that is its node's id; others are keys of the node's metadata."""
 
 _PAUSE_S: Final = 0.5
+_FORGOTTEN_S: Final = 120.0  # who has said nothing for so long is asked anew who it is
 _SLICE: Final = 200  # series that are read in one turn of the event loop: 1 ms
 
 S = TypeVar("S")
@@ -47,7 +52,7 @@ class MetricsSink(Protocol[T_contra, S]):
         """The metrics that it wants to be told of."""
 
     def under(self, proxy: T_contra, series: Series) -> S | None:
-        """What a series is counted under, asked once a stream; None when it is not wanted."""
+        """What a series is counted under, asked once a connection; None when it is not wanted."""
 
     def counted(self, proxy: T_contra, counted: Sequence[Counted[S]], dropped: int) -> None:
         """What a proxy has counted, and of how many series more that was dropped."""
@@ -58,16 +63,16 @@ class MetricsSettings:
     """What bounds metrics."""
 
     max_streams: int = 20_000
-    """Streams open at once, one a proxy. Beyond: RESOURCE_EXHAUSTED."""
+    """Calls at once, beyond which: RESOURCE_EXHAUSTED; and proxies that are remembered as let in."""
 
     max_message_bytes: int = 4 * 1024 * 1024
-    """Bytes of one message: a histogram is 2 KB, and Envoy's own bounds are 2000 counters and 500 histograms."""
+    """Bytes of one message: a histogram is 400, and Envoy's own bounds are 2000 counters and 250 histograms."""
 
     max_series: int = 2_500
-    """Series of one message that are read, at 5 us each. What is beyond is dropped and counted."""
+    """Series of one message that are read, at 4 us each. What is beyond is dropped and counted."""
 
     max_known: int = 5_000
-    """Series that are remembered of one stream, some 200 bytes each. Beyond, it begins anew."""
+    """Series that are remembered of one proxy, some 200 bytes each. Beyond, it begins anew."""
 
 
 class MetricsService(Generic[T, S]):
@@ -79,62 +84,103 @@ class MetricsService(Generic[T, S]):
         self._sink = sink
         self._admit = admit
         self._settings = settings
-        self._streams = OpenStreams("metrics streams", settings.max_streams)
+        self._calls = OpenStreams("metrics calls", settings.max_streams)
+        self._senders: dict[bytes, _Sender[T, S]] = {}
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
         """What a gRPC server is given."""
-        return self._streams.answered(SERVICE, METHOD, self._serve, StreamMetricsResponse().SerializeToString())
+        return self._calls.answered(SERVICE, METHOD, self._serve, b"")  # a call of one message is a stream of one
 
     async def _serve(self, context: Any) -> None:
-        data = await context.read()
-        if data is grpc.aio.EOF:
-            return
-        self._check(data)
-        first = identified(data)
-        if first is None:
-            raise ProtocolError("the first message names no node")
-        who = node(first.identifier.node)
-        del first
-        reporter = await self._admit(who, peer(context, delta=False, type_url=""))
-        stream = _Stream(self._sink, reporter.proxy, self._settings)
-        async with while_valid(reporter.valid_s, who.id):
-            await stream.take(data)
-            while (data := await context.read()) is not grpc.aio.EOF:
-                self._check(data)
-                await stream.take(data)
-
-    def _check(self, data: bytes) -> None:
+        data = await self._calls.first(context)
         if len(data) > self._settings.max_message_bytes:
             raise LimitExceeded(f"a metrics message of {len(data)} bytes")
+        message = told(data)
+        del data
+        sender = await self._sender(context, message)
+        with self._calls.one_of(sender.caller):
+            await sender.take(message)
+
+    async def _sender(self, context: Any, message: Told) -> _Sender[T, S]:
+        """Who sends it. Errors: Denied, ProtocolError."""
+        now = asyncio.get_running_loop().time()
+        key = _key(context, message)
+        found = self._senders.pop(key, None)
+        if found is None or now >= found.until:
+            found = await self._admitted(context, message.attributes(), now)
+        found.heard = now
+        self._senders[key] = found  # in the order in which they were heard last
+        oldest = next(iter(self._senders))
+        if len(self._senders) > self._settings.max_streams or now - self._senders[oldest].heard > _FORGOTTEN_S:
+            del self._senders[oldest]
+        return found
+
+    async def _admitted(self, context: Any, said: dict[str, str], now: float) -> _Sender[T, S]:
+        """Who says that of itself, if it is let in. Errors: Denied, ProtocolError."""
+        if not said.get(NODE_ID):
+            raise ProtocolError("the message names no node")
+        who = Node(said.pop(NODE_ID), metadata=said)
+        reporter = await self._admit(who, peer(context, delta=False, type_url=""))
+        until = math.inf if reporter.valid_s is None else now + reporter.valid_s
+        return _Sender(self._sink, reporter, self._settings, said, until)
 
 
-class _Stream(Generic[T, S]):
-    """What one proxy tells."""
+def _key(context: Any, message: Told) -> bytes:
+    """The same for all calls of one proxy on one connection with one proof of who it is."""
+    token = [str(value) for name, value in context.invocation_metadata() or () if name == "authorization"]
+    proven = sorted(context.auth_context().items())
+    found = repr((context.peer(), token, proven, message.sender))
+    return hashlib.blake2b(found.encode(), digest_size=32).digest()
 
-    def __init__(self, sink: MetricsSink[T, S], proxy: T, settings: MetricsSettings) -> None:
+
+class _Sender(Generic[T, S]):
+    """One proxy that tells: until when (of the loop's clock) its credentials hold, and when it has told last."""
+
+    def __init__(
+        self,
+        sink: MetricsSink[T, S],
+        reporter: Reporter[T],
+        settings: MetricsSettings,
+        said: Mapping[str, str],
+        until: float,
+    ) -> None:
         self._sink = sink
-        self._proxy = proxy
+        self._proxy = reporter.proxy
+        self.caller = reporter.caller
         self._settings = settings
+        self._said = said
         self._names = sink.names
         self._known: dict[bytes, S | None] = {}
+        self._busy = False
+        self.until = until
+        self.heard = 0.0
 
-    async def take(self, data: bytes) -> None:
-        """Tell the sink what is in a message. Errors: ProtocolError."""
+    async def take(self, message: Told) -> None:
+        """Tell the sink what is in a message. Errors: ProtocolError; LimitExceeded for a second at the same time."""
+        if self._busy:
+            raise LimitExceeded("a metrics message before the last was answered")
+        self._busy = True
+        try:
+            await self._tell(message)
+            await asyncio.sleep(_PAUSE_S)  # who tells more often than it should is answered more slowly
+        finally:
+            self._busy = False
+
+    async def _tell(self, message: Told) -> None:
         counted = list[Counted[S]]()
         dropped = 0
-        for number, value in enumerate(values(data, self._names)):
+        for number, value in enumerate(message.values(self._names)):
             if number % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
             if number >= self._settings.max_series:
                 dropped += 1
                 continue
             if value.key not in self._known:
-                self._learn(value.key, self._sink.under(self._proxy, value.series()))
+                self._learn(value.key, self._sink.under(self._proxy, value.series().of(self._said)))
             under = self._known[value.key]
             if under is not None:
                 counted.append(Counted(under, value))
         self._sink.counted(self._proxy, counted, dropped)
-        await asyncio.sleep(_PAUSE_S)  # who tells more often than it should is read more slowly
 
     def _learn(self, key: bytes, under: S | None) -> None:
         if len(self._known) >= self._settings.max_known:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
 
 import grpc
+import grpc.aio
 import structlog
 
 from xds.events import Event
@@ -16,14 +18,23 @@ from xds.server.refuse import refuse
 
 log = structlog.get_logger()
 
+MOST_OF_ONE: Final = 16
+"""Streams of one caller, where a proxy has one: some may not have ended yet, and machines may come from one address."""
+
 
 class OpenStreams:
-    """The streams of one service, ``most`` at once; ``kind`` is what a client is told that there are too many of."""
+    """The streams of one service, ``most`` at once and ``most_of_one`` of one caller.
 
-    def __init__(self, kind: str, most: int) -> None:
+    ``kind`` is what a client is told that there are too many of. A client has ``first_s`` seconds to say who it is.
+    """
+
+    def __init__(self, kind: str, most: int, most_of_one: int = MOST_OF_ONE, first_s: float = 30.0) -> None:
         self._kind = kind
         self._most = most
+        self._most_of_one = most_of_one
+        self._first_s = first_s
         self._open = 0
+        self._of_one = Counter[str]()
 
     def handlers(
         self, service: str, method: str, serve: Callable[[Any], Awaitable[None]]
@@ -51,7 +62,7 @@ class OpenStreams:
     async def serve(self, context: Any, work: Callable[[], Awaitable[None]]) -> None:
         """Have ``work`` serve the stream of a call. What it refuses, and one too many, ends the call with a status."""
         if self._open >= self._most:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._open} {self._kind} are open already")
+            await refuse(context, LimitExceeded(f"{self._open} {self._kind} are open already"))
         self._open += 1
         try:
             await work()
@@ -59,6 +70,33 @@ class OpenStreams:
             await refuse(context, error)
         finally:
             self._open -= 1
+
+    async def first(self, context: Any) -> bytes:
+        """The first message of a stream. Errors: ProtocolError where it does not come.
+
+        Before it nobody knows whose stream it is: strangers must not have them all.
+        """
+        try:
+            async with asyncio.timeout(self._first_s):
+                data = await context.read()
+        except TimeoutError:
+            raise ProtocolError(f"there was no message within {self._first_s:g} s") from None
+        if data is grpc.aio.EOF:
+            raise ProtocolError("there was no message")
+        return bytes(data)
+
+    @contextmanager
+    def one_of(self, caller: str) -> Iterator[None]:
+        """The block, as a stream of that caller; ``""`` is anybody. Errors: LimitExceeded where it has too many."""
+        if caller and self._of_one[caller] >= self._most_of_one:
+            raise LimitExceeded(f"{self._most_of_one} {self._kind} of {caller} are open already")
+        self._of_one[caller] += 1
+        try:
+            yield
+        finally:
+            self._of_one[caller] -= 1
+            if not self._of_one[caller]:
+                del self._of_one[caller]
 
 
 @asynccontextmanager

@@ -12,6 +12,9 @@ class ServerSettings:
     max_streams: int = 20_000
     """Streams open at once, of all services. A stream costs about 50 KB; beyond: RESOURCE_EXHAUSTED."""
 
+    max_streams_of_one: int = 256
+    """The same of one caller, where it is known who that is: else it could have all of them. A proxy has one by ADS."""
+
     max_request_bytes: int = 64 * 1024 * 1024
     """Bytes of one request. A reconnect lists every name and version held: 100 bytes a resource, so 500,000 of them."""
 

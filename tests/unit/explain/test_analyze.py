@@ -53,6 +53,13 @@ def edge(name: str, port: int, protocol: str, hosts: str = '["*"]', *, selector:
     return f"{{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {metadata}, spec: {spec}}}\n---\n"
 
 
+def passed_on(gateway: str, hosts: str) -> str:
+    tls = f"[{{match: [{{sniHosts: {hosts}}}], route: [{{destination: {{host: web, port: {{number: 80}}}}}}]}}]"
+    spec = f"{{hosts: {hosts}, gateways: [{gateway}], tls: {tls}}}"
+    metadata = "{name: passed, namespace: shop}"
+    return f"{{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {metadata}, spec: {spec}}}\n---\n"
+
+
 def pod(name: str, labels: str) -> str:
     metadata = f"{{name: {name}, namespace: shop, labels: {labels}}}"
     return f"{{apiVersion: v1, kind: Pod, metadata: {metadata}, spec: {{containers: []}}}}\n---\n"
@@ -157,6 +164,25 @@ CASES = {
     ),
     "a host of two gateways": (
         edge("a", 443, "HTTPS", tls="{mode: ISTIO_MUTUAL}") + edge("b", 443, "HTTPS", tls="{mode: ISTIO_MUTUAL}"),
+        ["spec.servers[0].hosts gateway.host-twice"],
+    ),
+    "a host that an older gateway passes on": (
+        WEB
+        + edge("a", 443, "TLS", "[a.test, b.test]", tls="{mode: PASSTHROUGH}")
+        + edge("b", 443, "HTTPS", "[a.test, b.test]", tls="{mode: ISTIO_MUTUAL}")
+        + passed_on("a", "[a.test]"),
+        ["spec.servers[0].hosts gateway.host-twice"],
+    ),
+    "a host that an older gateway could pass on, if somebody said where to": (
+        edge("a", 443, "TLS", "[a.test]", tls="{mode: PASSTHROUGH}")
+        + edge("b", 443, "HTTPS", "[a.test]", tls="{mode: ISTIO_MUTUAL}"),
+        [],
+    ),
+    "a host that is to be passed on, and an older gateway ends TLS for": (
+        WEB
+        + edge("a", 443, "HTTPS", "[a.test]", tls="{mode: ISTIO_MUTUAL}")
+        + edge("b", 443, "TLS", "[a.test, b.test]", tls="{mode: PASSTHROUGH}")
+        + passed_on("b", "[a.test, b.test]"),
         ["spec.servers[0].hosts gateway.host-twice"],
     ),
     "a host of two gateways, in plain HTTP": (edge("a", 80, "HTTP") + edge("b", 80, "HTTP"), []),

@@ -42,7 +42,7 @@ def pod() -> AuthoredObject:
 
 
 def change(history: History, *known: tuple[ObjectRef, AuthoredObject | None]) -> None:
-    history.begin(known)
+    at_once(history.begin(known, dict(known)))
     at_once(history.made({ref: 0.0 for ref, _ in known}))
 
 
@@ -81,7 +81,7 @@ def test_what_happened_to_objects() -> None:
 
 def test_what_is_begun_is_of_the_generation_that_it_is_made_for() -> None:
     history = started()
-    history.begin([(REVIEWS, rule("2s"))])
+    at_once(history.begin([(REVIEWS, rule("2s"))], {REVIEWS}))
     change(history, (POD, None))
     history.published()
     assert history.working_on(REVIEWS)
@@ -179,6 +179,36 @@ def test_refusals_and_drains() -> None:
         "reason": "bad route",
     }
     assert found["drains"] == [{"listener": "0.0.0.0_80", "proxies": 3, "what": "listener 0.0.0.0_80: goes"}]
+
+
+def test_what_is_being_begun_in_slices_is_being_worked_on() -> None:
+    history = History()
+    pods = [ObjectRef("", "Pod", "shop", f"web-{number}") for number in range(1000)]
+    beginning = history.begin([(ref, pod()) for ref in pods], dict.fromkeys(pods))
+    next(beginning)
+    assert history.working_on(pods[-1])
+    at_once(beginning)
+    assert all(map(history.working_on, pods))
+    at_once(history.made(dict.fromkeys(pods, 0.0)))
+    history.published()
+    assert not any(map(history.working_on, pods))
+
+
+def test_a_refusal_is_of_what_the_proxy_was_told_last() -> None:
+    history = started()
+    for number in range(3):
+        change(history, (REVIEWS, rule(f"{number + 2}s")))
+        told = ["web#1", "db#1"] if number == 0 else ["web#2"] if number == 1 else []
+        for group in told:
+            history.told(group, OLD, ResourceSet({}), connected=True)
+        history.published()
+    history.left("web#1")
+    history.on_nack(Node("web"), Answer(ROUTE, Batch(()), "bad"))
+    history.left("web#2")
+    history.on_nack(Node("web"), Answer(ROUTE, Batch(()), "bad again"))
+    found = {each["generation"]: [nack["reason"] for nack in each["nacks"]] for each in history.latest()["generations"]}
+    assert found == {1: [], 2: [], 3: ["bad"], 4: ["bad again"]}
+    assert history._groups.keys() == {"db"}
 
 
 async def test_one_generation_with_the_contents_before_and_after() -> None:

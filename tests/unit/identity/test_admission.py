@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from xds.identity.admission import proxy_of
+from xds.callers.caller import Caller
+from xds.identity.admission import counted_as, proxy_of
 from xds.server import Denied, Node, Peer
 
 PEER = Peer("ipv4:10.0.0.1:4242")
@@ -41,3 +42,15 @@ def test_ordinary_names_are_let_in() -> None:
 def test_a_port_that_is_none_is_no_explicit_proxy(port: str, taken: int) -> None:
     metadata = {"INTERCEPTION_MODE": "NONE", "HTTP_PROXY_PORT": port}
     assert proxy_of(Node(ID, metadata=metadata), PEER, None).http_proxy_port == taken
+
+
+def test_streams_are_counted_by_what_was_proven() -> None:
+    node, other, elsewhere = Node(ID), Node("other"), Peer("ipv4:10.0.0.2:4242")
+    again = Peer("ipv4:10.0.0.1:4343")
+    pod = Caller("cluster.local", "shop", "web", "web-1")
+    assert counted_as(pod, node, PEER) == counted_as(pod, other, elsewhere), "a pod is one wherever it comes from"
+    account = Caller("cluster.local", "shop", "web")
+    assert counted_as(account, node, PEER) == counted_as(account, other, again), "what the node says counts for nothing"
+    assert counted_as(account, node, PEER) != counted_as(account, node, elsewhere)
+    assert counted_as(None, node, PEER) == counted_as(None, node, again)
+    assert counted_as(None, node, PEER) != counted_as(None, other, PEER)

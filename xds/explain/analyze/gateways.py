@@ -14,7 +14,7 @@ from xds.model.service import Service
 from xds.model.snapshot import Table
 from xds.model.workload import Workload
 from xds.view.gateway.credentials import authorities_name, certificate_name, clients_authorities, edge_secret
-from xds.view.gateway.edge_ports import Lost, merged
+from xds.view.gateway.edge_ports import Lost, Merged, merged
 from xds.view.gateway.routers import age
 from xds.view.graph import Read
 from xds.view.inbound import pod_port
@@ -31,7 +31,7 @@ def check(read: Read, ref: ObjectRef) -> tuple[Problem, ...]:
     routers = read.get(routers_of, own.selector, own.namespace)
     return (
         *_nobody(read, own, routers, spec),
-        *(_said(gateway, each) for each in read.get(lost_to, own.selector, own.namespace).get(ref, ())),
+        *(said(gateway, each) for each in read.get(lost_to, own.selector, own.namespace).get(ref, ())),
         *_unreached(read, gateway, routers),
         *_secrets(read, gateway, routers),
     )
@@ -62,12 +62,17 @@ def _nobody(read: Read, own: GatewaySelector, routers: tuple[Workload, ...], spe
 
 def lost_to(read: Read, selector: Labels, namespace: str) -> dict[ObjectRef, tuple[Lost, ...]]:
     """What gateways lose to each other on the routers that this selector is for, by the gateway that loses."""
-    rows: tuple[GatewaySelector, ...] = read.rows(Table.GATEWAY_SELECTOR, "")
-    rivals = sorted((each for each in rows if _meet(read, each, selector, namespace)), key=age)
     found: dict[ObjectRef, list[Lost]] = {}
-    for each in merged(read, tuple(each.of for each in rivals), ()).lost:
+    for each in read.get(met, selector, namespace).lost:
         found.setdefault(each.placed.gateway, []).append(each)
     return {of: tuple(lost) for of, lost in found.items()}
+
+
+def met(read: Read, selector: Labels, namespace: str) -> Merged:
+    """The servers of all gateways that may have a router in common with this selector, put together."""
+    rows: tuple[GatewaySelector, ...] = read.rows(Table.GATEWAY_SELECTOR, "")
+    rivals = sorted((each for each in rows if _meet(read, each, selector, namespace)), key=age)
+    return merged(read, tuple(each.of for each in rivals), ())
 
 
 def _meet(read: Read, one: GatewaySelector, selector: Labels, namespace: str) -> bool:
@@ -80,14 +85,15 @@ def _meet(read: Read, one: GatewaySelector, selector: Labels, namespace: str) ->
     return any(selector <= pod.labels and namespace in ("", pod.namespace) for pod in pods)
 
 
-def _said(gateway: Gateway, lost: Lost) -> Problem:
+def said(gateway: Gateway, lost: Lost, by: str = "") -> Problem:
+    """What a gateway is told of what it has lost; ``by`` is whose connections these would be."""
     index = _index(gateway, lost.placed.server)
     at = FieldRef(gateway.ref, ("spec", "servers", index))
     server = lost.placed.server
     if lost.kind is not None:
         message = f"port {server.port} is for {lost.kind.value} in {lost.winner}, which is older and wins"
         return Problem(at / "port", "gateway.port-conflict", message)
-    hosts = ", ".join(lost.hosts)
+    hosts = ", ".join(lost.hosts) + (f" of {by}" if by else "")
     message = f"{hosts} on port {server.port} is served by {lost.winner} already, which is older and wins"
     return Problem(at / "hosts", "gateway.host-twice", message)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from xds.explain.analyze.selected import selecting_alike
+from xds.model.endpoint import EndpointKey
 from xds.model.problem import Problem, Severity
 from xds.model.refs import FieldRef
+from xds.model.route import VirtualService
 from xds.model.service import Protocol, Resolution, Service, ServiceKey
 from xds.model.snapshot import Table
+from xds.model.workload import Workload
+from xds.view.endpoints import endpoints
 from xds.view.graph import Read
 from xds.view.scope import mesh, visible
 
@@ -19,7 +23,8 @@ def check(read: Read, key: ServiceKey) -> tuple[Problem, ...]:
     if not rows:
         return ()
     service = rows[0]
-    return (*_aliased(service), *_shared(read, service), *_clashes(read, service))
+    named = (*_aliased(service), *_shared(read, service), *_clashes(read, service))
+    return (*named, *_unrouted(read, service), *_undeclared(read, service))
 
 
 def _aliased(service: Service) -> Iterator[Problem]:
@@ -31,6 +36,41 @@ def _aliased(service: Service) -> Iterator[Problem]:
                 "any other to that port; name it http-... or tls-... where it is that"
             )
             yield Problem(at, "service.external-name-tcp", message, Severity.WARNING)
+
+
+def _unrouted(read: Read, service: Service) -> Iterator[Problem]:
+    """The TCP ports of a service for which there are HTTP routes, and no port that they may be for."""
+    rows: tuple[VirtualService, ...] = read.rows(Table.ROUTED_HOST, service.hostname)
+    routed = next((each for each in rows if "mesh" in each.gateways), None)
+    if routed is None or not routed.http or routed.tcp:
+        return
+    if any(port.protocol.is_http or port.protocol is Protocol.AUTO for port in service.ports):
+        return
+    for index, port in enumerate(service.ports):
+        if not port.protocol.is_tls:
+            message = (
+                f"speaks {port.protocol.value}, so that connections are passed on unread, and the HTTP routes of "
+                f"{routed.ref} take nothing; name it http-..., or set appProtocol"
+            )
+            at = FieldRef(service.ref, ("spec", "ports", index))
+            yield Problem(at, "service.port-not-http", message, Severity.WARNING)
+
+
+def _undeclared(read: Read, service: Service) -> Iterator[Problem]:
+    """The ports that lead to one that no pod behind them says it listens on, while each says some."""
+    for index, port in enumerate(service.ports if service.kubernetes and service.selector else ()):
+        found = read.get(endpoints, EndpointKey(*service.key, port.number))
+        pods: list[Workload | None] = [read.first(Table.ADDRESS, each.address) for each in found]
+        known = [(each.port, pod.listens) for each, pod in zip(found, pods, strict=True) if pod is not None]
+        if known and all(listens and target not in listens for target, listens in known):
+            target, listens = known[0]
+            message = f"leads to port {target} of its pods, which say that they listen on {_numbers(listens)}"
+            at = FieldRef(service.ref, ("spec", "ports", index, "targetPort"))
+            yield Problem(at, "service.target-undeclared", message, Severity.INFO)
+
+
+def _numbers(ports: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(ports)))
 
 
 def _shared(read: Read, service: Service) -> Iterator[Problem]:
