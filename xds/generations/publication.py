@@ -7,6 +7,7 @@ that go stay until then: what has not changed yet may name them.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Protocol
@@ -31,6 +32,7 @@ from xds.proxies.served import Follower
 from xds.server import Rejection
 from xds.slices import Slices, in_slices
 from xds.wire.resource import Resource, ResourceSet
+from xds.wire.type_urls import short
 
 _AGAIN_S = 5.0
 _MOST_ROUNDS = 32
@@ -92,6 +94,7 @@ class Publication:
         self.drained = Drained()
         self.drained.followers.append(self.history.drained)
         served.followers.append(self.history)
+        pipeline.quarantine.told.append(self._refused)
 
     def blame(self, builder: Builder) -> Callable[[], Awaitable[tuple[Problem, ...]]]:
         """What finds whose objects are behind what is refused, among those of ``builder``."""
@@ -134,7 +137,10 @@ class Publication:
         since = min(told.values(), default=None)
         async with self._changing:
             await in_slices(self.history.made(told))
+            began = time.monotonic()
             changed = await in_slices(self._pipeline.advance(change))
+            self.history.stage("wave", began, self._pipeline.waved)
+            self.history.stage("translate", self._pipeline.waved)
             for proxy in changed:
                 self._dirty.setdefault(proxy, since)
             self._advanced = True
@@ -171,6 +177,7 @@ class Publication:
     async def settled(self) -> None:
         """Return when all that is made is judged and published. Errors: ca.errors.CaError, of a proxy's own."""
         async with self._judging:
+            began = time.monotonic()
             for _ in range(_MOST_ROUNDS):
                 if not (candidates := self._pipeline.quarantine.candidates):
                     break
@@ -178,6 +185,7 @@ class Publication:
             # Who always has something new, as names that are asked for on demand, does not hold up all others.
             while candidates := self._pipeline.quarantine.candidates:
                 await self._settle(dict.fromkeys(candidates, UNPROVEN))
+            self.history.stage("proof", began)
             async with self._changing:
                 await in_slices(self._publish())
             await asyncio.to_thread(self._kept.keep, dict(self._pipeline.quarantine.sent))
@@ -200,6 +208,9 @@ class Publication:
             for proxy in await in_slices(self._pipeline.settle(good, refused)):
                 self._dirty.setdefault(proxy, None)
 
+    def _refused(self, refusal: Refusal) -> None:
+        self.history.refused(f"{short(refusal.resource.type_url)} {refusal.resource.name}", refusal.reason)
+
     async def _refusal(self, resource: Resource, verdict: Verdict) -> Refusal:
         """The refusal of a resource, with what is bad in it: virtual hosts of a route table, patches."""
         hosts = hosts_of(resource)
@@ -213,6 +224,7 @@ class Publication:
 
     def _publish(self) -> Slices[None]:
         """Serve those whose resources are others what they are now. In the loop's slices nothing else changes them."""
+        began = time.monotonic()
         while self._dirty:
             proxy = next(iter(self._dirty))
             since = self._dirty.pop(proxy)
@@ -227,5 +239,6 @@ class Publication:
         quarantine = self._pipeline.quarantine
         if self._advanced or quarantine.changed:
             self._advanced = quarantine.changed = False
+            self.history.stage("publish", began)
             self.history.published()
             self._done()

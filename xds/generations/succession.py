@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
@@ -81,10 +82,12 @@ class Succession:
         upserts = [(ref, each.struct) for ref, each in known if each is not None]
         deletes = [ref for ref, each in known if each is None]
         self._publication.drained.changed(ref for ref, _ in known)
-        self._publication.history.begin(known)
         keeping = self._shown(ref for ref in deletes if (ref.group, ref.kind) == _SECRET)
         self._rollouts.told(upserts, deletes, keeping)
+        await in_slices(self._publication.history.begin(known, refs))
+        began = time.monotonic()
         change = await in_slices(self._builder.apply(upserts, deletes, keeping))
+        self._publication.history.stage("build", began)
         if self._rollouts.needs_keys or any(each.table is Table.POLICY for each in change.inputs):
             self._keys.want(wanted_keys(change.snapshot) | self._rollouts.wanted_keys())
         if any(each.table in _OF_GATEWAYS for each in change.inputs):

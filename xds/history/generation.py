@@ -96,6 +96,9 @@ class Generation:
     number: int = 0
     at: datetime | None = None
     told: float | None = None
+    read: Stage | None = None
+    """What sources took to read its objects, from the first to the last, where they say."""
+
     published: float | None = None
     settled: float | None = None
     """When nobody was waited for any more."""
@@ -137,6 +140,11 @@ class Generation:
             self.first = self.first or last
             self.latest.append(last)
         self.settle()
+
+    def was_read(self, began: float, ended: float) -> None:
+        """Something of it was read from then to then."""
+        known = self.read or Stage("read", began, ended)
+        self.read = Stage("read", min(known.began, began), max(known.ended, ended))
 
     def refuse(self, name: str, reason: str) -> None:
         """Something of it is sent to nobody."""

@@ -80,12 +80,18 @@ class History(Observer):
         self._open: dict[str, list[Generation]] = {}
         self._groups: dict[str, dict[str, None]] = {}  # of each node, those that are open
         self._former = Former()
+        self._reads: dict[ObjectRef, tuple[float, float]] = {}
         self.tries: Callable[[], Sequence[Json]] = list
         """Answers what rolls out in steps, and how the latest such have ended."""
         self.begun: list[Callable[[Generation], None]] = []
         self.ended: list[Callable[[Generation], None]] = []
 
     # -- what happens
+
+    def reading(self, refs: Iterable[ObjectRef], began: float | None) -> None:
+        """A source has read these since then, and tells of them now."""
+        if began is not None:
+            self._reads.update(dict.fromkeys(refs, (began, time.monotonic())))
 
     def begin(self, known: Known, refs: Container[ObjectRef]) -> Slices[None]:
         """These objects are being worked in, those of ``refs``; None: it is gone. In slices."""
@@ -104,6 +110,8 @@ class History(Observer):
         for count, ref in enumerate(told):
             if ref in self._begun:
                 self._note(ref, self._begun.pop(ref))
+            if ref in self._reads:
+                self._next.was_read(*self._reads.pop(ref))
             if count % _OBJECTS_A_SLICE == 0:
                 yield
 

@@ -78,9 +78,9 @@ def cluster_role_binding(values: Values) -> Json:
 
 
 def role(values: Values) -> Json:
-    """What it may do in its own namespace: the mesh's settings, the reports of its pods, the CA's keys, its Lease.
+    """What it may do in its own namespace: the mesh's settings, the CA's keys, its Lease, reports and rollouts.
 
-    Reports are named after pods, so RBAC cannot bound them by name, nor what is created.
+    Reports, and what pods say of rollouts, are named after pods, so RBAC cannot bound them by name, nor what is created.
     """
     rules = [
         _rule("", ["configmaps"], [*_READ, "create", "patch"]),

@@ -159,6 +159,8 @@ def _environment(values: Values) -> list[Json]:
         "PLAIT_CNI": str(values.cni).lower(),
         "PLAIT_GATEWAY_CONTROLLERS": ":".join(values.gateway_controllers),
         "PLAIT_GATEWAY_DEPLOYMENTS": str(values.gateway_deployments).lower(),
+        "PLAIT_PROMETHEUS": values.prometheus_url,
+        "PLAIT_OTLP": values.otlp,
         "PLAIT_PLUGGED_IN_CA": _CACERTS,
         "XDG_STATE_HOME": "/var/lib/plait",
         "HOME": "/tmp",

@@ -19,7 +19,8 @@ def network_policy(values: Values) -> Json:
 
     xDS and webhooks are open to all: proxies are everywhere, and API servers call from addresses that no selector
     knows. Metrics are for the monitoring namespaces; kubelets reach the pods of their node anyway. Out go questions for
-    names, and what is asked of the API server and of key sets' servers, whose addresses nobody knows beforehand either.
+    names, and what is asked of the API server and of key sets' servers, whose addresses nobody knows beforehand either;
+    and what monitoring is asked and told.
     """
     monitoring = {"key": NAMESPACE_NAME, "operator": "In", "values": list(values.monitoring_namespaces)}
     spec = {
@@ -32,6 +33,7 @@ def network_policy(values: Values) -> Json:
         "egress": [
             {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
             {"ports": _ports(_OUTSIDE)},
+            {"to": [{"namespaceSelector": {"matchExpressions": [monitoring]}}]},
         ],
     }
     return in_namespace("networking.k8s.io/v1", "NetworkPolicy", values.name, values, {"spec": spec})

@@ -128,11 +128,26 @@ class Values(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
         bool, about("NetworkPolicies of the control plane's pods. API servers are expected at 443, 6443, 8443, 16443.")
     ] = False
     monitoring_namespaces: Annotated[
-        tuple[str, ...], about("The namespaces whose pods may read metrics where there are NetworkPolicies.")
+        tuple[str, ...],
+        about("The namespaces whose pods may read metrics, and be sent traces, where there are NetworkPolicies."),
     ] = ("monitoring",)
     prometheus: Annotated[bool, about("Whether annotations tell Prometheus to read the control plane's metrics.")] = (
         True
     )
+    prometheus_url: Annotated[
+        str,
+        about(
+            "A Prometheus that scrapes the sidecars: whom the dashboard asks for what was before the last hour. With a "
+            "password in it, whoever reads the Deployment knows that."
+        ),
+    ] = ""
+    otlp: Annotated[
+        str,
+        about(
+            "Who is sent traces of changes by OTLP over gRPC: http://otel-collector.monitoring:4317, https:// for TLS. "
+            "Empty: nobody."
+        ),
+    ] = ""
     log_level: Annotated[Literal["debug", "info", "warning", "error"], about("The least that is logged.")] = "info"
     extra_env: Annotated[Mapping[str, str], about("More variables of the control plane: PLAIT_DEBOUNCE_S ...")] = field(
         default_factory=dict

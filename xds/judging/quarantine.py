@@ -63,6 +63,8 @@ class Quarantine:
         """The last good versions that are sent now, by what they are sent instead of."""
         self.kept: Callable[[Resource], Resource | None] = lambda _: None
         """What was sent instead of a refused resource before a restart."""
+        self.told: list[Callable[[Refusal], None]] = []
+        """Who is told of what is newly refused."""
         self.changed = False
         """Set whenever other resources are refused than before."""
 
@@ -94,6 +96,8 @@ class Quarantine:
             self._refused[key] = refusal
             self.changed = True
             log.warning(Event.RESOURCE_QUARANTINED, type=short(key.type_url), name=key.name, reason=refusal.reason)
+            for tell in self.told:
+                tell(refusal)
 
     def accept(self, resources: Iterable[Resource]) -> None:
         """These may be sent."""

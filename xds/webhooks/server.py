@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,12 +17,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from xds.events import Event
-from xds.webhooks.review import Answer, NoReview, Review, decode, denied, encode, pairs
+from xds.webhooks.review import AdmissionRequest, Answer, NoReview, Review, decode, denied, encode, pairs
 
 log = structlog.get_logger()
 
 Reviewer = Callable[[Review], Answer]
 """What answers a review. Called in a thread; an exception in it is a bug."""
+
+INJECT: Final = "inject"
+VALIDATE: Final = "validate"
 
 # The API server takes requests of 3 MiB and stores objects of 1.5 MiB; a review of an update holds both.
 BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
@@ -39,6 +43,19 @@ _OF_ONE_AT_A_TIME: Final = 2
 _READ_S: Final = 10.0
 
 
+class Observer:
+    """Who wants to know what ``INJECT`` and ``VALIDATE`` answer: what is overridden. Called in the event loop."""
+
+    def answered(self, webhook: str, request: AdmissionRequest, answer: Answer, took_s: float) -> None:
+        """A review was answered, so long after all of it was there."""
+
+    def refused(self, webhook: str, status: int) -> None:
+        """A call was answered with a status of HTTP and no review."""
+
+
+_NOBODY: Final = Observer()
+
+
 class Refused(Exception):
     """A call that is not answered by a review: the status of HTTP, and why."""
 
@@ -48,15 +65,15 @@ class Refused(Exception):
         self.text = text
 
 
-def app(mutate: Reviewer, validate: Reviewer) -> Starlette:
+def app(mutate: Reviewer, validate: Reviewer, observer: Observer = _NOBODY) -> Starlette:
     """The application: ``POST /inject`` and ``/inject/<key>/<value>/...``, ``POST /validate``, ``GET /healthz``.
 
     A bug in ``mutate`` denies, as a pod without its sidecar would be outside the mesh; one in ``validate`` allows with
     a warning, as translation judges again.
     """
-    memory = _Memory()
-    inject = _Webhook("inject", mutate, _injection_failed, memory)
-    judge = _Webhook("validate", validate, _validation_failed, memory)
+    shared = _Shared(observer)
+    inject = _Webhook(INJECT, mutate, _injection_failed, shared)
+    judge = _Webhook(VALIDATE, validate, _validation_failed, shared)
     return Starlette(
         routes=[
             Route("/inject", inject.call, methods=["POST"]),
@@ -103,6 +120,14 @@ class _Memory:
 
 
 @dataclass(slots=True)
+class _Shared:
+    """What webhooks have together."""
+
+    observer: Observer
+    memory: _Memory = field(default_factory=_Memory)
+
+
+@dataclass(slots=True)
 class _Caller:
     """What is being done for one address."""
 
@@ -113,11 +138,12 @@ class _Caller:
 class _Webhook:
     """One of the webhooks: its bounds, and what reviews."""
 
-    def __init__(self, name: str, review: Reviewer, failed: Callable[[Exception], Answer], memory: _Memory) -> None:
+    def __init__(self, name: str, review: Reviewer, failed: Callable[[Exception], Answer], shared: _Shared) -> None:
         self._name = name
         self._review = review
         self._failed = failed
-        self._memory = memory
+        self._memory = shared.memory
+        self._observer = shared.observer
         self._calls = 0
         self._callers: dict[str, _Caller] = {}
         self._running = asyncio.Semaphore(_AT_A_TIME)
@@ -133,6 +159,7 @@ class _Webhook:
                 self._memory.give_back(len(body), address)
         except Refused as refused:
             log.info(Event.WEBHOOK_CALL_REFUSED, webhook=self._name, status=int(refused.status), reason=refused.text)
+            self._observer.refused(self._name, int(refused.status))
             return PlainTextResponse(f"{refused.text}\n", refused.status)
         except ClientDisconnect:
             return PlainTextResponse("", HTTPStatus.BAD_REQUEST)
@@ -146,9 +173,12 @@ class _Webhook:
         self._callers[address] = caller
         self._calls += 1
         caller.calls += 1
+        began = time.monotonic()
         try:
             async with caller.running, self._running:
-                return await asyncio.to_thread(self._answer, body, path)
+                request, answer, encoded = await asyncio.to_thread(self._answer, body, path)
+            self._observer.answered(self._name, request, answer, time.monotonic() - began)
+            return encoded
         finally:
             self._calls -= 1
             caller.calls -= 1
@@ -180,18 +210,20 @@ class _Webhook:
         if refused is not None:
             raise refused
 
-    def _answer(self, body: bytes, path: str) -> bytes:
-        """The AdmissionReview that answers the one in ``body``. Errors: Refused when there is none."""
+    def _answer(self, body: bytes, path: str) -> tuple[AdmissionRequest, Answer, bytes]:
+        """What ``body`` asks, the answer, and the AdmissionReview with it. Errors: Refused when nothing is asked."""
         try:
             review = decode(body, pairs(path))
         except NoReview as error:
             raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from None
         try:
-            return encode(review, self._review(review))
+            answer = self._review(review)
+            return review.request, answer, encode(review, answer)
         except Exception as error:
             request = review.request
             log.exception(Event.WEBHOOK_FAILED, webhook=self._name, uid=request.uid, object=request.subject)
-            return encode(review, self._failed(error))
+            answer = self._failed(error)
+            return request, answer, encode(review, answer)
 
 
 def _address(request: Request) -> str:

@@ -15,7 +15,7 @@ from xds.bootstrap.envoy import (
     OwnPorts,
     ProxyNode,
     bootstrap,
-    trace_environment,
+    proxy_environment,
 )
 from xds.bootstrap.probes import AppProbes
 from xds.model.injection import PROXY
@@ -48,7 +48,7 @@ def container(subject: Subject, plane: ControlPlane, probes: AppProbes | None) -
         # The image's own entry point is a script that changes owners of files.
         "command": ["/usr/local/bin/envoy"],
         "args": _args(subject, resources, document),
-        "env": [*environment(), *_of_traces(document), *_metadata_environment(subject)],
+        "env": [*environment(), *_of_envoy(document), *_metadata_environment(subject)],
         "ports": [{"containerPort": METRICS_PORT, "name": "http-envoy-prom", "protocol": "TCP"}],
         "resources": resources,
         "securityContext": unprivileged(),
@@ -129,8 +129,8 @@ def _proxy_metadata(subject: Subject) -> list[tuple[str, str]]:
     return sorted(subject.proxy_config.proxy_metadata.items())
 
 
-def _of_traces(document: Json) -> list[Json]:
-    stated = trace_environment(document["node"]["cluster"])
+def _of_envoy(document: Json) -> list[Json]:
+    stated = proxy_environment(document)
     return [{"name": name, "value": value(text)} for name, text in stated.items()]
 
 

@@ -1,0 +1,1 @@
+"""What the control plane counts of itself, for Prometheus."""
