@@ -193,8 +193,13 @@ def _while_the_prover_is_away(mesh: Cluster) -> None:
 
 def _is_judged(mesh: Cluster) -> bool:
     """Whether the control plane has a prover that it can ask."""
+    return "\nplait_prover_up 1\n" in _metrics(mesh)
+
+
+def _metrics(mesh: Cluster) -> str:
+    """What the control plane counts of itself."""
     script = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:15014/metrics').read().decode())"
-    return "\nplait_prover_up 1\n" in mesh.exec(CONTROL_PLANE, ROOT, ["python3", "-c", script], "discovery")
+    return mesh.exec(CONTROL_PLANE, ROOT, ["python3", "-c", script], "discovery")
 
 
 def _to_the_prover(mesh: Cluster, signal: str) -> None:
@@ -229,6 +234,7 @@ def test_webhooks_refuse_garbage(mesh: Cluster) -> None:
     assert not [each for each in answers if not 400 <= each[3] < 500]
     assert restarts(mesh) == before
     assert len(log_lines(mesh)) - lines < 2 * len(answers)
+    assert '\ngalley_validation_http_error{status="400"} ' in _metrics(mesh)
     mesh.kubectl("-n", OURS, "rollout", "restart", "deployment/kiosk")
     mesh.rolled_out("kiosk", OURS)
     containers = mesh.get("pods", namespace=OURS)["items"][0]["spec"]

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import expect
+from starlette.routing import Route
 
 from bench.dashboard import made_up
 from bench.made_up_mesh import MadeUpMesh
+from tests.envoy.browser import LIMIT_MS, Open, browser, until
 from tests.envoy.manifests import documents, namespace, pod, security, service, to, virtual_service
-from xds.admin.listen import listen, serve
-from xds.cli.control_plane import Address
+from tests.unit.dashboard.acting import Rollouts, Writers
+from xds.admin.app import app
+from xds.cli.address import Address
+from xds.dashboard.acting import Acting
+from xds.dashboard.app import with_dashboard
+from xds.dashboard.around import Around
 from xds.dashboard.forwarded import forwarded
-from xds.dashboard.page import _LIBRARIES
+from xds.dashboard.past import Past
+from xds.model.refs import ObjectRef
+from xds.prometheus.client import Prometheus
 from xds.testing.mesh import Mesh
 from xds.up import HTTP_SOCKET
 
 pytestmark = [pytest.mark.envoy, pytest.mark.netns]
 
 WEB: Final = "web.shop.svc.cluster.local"
-LIMIT_MS: Final = 60_000
-FLAGS: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 # What Cytoscape draws is on a canvas: it is asked for it by the element.
 GRAPH: Final = "document.querySelector('.canvas')?._cyreg?.cy"
-
-Open = Callable[[str], Awaitable[Page]]
 
 
 @pytest.fixture(scope="module")
@@ -60,56 +54,10 @@ def mesh_manifests() -> str:
 
 
 @asynccontextmanager
-async def browser(application: Any, **look: Any) -> AsyncIterator[Open]:
-    """Opens views of an application in headless Chromium. AssertionError at the end when the browser complained."""
-    chromium = shutil.which("chromium")
-    if chromium is None or not (_LIBRARIES / "preact.mjs").is_file():
-        pytest.skip("no chromium is here" if chromium is None else "the dashboard's libraries could not be fetched")
-    expect.set_options(timeout=LIMIT_MS)
-    listener, stop, complaints = listen("127.0.0.1:0"), asyncio.Event(), list[str]()
-    at = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    serving = asyncio.create_task(serve(application, listener, stop))
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        context = await running.new_context(viewport={"width": 1360, "height": 860}, **look)
-        context.set_default_timeout(LIMIT_MS)
-
-        async def show(view: str) -> Page:
-            page = await context.new_page()
-            page.on("console", lambda message: complaints.extend(_complaint(message)))
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on(
-                "request", lambda asked: None if asked.url.startswith((at, "data:")) else complaints.append(asked.url)
-            )
-            await page.goto(f"{at}/dashboard/#/{view}")
-            return page
-
-        try:
-            yield show
-        finally:
-            await running.close()
-            stop.set()
-            await serving
-    assert not complaints
-
-
-async def until(page: Page, holds: str) -> None:
-    """Return when an expression holds in the page; its own policy forbids Playwright to wait for that in there."""
-    async with asyncio.timeout(LIMIT_MS / 1000):
-        await page.evaluate(f"async () => {{ while (!({holds})) await new Promise(requestAnimationFrame) }}")
-
-
-def _complaint(message: ConsoleMessage) -> list[str]:
-    """What the browser complains of; not of answers that are errors, which the page tells of by itself."""
-    refused = message.text.startswith("Failed to load resource: the server responded with a status of 4")
-    return [message.text] if message.type == "error" and not refused else []
-
-
-@asynccontextmanager
 async def looking_at(mesh: Mesh) -> AsyncIterator[Open]:
     """The dashboard of a mesh, as ``plait dashboard`` serves it."""
     control_plane = Address(f"unix:{mesh.local.socket_path(HTTP_SOCKET)}")
-    async with browser(forwarded(control_plane.get)) as show:
+    async with browser(forwarded(lambda: [control_plane])) as show:
         yield show
 
 
@@ -132,6 +80,11 @@ async def test_the_graph_has_who_calls_whom_and_leads_to_the_service(mesh: Mesh)
 
 
 async def test_why_is_answered_as_explain_answers(mesh: Mesh) -> None:
+    async def told() -> bool:
+        return bool(mesh.up.control_plane.failed.lately(("shop/client",)))
+
+    assert (await mesh.get("client", "http://web/?status=500")).status == 500
+    await mesh.until(told, "the failure is told of")
     async with looking_at(mesh) as show:
         page = await show("why")
         await page.get_by_label("Who calls").fill("shop/client")
@@ -146,6 +99,8 @@ async def test_why_is_answered_as_explain_answers(mesh: Mesh) -> None:
         await page.get_by_label("Method").fill("GET")
         await page.get_by_role("button", name="Ask").click()
         await expect(answer).to_contain_text("allowed")
+        failed = answer.get_by_role("row").filter(has_text="the application itself answers so")
+        await expect(failed).to_contain_text("Pod shop/web")
         await page.get_by_label("Who calls").fill("shop/nobody")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("alert")).to_contain_text("nobody")
@@ -228,3 +183,50 @@ async def test_a_large_mesh_is_drawn_by_namespaces_first() -> None:
         await page.get_by_role("link", name="Proxies", exact=True).click()
         await expect(page.locator("tbody tr")).to_have_count(250)
         await expect(page.get_by_role("status")).to_contain_text("of 1000 proxies in sync")
+
+
+async def test_a_prometheus_that_is_away_is_told_of_and_the_last_hour_goes_on() -> None:
+    mesh = MadeUpMesh(12, 30)
+    pages = app(mesh)
+    pages.routes[:0] = mesh.traffic.pages()
+    past = Past(Prometheus("http://ops:s3cret@127.0.0.1:1"))
+    async with browser(with_dashboard(pages, mesh, mesh, Around(past=past))) as show:
+        page = await show("services/cart.billing.svc.cluster.local")
+        chart = page.get_by_role("img", name=re.compile("^Requests: now all [0-9]"))
+        await expect(chart).to_be_visible()
+        await page.get_by_label("Over the last").select_option("24h")
+        await expect(page.get_by_role("alert")).to_contain_text("no Prometheus answers at http://127.0.0.1:1 (")
+        await expect(page.get_by_role("alert")).not_to_contain_text("s3cret")
+        await page.get_by_label("Over the last").select_option("1h")
+        await expect(chart).to_be_visible()
+        await expect(page.get_by_role("alert")).to_have_count(0)
+
+
+async def test_who_logs_in_may_let_a_rollout_through() -> None:
+    mesh = MadeUpMesh(12, 30)
+    ref = ObjectRef("networking.istio.io", "VirtualService", *mesh.names[2])
+    rollouts = Rollouts(held={ref: None})
+    pages = app(mesh)
+    pages.routes[:0] = [*mesh.traffic.pages(), Route("/debug/rollouts", mesh.rollouts)]
+    around = Around(acting=Acting(rollouts, Writers(ref)), replicas=lambda: 3)
+    async with browser(with_dashboard(pages, mesh, mesh, around)) as show:
+        page = await show("changes")
+        promote = page.get_by_role("button", name="Promote")
+        await expect(page.get_by_text("proxies of 1 of 3 replicas")).to_be_visible()
+        await expect(page.get_by_text("Step 2 of 3")).to_be_visible()
+        await expect(promote).to_have_count(0)
+        for token, user in (("wrong", ""), ("t-bob", "bob"), ("t-ann", "ann")):
+            await page.get_by_role("button", name="Log in").first.click()
+            await page.get_by_label("A token of the cluster").fill(token)
+            await page.keyboard.press("Enter")
+            if not user:
+                await expect(page.get_by_role("alert")).to_contain_text("does not take this token")
+                await page.get_by_role("button", name="Cancel").click()
+                continue
+            await expect(page.get_by_text(user, exact=True)).to_be_visible()
+            async with page.expect_response("**/dashboard/api/rollouts/promote*"):
+                await promote.click()
+            if user == "bob":
+                await expect(page.get_by_role("alert")).to_contain_text(f"bob may not update {ref}")
+                await page.get_by_role("button", name="Log out").click()
+        assert rollouts.decided == [("promote", (ref,))]

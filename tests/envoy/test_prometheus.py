@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import os
 import re
-import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
 
 import pytest
 import yaml
+from playwright.async_api import expect
 
+from bench.made_up_mesh import MadeUpMesh
+from tests.envoy.browser import browser
+from tests.envoy.host_prometheus import PROMETHEUS, documented
 from tests.envoy.manifests import documents, namespace, pod, service
 from tests.envoy.prometheus_text import samples, total
+from xds.admin.app import app
+from xds.dashboard.app import with_dashboard
+from xds.dashboard.around import Around
+from xds.dashboard.past import Past
+from xds.local.netns import open_connection
+from xds.local.state import choose, find_pod, running, state_folder
+from xds.prometheus.client import Prometheus
+from xds.prometheus.graph import graph
+from xds.prometheus.series import series
 from xds.testing.mesh import Mesh
 
-PROMETHEUS = shutil.which("prometheus")
-PAGE: Final = Path(__file__).parents[2] / "docs" / "telemetry.md"
 PORTS = ({"name": "http", "port": 80, "targetPort": 8080}, {"name": "tcp", "port": 9000})
 
 pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus is installed (Debian: prometheus)")
-
-
-def documented() -> list[dict[str, Any]]:
-    """The relabel rules of the page."""
-    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    (rules,) = (yaml.safe_load(block) for block in blocks if block.startswith("metric_relabel_configs"))
-    found: list[dict[str, Any]] = rules["metric_relabel_configs"]
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +125,64 @@ async def test_labels_are_those_of_dashboards_for_istio(mesh: Mesh) -> None:
     assert await asked(mesh, '{__name__=~"envoy_istio_.*"}') == {}
     empty = 'count(istio_requests_total{destination_workload=""} or istio_requests_total{destination_service=""})'
     assert await asked(mesh, empty) == {}
+
+
+@asynccontextmanager
+async def reached(mesh: Mesh) -> AsyncIterator[Prometheus]:
+    """The Prometheus in its pod, by an address of this machine: each connection goes on in the pod's namespace."""
+    entry = find_pod(choose(running(state_folder()), mesh.name), "monitoring", "prometheus")
+    namespace = os.open(f"/proc/{entry.holder}/ns/net", os.O_RDONLY)
+
+    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while part := await source.read(65536):
+            sink.write(part)
+            await sink.drain()
+        sink.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await open_connection(namespace, "127.0.0.1", 9090)
+        with contextlib.suppress(OSError):
+            await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    try:
+        yield Prometheus(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    finally:
+        server.close()
+        os.close(namespace)
+
+
+async def test_the_dashboard_asks_it_for_what_was_before_the_last_hour(mesh: Mesh, folder: Path) -> None:
+    targets = [f"{mesh.ip(name)}:15090" for name in ("client", "web-v1")]
+    (folder / "targets.json").write_text(json.dumps([{"targets": targets}]))
+    async with reached(mesh) as known:
+        await shows_hours(mesh, known)
+
+
+async def shows_hours(mesh: Mesh, known: Prometheus) -> None:
+    web = "web.shop.svc.cluster.local"
+
+    async def grown() -> bool:
+        await mesh.requests("client", "http://web/?status=500", 1)
+        await mesh.requests("client", "http://web/", 3)
+        last = (await series(known, 6 * 3600, web))["points"][-1:]
+        return bool(last and last[0]["requests"] >= 8 and last[0]["errors_5xx"] and last[0]["p95_ms"])
+
+    await mesh.until(grown, "the last step has requests, errors and durations")
+    told = await series(known, 6 * 3600)
+    [point] = told["points"][-1:]
+    assert told["step_s"] == 180
+    # What Prometheus says of both sides is not added up; it reckons what has grown before its first and after its last.
+    edge = next(
+        each for each in (await graph(known, 180, "")).edges if each["service"] == web and each["protocol"] == "http"
+    )
+    assert 0.5 < point["requests"] / edge["signals"]["requests"] < 1.5
+    assert 0.15 < point["error_share"] < 0.35
+    made_up = MadeUpMesh()
+    async with browser(with_dashboard(app(made_up), made_up, made_up, Around(past=Past(known)))) as show:
+        page = await show(f"services/{web}")
+        await page.get_by_label("Over the last").select_option("6h")
+        await expect(page.get_by_role("img", name=re.compile("^Requests: now all 0?[.]?[1-9]"))).to_be_visible()
+        await page.goto(page.url.partition("#")[0] + "#/graph")
+        await page.get_by_label("Over the last").select_option("7d")
+        await expect(page.locator("main table tbody tr", has_text=web).first).to_contain_text("client.shop")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -15,10 +13,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from xds.admin import refusals, telemetry
-from xds.admin.exposition import CONTENT_TYPE, Metric, Sample, render
+from xds.admin.exposition import CONTENT_TYPE, render
 from xds.admin.profile import Profile
-from xds.admin.status import KnownObject, ProxySync, SentResource, Status, TypeSync
-from xds.explain.analyze.report import listed
+from xds.admin.proxies_counted import counted
+from xds.admin.status import KnownObject, SentResource, Status
+from xds.admin.sync_pages import proxy_json, types_json
+from xds.explain.listed import listed
 
 Json = dict[str, Any]
 _SLICE: Final = 100
@@ -84,7 +84,7 @@ class _Pages:
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus' text."""
-        metrics = [*_counted(self._status.syncz()), *self._status.metrics()]
+        metrics = [*counted(self._status.syncz()), *self._status.metrics()]
         return Response(render(metrics), media_type=CONTENT_TYPE)
 
     async def debug(self, request: Request) -> Response:
@@ -96,7 +96,7 @@ class _Pages:
 
     async def syncz(self, request: Request) -> Response:
         """Every connected proxy, type by type."""
-        return _Json([_proxy(proxy) for proxy in self._status.syncz()])
+        return _Json([{**proxy_json(proxy), "types": types_json(proxy)} for proxy in self._status.syncz()])
 
     async def config_dump(self, request: Request) -> Response:
         """What one proxy was sent: ``?proxy=`` its node id or ``pod.namespace``, ``&type=cds`` for one type."""
@@ -180,29 +180,6 @@ class _Pages:
         return _Json({**asdict(found), **times})
 
 
-def _proxy(proxy: ProxySync) -> Json:
-    return {
-        "proxy": proxy.id,
-        "name": proxy.name,
-        "namespace": proxy.namespace,
-        "workload": proxy.workload,
-        "cluster": proxy.cluster,
-        "envoy": proxy.envoy,
-        "connected_since": proxy.connected_since.isoformat() if proxy.connected_since else None,
-        "types": {name: _type(sync) for name, sync in proxy.types.items()},
-    }
-
-
-def _type(sync: TypeSync) -> Json:
-    return {
-        "state": sync.state.value,
-        "version": sync.version,
-        "since": sync.since.isoformat() if sync.since else None,
-        "resources": sync.resources,
-        "rejected": [{"name": name, "reason": reason} for name, reason in sync.rejected],
-    }
-
-
 def _resource(resource: SentResource) -> Json:
     return {
         "type": resource.type,
@@ -219,21 +196,3 @@ def _object(known: KnownObject) -> Json:
         "origin": str(known.origin) if known.origin else "",
         "generation": known.generation,
     }
-
-
-def _counted(proxies: Sequence[ProxySync]) -> Iterable[Metric]:
-    """The numbers that follow from who is connected; names are istiod's where it has them."""
-    versions = Counter(proxy.envoy or "unknown" for proxy in proxies)
-    states = Counter((kind, sync.state.value) for proxy in proxies for kind, sync in proxy.types.items())
-    yield Metric(
-        "pilot_xds",
-        "gauge",
-        "Proxies connected over xDS, by Envoy's version.",
-        tuple(Sample(count, (("version", version),)) for version, count in sorted(versions.items())) or (Sample(0),),
-    )
-    yield Metric(
-        "plait_proxy_types",
-        "gauge",
-        "Types of resources of connected proxies, by how far the proxy is with them.",
-        tuple(Sample(count, (("type", kind), ("state", state))) for (kind, state), count in sorted(states.items())),
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from xds.admin.status import Status
 from xds.slices import Slices, in_slices, taken
 from xds.telemetry.known import Known, Wanted
 from xds.telemetry.ring import HOUR_S, STEP_S
+from xds.telemetry.signals import Total
 
 Json = dict[str, Any]
 Page = Callable[[Known, Mapping[str, str]], Slices[bytes]]
@@ -29,6 +30,7 @@ PAGES: Final = (
 _DURATION: Final = re.compile(r"([0-9]{1,5})(s|m|h)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 _LONGEST_NAME: Final = 600
+_LONGEST_LIST: Final = 10_000
 _SLICE: Final = 50
 
 
@@ -109,10 +111,28 @@ def _series(telemetry: Known, query: Mapping[str, str]) -> Slices[bytes]:
     if direction not in {"in", "out"}:
         raise ValueError(f"direction must be in or out, is {direction[:20]!r}")
     _duration(query, "step", "10s")  # a wish: the answer says what the steps are
-    wanted = Wanted(service=service, workload=workload, outgoing=direction == "out")
-    step_s, points = yield from telemetry.series(_duration(query, "window", "1h"), wanted)
-    told = [{"at": _iso(at), **msgspec.to_builtins(signals)} for at, signals in points]
-    return msgspec.json.encode({"step_s": step_s, "points": told})
+    wanted = Wanted(service=service, workload=workload, outgoing=direction == "out", plain=plain(query))
+    step_s, steps = yield from telemetry.steps(_duration(query, "window", "1h"), wanted)
+    found = steps_json(step_s, steps, with_durations=query.get("durations") == "true")
+    return msgspec.json.encode(found)
+
+
+def plain(query: Mapping[str, str]) -> frozenset[str]:
+    """The workloads of ``&plain=``: who puts together what several replicas tell knows who speaks plaintext to them."""
+    return frozenset(query.get("plain", "")[:_LONGEST_LIST].split(",")) - {""}
+
+
+def steps_json(step_s: int, steps: Sequence[tuple[float, Total]], *, with_durations: bool) -> Json:
+    """``step_s`` and ``points``: what was counted in each step, and when it began."""
+    points = [
+        {
+            "at": _iso(at),
+            **msgspec.to_builtins(total.signals(step_s)),
+            **({"durations": total.durations} if with_durations else {}),
+        }
+        for at, total in steps
+    ]
+    return {"step_s": step_s, "points": points}
 
 
 def _node(telemetry: Known, node_id: str) -> Json:

@@ -13,14 +13,15 @@ from typing import Any, Final
 
 import msgspec
 
-from xds.bootstrap.envoy import ADMIN_PORT
+from xds.cli.address import NO_HEADERS
 from xds.cli.failure import Failure, Unreachable, in_short
 from xds.cli.target import Candidate
-from xds.decoders.workloads import owner_of
+from xds.decoders.pod_owner import owner_of
 from xds.kinds.pod import Pod
 from xds.model.api_path import collection
 from xds.model.injection import PROXY
 from xds.model.shallow import read
+from xds.view.names import ADMIN_PORT
 
 ADMIN_PAGES: Final = 15014
 """The port of the control plane's pages, on loopback of its pods."""
@@ -133,16 +134,26 @@ def candidate(pod: Pod) -> Candidate:
     return Candidate(pod.metadata.namespace, pod.metadata.name, *owner_of(pod))
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A port-forward, and the connection through it."""
+
+    forward: Any
+    connection: http.client.HTTPConnection
+
+
 class PodPages:
-    """HTTP pages on loopback of a pod, by a port-forward that is kept from one question to the next."""
+    """HTTP pages on loopback of a pod, by port-forwards that are kept from one question to the next.
+
+    May be asked in several threads: each question has a port-forward of its own while it is asked.
+    """
 
     def __init__(self, cluster: Cluster, namespace: str, pod: str, port: int) -> None:
         self.name = f"pod {namespace}/{pod} port {port}"
         self._cluster = cluster
         self._pod = (pod, namespace)
         self._port = port
-        self._forward: Any = None
-        self._connection: http.client.HTTPConnection | None = None
+        self._idle: list[_Line] = []
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body. Errors: Unreachable; Failure where the port-forward is refused."""
@@ -152,44 +163,53 @@ class PodPages:
         """The same of a page that changes something, which may be asked twice."""
         return self._ask("POST", path)
 
-    def _ask(self, method: str, path: str) -> tuple[int, bytes]:
-        kept = self._connection
-        if kept is not None:
+    def act(self, path: str, authorization: str) -> tuple[int, bytes]:
+        """The same of one that wants to know who asks: ``Authorization``."""
+        return self._ask("POST", path, {"authorization": authorization} if authorization else {})
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str] = NO_HEADERS) -> tuple[int, bytes]:
+        while (kept := self._kept()) is not None:
             try:
-                return _ask(kept, method, path)
+                return self._answer(kept, method, path, headers)
             except (OSError, http.client.HTTPException):
-                self.close()  # the server has hung up meanwhile
-        connection = self._connected()
+                kept.forward.close()  # the server has hung up meanwhile
+        line = self._connected()
         try:
-            return _ask(connection, method, path)
+            return self._answer(line, method, path, headers)
         except (OSError, http.client.HTTPException) as error:
-            told = self._forward.error(self._port)
-            self.close()
+            told = line.forward.error(self._port)
+            line.forward.close()
             raise Unreachable(f"{self.name} does not answer: {(told or str(error) or repr(error)).strip()}") from None
 
-    def close(self) -> None:
-        """End the port-forward."""
-        if self._forward is not None:
-            self._forward.close()
-        self._forward = self._connection = None
+    def _answer(self, line: _Line, method: str, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        line.connection.request(method, path, headers=headers)
+        answer = line.connection.getresponse()
+        told = answer.status, answer.read()
+        self._idle.append(line)
+        return told
 
-    def _connected(self) -> http.client.HTTPConnection:
+    def _kept(self) -> _Line | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def close(self) -> None:
+        """End the port-forwards that nobody uses now."""
+        while (kept := self._kept()) is not None:
+            kept.forward.close()
+
+    def _connected(self) -> _Line:
         from kubernetes import client
 
         connect = client.CoreV1Api(self._cluster.client()).connect_get_namespaced_pod_portforward
-        self._forward = streamed(self.name, connect, *self._pod, ports=str(self._port))
-        sock = self._forward.socket(self._port)
+        forward = streamed(self.name, connect, *self._pod, ports=str(self._port))
+        sock = forward.socket(self._port)
         sock.settimeout(_TIMEOUT_S)
-        self._connection = http.client.HTTPConnection("localhost", self._port)
-        self._connection.auto_open = 0
-        self._connection.sock = sock
-        return self._connection
-
-
-def _ask(connection: http.client.HTTPConnection, method: str, path: str) -> tuple[int, bytes]:
-    connection.request(method, path)
-    answer = connection.getresponse()
-    return answer.status, answer.read()
+        connection = http.client.HTTPConnection("localhost", self._port)
+        connection.auto_open = 0
+        connection.sock = sock
+        return _Line(forward, connection)
 
 
 def streamed(name: str, connect: Any, *arguments: str, **query: Any) -> Any:

@@ -13,8 +13,9 @@ from xds.cli.cells import milliseconds, per_second, percent
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, print_document, stdout
-from xds.cli.traffic import Json, Traffic, Within, source
+from xds.cli.traffic import Within, source
 from xds.cli.where import Where
+from xds.telemetry.traffic import Json, Traffic
 
 app = typer_app()
 
@@ -44,9 +45,7 @@ def command(
     """
     found = source(where, within)()
     if output is Form.JSON:
-        edges = [{key: value for key, value in edge.items() if key != "durations"} for edge in found.edges]
-        told = {"window_s": found.window_s, "at": found.at, "nodes": list(found.nodes.values()), "edges": edges}
-        print_document(told, Output.JSON)
+        print_document(found.plain(), Output.JSON)
     elif output is Form.DOT:
         typer.echo("\n".join(dot(found)))
     elif found.edges:

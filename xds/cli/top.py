@@ -16,8 +16,9 @@ from xds.cli.failure import Unreachable
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, Row, print_document, print_next, print_table, stdout
-from xds.cli.traffic import Json, Traffic, Within, grouped_by, source
+from xds.cli.traffic import Within, source
 from xds.cli.where import Where
+from xds.telemetry.traffic import Json, Traffic, grouped_by
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from xds.controllers.live_count import LiveCount
@@ -24,7 +24,7 @@ from xds.sources.store import ObjectStore
 from xds.view.filters import attached
 from xds.view.graph import Graph, call
 from xds.view.mutual_tls import mtls
-from xds.why.mesh import KnownMesh
+from xds.why.mesh import Failures, KnownMesh, no_failures
 from xds.why.question import Question, explained
 from xds.why.target import Candidate
 
@@ -50,6 +50,9 @@ class Answers:
     def __init__(
         self, cache: SnapshotCache, store: ObjectStore, findings: Findings, snapshot: Callable[[], Snapshot]
     ) -> None:
+        self.failures: Failures = no_failures
+        """Who knows what failed lately; asked in other threads."""
+
         self._cache = cache
         self._store = store
         self._findings = findings
@@ -89,7 +92,9 @@ class Answers:
 
     async def explain(self, question: Question) -> Mapping[str, Any]:
         """What becomes of a call; JSON types. Errors: Failure."""
-        return await self._in_thread(lambda of: explained(question, of.known, of.graph))
+        return await self._in_thread(
+            lambda of: explained(question, replace(of.known, failures=self.failures), of.graph)
+        )
 
     async def _in_thread(self, answer: Callable[[_Generation], T]) -> T:
         if self._waiting >= _MOST_WAITING:

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -16,16 +15,21 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from xds import __version__
-from xds.admin.status import ProxySync, SentResource, Status, Sync, TypeSync
+from xds.admin.status import ProxySync, SentResource, Status, Sync
+from xds.admin.sync_pages import proxy_json, types_json
+from xds.admin.telemetry import plain, steps_json
 from xds.audit.refusal import Kind
 from xds.controllers.live_count import LiveCount
 from xds.controllers.policies import COUNTED_KINDS
+from xds.dashboard.around import Around
 from xds.dashboard.asked import Asked
+from xds.dashboard.past import Past
 from xds.dashboard.sent import known, objects_behind, of_host, routes_of
-from xds.failure import Failure
+from xds.failure import Failure, Unreachable
 from xds.model.problem import Severity
 from xds.model.refs import ObjectRef
 from xds.model.service import Service
+from xds.prometheus.series import HOURS
 from xds.slices import in_slices, listed
 from xds.telemetry.known import Wanted
 from xds.telemetry.ring import HOUR_S
@@ -49,9 +53,9 @@ _UNKNOWN_SERVICE: Final[Json] = {
 }
 
 
-def routes(status: Status, asked: Asked) -> list[BaseRoute]:
+def routes(status: Status, asked: Asked, around: Around) -> list[BaseRoute]:
     """The routes below ``/dashboard/api``."""
-    api = _Api(status, asked)
+    api = _Api(status, asked, around)
     answers: dict[str, Callable[[Request], Awaitable[Any]]] = {
         "overview": api.overview,
         "services": api.services,
@@ -62,6 +66,8 @@ def routes(status: Status, asked: Asked) -> list[BaseRoute]:
         "resource": api.resource,
         "objects": api.objects,
         "series": api.series,
+        "past/series": api.past_series,
+        "past/graph": api.past_graph,
         "explain": api.explain,
     }
     return [Route(f"/dashboard/api/{name}", _page(answer)) for name, answer in answers.items()]
@@ -78,6 +84,8 @@ def _page(answer: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Aw
             told = await answer(request)
         except _Unknown as unknown:
             status, told = 404, {"error": str(unknown)}
+        except Unreachable as failure:
+            status, told = 502, {"error": str(failure)}
         except Failure as failure:
             status, told = 400, {"error": str(failure)}
         # Spelling out some megabytes takes longer than a stream should wait.
@@ -90,9 +98,10 @@ def _page(answer: Callable[[Request], Awaitable[Any]]) -> Callable[[Request], Aw
 class _Api:
     """One method an address."""
 
-    def __init__(self, status: Status, asked: Asked) -> None:
+    def __init__(self, status: Status, asked: Asked, around: Around) -> None:
         self._status = status
         self._asked = asked
+        self._around = around
         self._synced: tuple[float, Sequence[ProxySync]] = (0.0, ())
 
     async def overview(self, request: Request) -> Json:
@@ -107,6 +116,9 @@ class _Api:
             "stale": worst[Sync.STALE],
             "rejected": worst[Sync.REJECTED],
             "problems": {each.value: severities[each] for each in Severity},
+            "replicas": {"shown": 1, "known": self._around.replicas()},
+            "past": list(HOURS) if self._around.past is not None else [],
+            "login": self._around.acting is not None,
         }
 
     async def services(self, request: Request) -> list[Json]:
@@ -141,7 +153,7 @@ class _Api:
     async def proxies(self, request: Request) -> list[Json]:
         """All connected proxies, with the state of each type."""
         return [
-            {**_proxy(each), "types": {name: sync.state.value for name, sync in each.types.items()}}
+            {**proxy_json(each), "types": {name: sync.state.value for name, sync in each.types.items()}}
             for each in sorted(self._proxies(), key=lambda proxy: _ORDER.index(_worst(proxy)))
         ]
 
@@ -149,8 +161,8 @@ class _Api:
         """One proxy: ``?id=``; how far it is with each type, and the names of all that it was sent."""
         found, sent = self._sent(request.query_params.get("id", ""))
         return {
-            **_proxy(found),
-            "types": {name: _type(sync) for name, sync in found.types.items()},
+            **proxy_json(found),
+            "types": types_json(found),
             "resources": await in_slices(
                 listed(
                     {"type": each.type, "name": each.name, "by": [known(one) for one in each.provenance]}
@@ -192,9 +204,20 @@ class _Api:
 
     async def series(self, request: Request) -> Json:
         """How all calls of the mesh together went in the last hour."""
-        step_s, points = await in_slices(self._status.telemetry().series(HOUR_S, Wanted()))
-        told = [{"at": datetime.fromtimestamp(at, UTC), **msgspec.to_builtins(signals)} for at, signals in points]
-        return {"step_s": step_s, "points": told}
+        step_s, steps = await in_slices(
+            self._status.telemetry().steps(HOUR_S, Wanted(plain=plain(request.query_params)))
+        )
+        return steps_json(step_s, steps, with_durations=request.query_params.get("durations") == "true")
+
+    async def past_series(self, request: Request) -> Json:
+        """The same of a longer ``?window=``, of all calls or those of a ``&service=``: what Prometheus has."""
+        query = request.query_params
+        return await self._past().series(query.get("window", ""), query.get("service", ""))
+
+    async def past_graph(self, request: Request) -> Json:
+        """Who called whom in a longer ``?window=``, in a ``&namespace=`` or in all: what Prometheus has."""
+        query = request.query_params
+        return await self._past().graph(query.get("window", ""), query.get("namespace", ""))
 
     async def explain(self, request: Request) -> Mapping[str, Any]:
         """What becomes of a call: ``?from=&to=``, and ``method=``, ``path=``, ``namespace=``, ``header=``, ``ip=``."""
@@ -213,6 +236,11 @@ class _Api:
                 address=query.get("ip", ""),
             )
         )
+
+    def _past(self) -> Past:
+        if self._around.past is None:
+            raise Failure("this control plane knows no Prometheus: start it with --prometheus URL")
+        return self._around.past
 
     def _service(self, host: str) -> Service | None:
         return next((each for each in self._asked.services() if each.hostname == host), None)
@@ -249,22 +277,6 @@ def _service(service: Service) -> Json:
     ports = [{"number": each.number, "name": each.name, "protocol": each.protocol.value} for each in service.ports]
     own = {"host": service.hostname, "namespace": service.namespace}
     return {**own, "ports": ports, "addresses": list(service.addresses)}
-
-
-def _proxy(proxy: ProxySync) -> Json:
-    return {
-        "proxy": proxy.id,
-        "name": proxy.name,
-        "namespace": proxy.namespace,
-        "workload": proxy.workload,
-        "envoy": proxy.envoy,
-        "connected_since": proxy.connected_since,
-    }
-
-
-def _type(sync: TypeSync) -> Json:
-    rejected = [{"name": name, "reason": reason} for name, reason in sync.rejected]
-    return {**asdict(sync), "state": sync.state.value, "rejected": rejected}
 
 
 def _worst(proxy: ProxySync) -> Sync:

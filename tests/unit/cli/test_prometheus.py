@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from typer.testing import CliRunner
 
+from tests.unit.prometheus.prometheus import prometheus
 from tests.unit.telemetry.told import Call
 from xds.cli.plait import app
 
@@ -40,34 +37,12 @@ TOLD: Mapping[str, Found] = {
 }
 
 
-@contextmanager
-def prometheus(told: Mapping[str, Found], status: int = 200) -> Iterator[tuple[str, list[str]]]:
-    """The URL of one that tells that, and what it is asked."""
-    queries: list[str] = []
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            query = parse_qs(urlsplit(self.path).query)["query"][0]
-            queries.append(query)
-            name = query.partition("(envoy_)?")[2].partition('"')[0]
-            result = [{"metric": dict(labels), "value": [0, value]} for labels, value in told.get(name, ())]
-            good = {"status": "success", "data": {"resultType": "vector", "result": result}}
-            self.send_response(status)
-            self.end_headers()
-            body: Any = good if status == 200 else {"status": "error", "error": "too much"}
-            self.wfile.write(json.dumps(body).encode())
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", queries
-        server.shutdown()
+def at_once(told: Mapping[str, Found]) -> Mapping[str, Sequence[Any]]:
+    return {name: [{"metric": dict(of), "value": [0, value]} for of, value in each] for name, each in told.items()}
 
 
 def test_the_graph_of_six_hours() -> None:
-    with prometheus(TOLD) as (url, queries):
+    with prometheus(at_once(TOLD)) as (url, queries):
         result = CliRunner().invoke(app(), ["graph", "--prometheus", url, "--window", "6h", "-o", "json"])
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
@@ -90,21 +65,37 @@ def test_the_graph_of_six_hours() -> None:
 
 
 def test_only_a_namespace() -> None:
-    with prometheus(TOLD) as (url, _):
+    with prometheus(at_once(TOLD)) as (url, _):
         result = CliRunner().invoke(app(), ["top", "--prometheus", url, "--window", "24h", "-n", "other"])
     assert result.stdout == "no sidecar of namespace other has told of a call within the last 24h\n"
 
 
 def test_what_goes_wrong() -> None:
-    with prometheus(TOLD, 422) as (url, _):
+    with prometheus(at_once(TOLD), 422) as (url, _):
         result = CliRunner().invoke(app(), ["top", "--prometheus", url, "--window", "6h"])
     assert result.exit_code == 2
     assert "does not answer: too much" in result.stderr
     for where, error in (
         ("http://127.0.0.1:1", "no Prometheus answers at"),
-        ("nowhere", "no Prometheus answers at nowhere"),
+        ("127.0.0.1:1", "no Prometheus answers at http://127.0.0.1:1"),
+        ("ftp://x", "the URL of Prometheus must be http(s)://"),
+        ("http://x?token=y", "the URL of Prometheus must be http(s)://"),
     ):
         result = CliRunner().invoke(app(), ["top", "--prometheus", where, "--window", "6h"])
         assert error in result.stderr
     result = CliRunner().invoke(app(), ["top", "--prometheus", "http://x", "--window", "10s"])
     assert "--window must be at least 1m" in result.stderr
+
+
+@pytest.mark.parametrize("status", [200, 401, 422])
+def test_its_password_is_used_and_never_told(status: int) -> None:
+    with prometheus(at_once(TOLD), status) as (url, queries):
+        given = url.replace("http://", "http://ops:s3cret@")
+        result = CliRunner().invoke(app(), ["graph", "--prometheus", given, "--window", "6h"])
+    assert "Basic b3BzOnMzY3JldA==" in queries
+    assert result.exit_code == (0 if status == 200 else 2)
+    away = CliRunner().invoke(app(), ["graph", "--prometheus", "http://ops:s3cret@127.0.0.1:1", "--window", "6h"])
+    wrong = CliRunner().invoke(app(), ["graph", "--prometheus", "http://ops:s3cret@x:y", "--window", "6h"])
+    assert "no Prometheus answers at http://127.0.0.1:1 " in away.stderr
+    for told in (result, away, wrong):
+        assert "s3cret" not in told.output

@@ -13,8 +13,9 @@ from xds.cli.cells import milliseconds, per_second, percent, size
 from xds.cli.control_plane import ControlPlane
 from xds.cli.failure import Failure
 from xds.cli.plait import app
-from xds.cli.traffic import put_together, traffic
+from xds.cli.traffic import traffic
 from xds.telemetry.histogram import BUCKETS
+from xds.telemetry.traffic import put_together
 
 WEB, DB = "web.shop.svc.cluster.local", "db.shop.svc.cluster.local"
 

@@ -12,13 +12,19 @@ from xds.failure import Failure
 async def _ask(path: str) -> tuple[httpx.Response, list[str]]:
     asked: list[str] = []
 
-    def get(wanted: str) -> tuple[int, bytes]:
-        asked.append(wanted)
-        if "gone" in wanted:
-            raise Failure("nobody answers there")
-        return 404, b'{"error":"no such thing"}'
+    class One:
+        name = "one"
 
-    transport = httpx.ASGITransport(app=forwarded(get))
+        def get(self, wanted: str) -> tuple[int, bytes]:
+            asked.append(wanted)
+            if "gone" in wanted:
+                raise Failure("nobody answers there")
+            return 404, b'{"error":"no such thing"}'
+
+        def act(self, wanted: str, authorization: str) -> tuple[int, bytes]:
+            return self.get(wanted)
+
+    transport = httpx.ASGITransport(app=forwarded(lambda: [One()]))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         return await client.get(path), asked
 

@@ -39,10 +39,10 @@ function options(width, lines, write, marked) {
     height: HEIGHT,
     cursor: { sync: { key: "signals" } },
     scales: { y: { range: (chart, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-    hooks: { drawAxes: [(chart) => drawMarks(chart, marked.current)] },
-    axes: [{ ...axis, values: (chart, times) => times.map(clock) }, { ...axis, size: 62, values: (chart, values) => values.map((value) => write(value)) }],
+    hooks: { setLegend: [showLast], drawAxes: [(chart) => drawMarks(chart, marked.current)] },
+    axes: [{ ...axis, values: (chart, times) => times.map((time) => clock(time, axisForm(times))) }, { ...axis, size: 62, values: (chart, values) => values.map((value) => write(value)) }],
     series: [
-      { label: "at", value: (chart, time) => (time === null ? "–" : clock(time, true)) },
+      { label: "at", value: (chart, time) => (time === null ? "–" : clock(time, "exact")) },
       ...lines.map(([label, name]) => ({
         label, stroke: colour(name), width: 1.7, points: { show: false }, spanGaps: false,
         value: (chart, value) => write(value),
@@ -51,8 +51,25 @@ function options(width, lines, write, marked) {
   };
 }
 
-const clock = (seconds, exact) =>
-  new Date(seconds * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", ...(exact === true && { second: "2-digit" }) });
+const FORMS = {
+  "": { hour: "2-digit", minute: "2-digit" },
+  second: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
+  day: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
+  exact: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" },
+};
+
+const clock = (seconds, form) => new Date(seconds * 1000).toLocaleString("en-GB", FORMS[form]);
+
+const axisForm = (times) => {
+  const span = times.at(-1) - times[0];
+  return span > 86400 ? "day" : span < 600 ? "second" : "";
+};
+
+/** The legend has the newest values while nobody points at others. */
+function showLast(chart) {
+  const last = chart.data[0].length - 1;
+  if (last >= 0 && !(chart.cursor.left >= 0)) chart.setLegend({ idx: last }, false);
+}
 
 function drawMarks(chart, marks) {
   const { ctx, bbox } = chart;

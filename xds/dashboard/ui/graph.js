@@ -1,9 +1,7 @@
 // The live graph: who calls whom, how often, how well, and how it is protected.
 import { useMemo, useState } from "preact/hooks";
 import { Canvas, MANY } from "./canvas.js";
-import { Badge, health, html, label, link, ms, nameOf, rate, Search, share, Table, Told, useTold } from "./lib.js";
-
-const EVERY_MS = 5000;
+import { Badge, health, html, label, link, ms, nameOf, rate, Search, share, Span, Table, Told, useOverview, useWindow } from "./lib.js";
 
 export function GraphView({ query }) {
   const window_s = query.get("window") || "60s";
@@ -12,7 +10,8 @@ export function GraphView({ query }) {
   const [chosen, setChosen] = useState(null);
   const [span, setSpan] = useState(window_s);
   const [grouping, setGrouping] = useState("");
-  const found = useTold(`/debug/telemetry/graph?window=${span}`, EVERY_MS);
+  const overview = useOverview();
+  const found = useWindow(span, `/debug/telemetry/graph?window=${span}`, `/dashboard/api/past/graph?window=${span}`);
   return html`<section aria-labelledby="title">
     <div class="bar">
       <h1 id="title">Service graph</h1>
@@ -23,12 +22,7 @@ export function GraphView({ query }) {
         <option value="workloads">workloads</option>
         <option value="namespaces">namespaces</option>
       </select>
-      <select aria-label="Over the last" value=${span} onChange=${(event) => setSpan(event.target.value)}>
-        <option value="60s">last minute</option>
-        <option value="5m">last 5 minutes</option>
-        <option value="15m">last 15 minutes</option>
-        <option value="1h">last hour</option>
-      </select>
+      <${Span} value=${span} onChange=${setSpan} known=${overview.told?.past} first=${[["60s", "last minute"]]} />
     </div>
     <${Told} of=${found}>${(told) => html`<${Drawn} told=${told} namespace=${namespace} text=${text.trim().toLowerCase()}
       filter=${setNamespace} grouping=${grouping} chosen=${chosen} choose=${setChosen} />`}<//>
@@ -136,8 +130,8 @@ function Worst({ shown, names }) {
   const plain = shown.edges.filter((edge) => edge.security === "none").length;
   const total = shown.edges.reduce((sum, edge) => sum + edge.signals.rate, 0);
   failing.sort((a, b) => b.signals.error_share - a.signals.error_share);
-  return html`<h2>${rate(total)} in ${shown.edges.length} calls</h2>
-    <p>${shown.nodes.length} workloads, ${plain ? html`<span class="poor">${plain} calls in plaintext</span>` : "no plaintext"}</p>
+  return html`<h2>${rate(total)} on ${shown.edges.length} edges</h2>
+    <p>${shown.nodes.length} workloads, ${plain ? html`<span class="poor">${plain} edges in plaintext</span>` : "no plaintext"}</p>
     ${failing.length > 0 && html`<h3>Failing most</h3><ul>${failing.slice(0, 5).map((edge) => html`<li>
       ${label(names.get(edge.source))} → <a href=${link("services", edge.service)}>${label(names.get(edge.destination))}</a>
       <span class=${health(edge.signals.error_share)}> ${share(edge.signals.error_share)}</span></li>`)}</ul>`}`;

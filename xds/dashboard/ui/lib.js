@@ -47,6 +47,62 @@ export function useTold(path, everyMs = 0) {
   return found.path === path ? found : { told: null, error: null };
 }
 
+/** What the control plane says of itself, the same for all views. */
+export const useOverview = () => useTold("/dashboard/api/overview", 5000);
+
+// -- windows of time: the last hour is the control plane's own, more is Prometheus' where it knows one
+
+const HOUR = [["5m", "last 5 minutes"], ["15m", "last 15 minutes"], ["1h", "last hour"]];
+const LONGER = { "6h": "last 6 hours", "24h": "last 24 hours", "7d": "last 7 days" };
+const PAST_MS = 60000;
+
+export function Span({ value, onChange, known, first = [] }) {
+  const past = (known || []).filter((window) => window in LONGER).map((window) => [window, LONGER[window]]);
+  return html`<select aria-label="Over the last" value=${value} onChange=${(event) => onChange(event.target.value)}>
+    ${[...first, ...HOUR, ...past].map(([window, words]) => html`<option value=${window}>${words}</option>`)}
+  </select>`;
+}
+
+/** What is told of a window: of `recent`, or where it is longer than an hour, of `past`. */
+export function useWindow(span, recent, past) {
+  const longer = span in LONGER;
+  return useTold(longer ? past : recent, longer ? PAST_MS : 5000);
+}
+
+// -- who has logged in: the token is kept in this page alone, and goes when it is closed or loaded anew
+
+let session = { user: "", token: "" };
+const lookers = new Set();
+
+function become(next) {
+  session = next;
+  for (const look of lookers) look({});
+}
+
+export function useSession() {
+  const [, look] = useState({});
+  useEffect(() => {
+    lookers.add(look);
+    return () => lookers.delete(look);
+  }, []);
+  return session;
+}
+
+export async function logIn(token) {
+  const told = await act("/dashboard/api/login", token);
+  become({ user: told.user, token });
+}
+
+export const logOut = () => become({ user: "", token: "" });
+
+/** The answer of something that does something, asked with the token of who has logged in. Errors: Error. */
+export async function act(path, token = session.token) {
+  const answer = await fetch(path, { method: "POST", headers: { authorization: `Bearer ${token}` } });
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(told.error || `${answer.status} at ${path}`);
+  return told;
+}
+
 /** The theme that is drawn, "light" or "dark". */
 export function useTheme() {
   const [theme, setTheme] = useState(currentTheme());

@@ -1,15 +1,15 @@
 // The page: which view the address means, and what stands above every view.
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { Badge, html, link, useHash, useTold } from "./lib.js";
+import { Badge, html, link, useHash, useOverview } from "./lib.js";
 import { GraphView } from "./graph.js";
 import { ServicesView } from "./services.js";
 import { ProxiesView } from "./proxies.js";
 import { ObjectsView } from "./objects.js";
+import { Login } from "./login.js";
 import { WhyView } from "./why.js";
 import { ChangesView } from "./changes.js";
 
-const EVERY_MS = 5000;
 const VIEWS = {
   graph: ["Graph", GraphView],
   services: ["Services", ServicesView],
@@ -21,6 +21,7 @@ const VIEWS = {
 
 function Page() {
   const asked = useHash();
+  const overview = useOverview();
   const [title, View] = VIEWS[asked.view] || VIEWS.graph;
   useEffect(() => {
     document.title = `${asked.part || title} – Plait`;
@@ -35,20 +36,23 @@ function Page() {
       <nav aria-label="Views"><ul>${Object.entries(VIEWS).map(
         ([view, [name]]) => html`<li><a href=${link(view)} aria-current=${asked.view === view ? "page" : undefined}>${name}</a></li>`,
       )}</ul></nav>
-      <${State} />
+      <${State} of=${overview} />
+      ${overview.told?.login && html`<${Login} />`}
       <${Theme} />
     </header>
     <main id="main" tabindex="-1"><${View} key=${asked.view} part=${asked.part} query=${asked.query} /></main>`;
 }
 
-function State() {
-  const { told, error } = useTold("/dashboard/api/overview", EVERY_MS);
+function State({ of: { told, error } }) {
   if (error) return html`<span class="state" role="status"><${Badge} kind="bad">control plane away<//></span>`;
   if (!told) return null;
   const behind = told.stale + told.rejected;
   return html`<span class="state" role="status">
     <a href=${link("proxies")}><${Badge} kind=${told.rejected ? "bad" : behind ? "poor" : "good"}>
       ${told.proxies - behind} of ${told.proxies} proxies in sync<//></a>
+    ${told.replicas.shown < told.replicas.known &&
+    html`<span title="plait dashboard puts all of them together"><${Badge} kind="poor">
+      proxies of ${told.replicas.shown} of ${told.replicas.known} replicas<//></span>`}
     ${told.problems.error + told.problems.warning > 0 &&
     html`<a href=${link("objects")}><${Badge} kind=${told.problems.error ? "bad" : "poor"}>
       ${told.problems.error + told.problems.warning} problems<//></a>`}

@@ -63,7 +63,7 @@ const REFUSALS = [
   ["Kind", (row) => html`<${Badge} kind=${row.kind.startsWith("would") ? "poor" : "bad"}>${row.kind}<//>`],
   ["From", (row) => row.from],
   ["To", (row) => row.to],
-  ["By", (row) => row.policies.map((each) => html`<div>${each.object}${each.rule !== null && each.rule !== undefined && each.rule !== "" ? ` rule ${each.rule}` : ""} <span class="at">${each.origin}</span></div>`)],
+  ["By", (row) => row.policies.map((each) => html`<div>${each.object}${each.rule !== null && each.rule !== undefined && each.rule !== "" ? ` rule ${each.rule}` : ""} <span class="at">${each.origin}</span></div>`), "narrow"],
   ["Why", (row) => row.why, "wrap"],
   ["An example", (row) => row.request],
   ["Last", (row) => ago(row.last)],

@@ -1,6 +1,6 @@
 // All services, and the page of one: golden signals, routes, who calls it and who may.
 import { useState } from "preact/hooks";
-import { Badge, bytes, health, html, label, link, ms, rate, Search, share, Table, Told, useTold, VERDICTS } from "./lib.js";
+import { Badge, bytes, health, html, label, link, ms, rate, Search, share, Span, Table, Told, useOverview, useTold, useWindow, VERDICTS } from "./lib.js";
 import { Chart } from "./chart.js";
 import { callColumns } from "./graph.js";
 
@@ -43,17 +43,16 @@ const COLUMNS = [
 
 function Service({ host }) {
   const [span, setSpan] = useState("15m");
-  const step = { "5m": "10s", "15m": "10s", "1h": "30s" }[span];
+  const overview = useOverview();
   const known = useTold(`/dashboard/api/service?host=${encodeURIComponent(host)}`);
   const graph = useTold("/debug/telemetry/graph?window=60s", EVERY_MS);
-  const series = useTold(`/debug/telemetry/series?service=${encodeURIComponent(host)}&window=${span}&step=${step}`, EVERY_MS);
+  const of = `service=${encodeURIComponent(host)}&window=${span}`;
+  const series = useWindow(span, `/debug/telemetry/series?${of}`, `/dashboard/api/past/series?${of}`);
   const measured = useTold("/debug/telemetry/services?window=60s", EVERY_MS);
   const own = measured.told?.find((each) => each.host === host);
   return html`<section>
     <div class="bar"><h1>${host}</h1>
-      <select aria-label="Over the last" value=${span} onChange=${(event) => setSpan(event.target.value)}>
-        <option value="5m">last 5 minutes</option><option value="15m">last 15 minutes</option><option value="1h">last hour</option>
-      </select>
+      <${Span} value=${span} onChange=${setSpan} known=${overview.told?.past} />
       <a role="button" class="small secondary" href=${link("why", "", { to: host })}>Why?</a>
     </div>
     ${own && html`<${Figures} of=${own.signals} />`}

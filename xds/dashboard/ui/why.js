@@ -61,6 +61,11 @@ function Answer({ of }) {
         `${each.resolved ? "found by name" : `${each.healthy} of ${each.endpoints} endpoints healthy`}, ${each.tls}`}</td>
         <td>${each.rule}${each.guilty.map((by) => html`<div>${by.object}<${At} of=${by} /></div>`)}</td></tr>`)}
     </tbody></table></div>`}
+    ${(of.lately || []).length > 0 && html`<h2>What failed lately</h2><div class="scroll"><table><tbody>
+      ${of.lately.map((each) => html`<tr><th scope="row">${each.times} times</th><td class="wrap">${each.says}
+        <div class="at">${each.request}, told by ${each.toldBy} at ${each.last}</div></td>
+        <td>${each.by.map((by) => html`<div>${by.object} <code>${by.field}</code><${At} of=${by} /></div>`)}</td></tr>`)}
+    </tbody></table></div>`}
     ${of.notes.map((note) => html`<p><${Badge} kind="poor">note<//> ${note}</p>`)}
   </div>`;
 }
