@@ -16,7 +16,8 @@ from xds.bootstrap.probes import AppProbes
 from xds.bootstrap.stats import NOTHING_MORE, StatsInclusion, stats
 from xds.model.endpoint import NOWHERE, Locality
 from xds.model.proxy import AUTO_REGISTER_GROUP, SIDECAR, WORKLOAD_SDS
-from xds.model.standard_metrics import METRICS_LABELS, node_labels
+from xds.model.standard_metrics import METRICS_LABELS, node_labels, variable
+from xds.model.told_metrics import NODE_ID, PREFIX, VERSION, WORKLOAD
 from xds.view.names import CONTROL_PLANE, WORKLOAD_SOCKET
 from xds.view.specs.observed import RUNTIME
 
@@ -29,12 +30,21 @@ LOG_FLUSH: Final = ("--file-flush-interval-msec", "1000")
 _TYPE: Final = "type.googleapis.com/"
 # Envoy's own goes up to 30 s, and so long a proxy would be without news after its control plane is back.
 _RECONNECT: Final = {"retry_back_off": {"base_interval": "0.5s", "max_interval": "5s"}}
+# Only what was ever counted: a listener that nobody has used is no series. And not what the control plane is told.
+_SHOWN: Final = f"usedonly&filter=%5E%5B%5E{PREFIX}%5D"
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def trace_environment(cluster: str) -> dict[str, str]:
-    """The environment of an Envoy whose node is of that ``cluster``, so that its spans are of that service."""
-    return {"OTEL_RESOURCE_ATTRIBUTES": f"service.name={cluster}"}
+def proxy_environment(config: Json) -> dict[str, str]:
+    """The environment of the Envoy that is started with this bootstrap: its spans are of its service, and its metrics
+    have the labels of its workload.
+    """
+    node = config["node"]
+    labels = node["metadata"][METRICS_LABELS]
+    return {
+        "OTEL_RESOURCE_ATTRIBUTES": f"service.name={node['cluster']}",
+        **{variable(name): value for name, value in labels.items()},
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +67,13 @@ class ProxyNode:
     interception_mode: str = "REDIRECT"
     locality: Locality = NOWHERE
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    stated_id: str = ""
 
     @property
     def id(self) -> str:
-        """The node id: ``sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local``."""
+        """The node id, as stated or as Istio makes it: ``sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local``."""
+        if self.stated_id:
+            return self.stated_id
         address = self.addresses[0] if self.addresses else "127.0.0.1"
         return f"{self.kind}~{address}~{self.name}.{self.namespace}~{self.namespace}.svc.{self.domain}"
 
@@ -88,6 +101,14 @@ class ProxyNode:
         if any(where.values()):
             node["locality"] = {key: value for key, value in where.items() if value}
         return node
+
+    def reporting(self) -> dict[str, str]:
+        """Who has counted what it sends: of its node what the control plane has to know for that, and its workload."""
+        known = self.as_dict()["metadata"]
+        labels = known[METRICS_LABELS]
+        said = {key: known.get(key, "") for key in ("SERVICE_ACCOUNT", "INSTANCE_IPS", AUTO_REGISTER_GROUP)}
+        own = {NODE_ID: self.id, WORKLOAD: labels["workload"], VERSION: labels["version"]}
+        return {key: value for key, value in (own | said).items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +173,8 @@ def bootstrap(
     if ports.health:
         listeners.append(_forwarder("health", (ports.address, ports.health), "/healthz/ready", "/ready"))
     if ports.metrics:
-        # Only what was ever counted: a listener that nobody has used is no series.
         metrics = "/stats/prometheus"
-        listeners.append(_forwarder("metrics", (ports.address, ports.metrics), metrics, f"{metrics}?usedonly"))
+        listeners.append(_forwarder("metrics", (ports.address, ports.metrics), metrics, f"{metrics}?{_SHOWN}"))
     if probes is not None:
         listeners += probes.listeners(ports.address)
         clusters += probes.clusters()
@@ -167,7 +187,7 @@ def bootstrap(
         **({"cluster_manager": {"load_stats_config": load_reports()}} if node.kind == SIDECAR else {}),
         **({"hds_config": load_reports()} if AUTO_REGISTER_GROUP in node.metadata else {}),
         "static_resources": {"listeners": listeners, "clusters": [*clusters, admin]},
-        **stats(more_stats),
+        **stats(more_stats, node.reporting()),
         "overload_manager": _overload_manager(),
         "layered_runtime": {"layers": _runtime_layers()},
     }

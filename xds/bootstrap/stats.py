@@ -13,6 +13,7 @@ from typing import Final
 from xds.bootstrap.credentials import Json
 from xds.model.seen import SEEN_PLAINTEXT, SEEN_PROVEN
 from xds.model.standard_metrics import Metric
+from xds.model.told_metrics import PREFIX, UPTIME, Told
 from xds.translators.regex import refusal
 from xds.view.names import CONTROL_PLANE
 
@@ -25,7 +26,8 @@ STATS_INCLUSION: Final = frozenset({PREFIXES, SUFFIXES, REGEXPS})
 FLUSH_S: Final = 10
 _EVICTION_S: Final = 1800  # a multiple of FLUSH_S, as Envoy wants it
 _TYPE: Final = "type.googleapis.com/"
-_PREFIXES: Final = ("istio_", f"{SEEN_PLAINTEXT}.", f"{SEEN_PROVEN}.")
+_SINK: Final = "envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig"
+_PREFIXES: Final = ("istio_", PREFIX, f"{SEEN_PLAINTEXT}.", f"{SEEN_PROVEN}.")
 _EXACT: Final = (
     # Why the control plane is not reached.
     *(f"cluster.{CONTROL_PLANE}.{word}" for word in ("ssl.fail_verify_error", "ssl.fail_verify_san")),
@@ -38,7 +40,7 @@ _EXACT: Final = (
     "server.memory_heap_size",
     "server.state",
     "server.total_connections",
-    "server.uptime",
+    UPTIME,
 )
 # Open connections by listener: `plait diff` tells how many a change will drain. Not those by worker.
 _OPEN: Final = r"listener\.[^w]+_[0-9]+\.downstream_cx_active"
@@ -54,9 +56,10 @@ _REGEXPS: Final = (_CONFIGURATION, _OPEN, _PROBED)
 _DURATIONS: Final = (1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 _SIZES: Final = (64, 512, 4096, 32768, 262144, 2097152)
 _BUCKETS: Final = {
-    Metric.REQUEST_DURATION: _DURATIONS,
-    Metric.REQUEST_SIZE: _SIZES,
-    Metric.RESPONSE_SIZE: _SIZES,
+    Metric.REQUEST_DURATION.value: _DURATIONS,
+    Metric.REQUEST_SIZE.value: _SIZES,
+    Metric.RESPONSE_SIZE.value: _SIZES,
+    Told.DURATION.value: _DURATIONS,
 }
 
 
@@ -97,17 +100,22 @@ def stated(annotations: Mapping[str, str]) -> StatsInclusion:
     return StatsInclusion(words(PREFIXES), words(SUFFIXES), words(REGEXPS))
 
 
-def stats(also: StatsInclusion) -> Json:
-    """The parts of a bootstrap about statistics: what is kept, as what, and that the control plane is sent it."""
+def stats(also: StatsInclusion, reporting: Mapping[str, str]) -> Json:
+    """The parts of a bootstrap about statistics: what is kept, as what, and what of it the control plane is sent.
+
+    ``reporting`` says to it who sends that.
+    """
     return {
         "stats_config": {
             "stats_tags": _stats_tags(),
             "stats_matcher": {"inclusion_list": {"patterns": list(_patterns(also))}},
             "histogram_bucket_settings": [
-                {"match": {"prefix": metric.value}, "buckets": list(buckets)} for metric, buckets in _BUCKETS.items()
+                {"match": {"prefix": name}, "buckets": list(buckets)} for name, buckets in _BUCKETS.items()
             ],
         },
-        "stats_sinks": [_metrics_service()],
+        # What nobody counts yet takes no memory: a cluster's statistics come with its first request.
+        "deferred_stat_options": {"enable_deferred_creation_stats": True},
+        "stats_sinks": [_to_control_plane(reporting)],
         "stats_flush_interval": f"{FLUSH_S}s",
         "stats_eviction_interval": f"{_EVICTION_S}s",
     }
@@ -125,14 +133,31 @@ def _stats_tags() -> list[Json]:
     return [{"tag_name": "cluster_name", "regex": r"^cluster\.(([^;]+);\.)"}]
 
 
-def _metrics_service() -> Json:
-    """The control plane as a receiver of metrics. Counters as what was added since the last time."""
+def _to_control_plane(reporting: Mapping[str, str]) -> Json:
+    """The control plane as a receiver of metrics: what was added since the last time to those that are for it."""
+    detector = "envoy.extensions.tracers.opentelemetry.resource_detectors.v3.StaticConfigResourceDetectorConfig"
+    told = {"or_matcher": {"predicate": [_named({"prefix": PREFIX}), _named({"exact": UPTIME})]}}
+    drop = {"action": {"name": "drop", "typed_config": {"@type": f"{_TYPE}{_SINK}.DropAction"}}}
     config = {
-        "@type": _TYPE + "envoy.config.metrics.v3.MetricsServiceConfig",
-        "transport_api_version": "V3",
+        "@type": _TYPE + _SINK,
         "grpc_service": {"envoy_grpc": {"cluster_name": CONTROL_PLANE}},
+        "resource_detectors": [
+            {
+                "name": "envoy.tracers.opentelemetry.resource_detectors.static_config",
+                "typed_config": {"@type": _TYPE + detector, "attributes": dict(reporting)},
+            }
+        ],
         "report_counters_as_deltas": True,
-        "emit_tags_as_labels": True,
-        "histogram_emit_mode": "HISTOGRAM",
+        "report_histograms_as_deltas": True,
+        "custom_metric_conversions": {
+            "matcher_list": {"matchers": [{"predicate": {"not_matcher": told}, "on_match": drop}]}
+        },
     }
-    return {"name": "envoy.stat_sinks.metrics_service", "typed_config": config}
+    return {"name": "envoy.stat_sinks.open_telemetry", "typed_config": config}
+
+
+def _named(name: Json) -> Json:
+    """True of statistics of that name."""
+    kind = _TYPE + "envoy.extensions.matching.common_inputs.stats.v3.StatFullNameMatchInput"
+    of = {"name": "stat_full_name_match_input", "typed_config": {"@type": kind}}
+    return {"single_predicate": {"input": of, "value_match": name}}

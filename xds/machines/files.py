@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from xds.bootstrap.credentials import Tls, WatchedToken
-from xds.bootstrap.envoy import ControlPlane, OwnPorts, ProxyNode, bootstrap
+from xds.bootstrap.envoy import ControlPlane, OwnPorts, ProxyNode, bootstrap, proxy_environment
 from xds.model.endpoint import NOWHERE, Locality
 from xds.model.families import ANY_V6, Families, families
 from xds.model.interception import PROXY_ID, Interception, rules
@@ -88,7 +88,7 @@ def files(machine: Machine, place: Place) -> Mapping[str, File]:
         TOKEN: File(machine.token, SECRET_MODE),
         _TOKEN_SDS: File(token.sds),
         INTERCEPTION: File(_interception(place.interception, ipv6=ipv6), 0o755),
-        UNIT: File(_unit(machine, place)),
+        UNIT: File(_unit(machine, place, proxy_environment(config))),
     }
     if tls is not None:
         made[ROOTS] = File(machine.roots)
@@ -168,6 +168,7 @@ ExecStartPre=+/bin/sh "{folder}/interception.sh" on
 ExecStart={envoy} --config-path "{folder}/envoy.json" --disable-hot-restart
 Restart=always
 RestartSec=1
+{environment}
 LimitNOFILE=1048576
 NoNewPrivileges=yes
 
@@ -176,7 +177,11 @@ WantedBy=multi-user.target
 """
 
 
-def _unit(machine: Machine, place: Place) -> str:
+def _unit(machine: Machine, place: Place, environment: Mapping[str, str]) -> str:
     return _UNIT.format(
-        group=f"{machine.namespace}/{machine.group}", user=PROXY_ID, folder=place.folder, envoy=place.envoy
+        group=f"{machine.namespace}/{machine.group}",
+        user=PROXY_ID,
+        folder=place.folder,
+        envoy=place.envoy,
+        environment="\n".join(f'Environment="{name}={value}"' for name, value in environment.items()),
     )

@@ -37,12 +37,16 @@ class ToldService:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which edges are wanted: of a service, into (or out of) a workload by its id, of a namespace; empty means all."""
+    """Which edges are wanted: of a service, into (or out of) a workload by its id, of a namespace; empty means all.
+
+    ``plain`` are the ids of workloads to which proxies speak plaintext that tell others of it: none is unknown then.
+    """
 
     service: str = ""
     workload: str = ""
     outgoing: bool = False
     namespace: str = ""
+    plain: frozenset[str] = frozenset()
 
     def has(self, key: Key) -> bool:
         """Whether that is one of them."""
@@ -51,6 +55,7 @@ class Wanted:
             (not self.service or key.service == self.service)
             and (not self.workload or end == self.workload)
             and (not self.namespace or key.of_namespace(self.namespace))
+            and not (key.source == UNKNOWN and key.destination in self.plain)
         )
 
 
@@ -113,12 +118,11 @@ class Known:
             found.append(ToldService(host, self.namespaces.get(host, ""), signals, tuple(calling), tuple(behind)))
         return found
 
-    def series(self, window_s: float, wanted: Wanted) -> Slices[tuple[int, list[tuple[float, Signals]]]]:
-        """How long the steps are, and when each that is over began, with the signals of the edges together."""
+    def steps(self, window_s: float, wanted: Wanted) -> Slices[tuple[int, list[tuple[float, Total]]]]:
+        """How long the steps are, and when each that is over began, with what was counted of the edges together."""
         span = self.hour.span(self._clock(), window_s)
         keys = [key for key in self.hour.all() if wanted.has(key) and not self._taken_for_ours(key)]
-        points = yield from self.hour.series(span, keys)
-        return span.step_s, points
+        return span.step_s, (yield from self.hour.steps(span, keys))
 
     def _totals(self, window_s: float, wanted: Wanted) -> Slices[list[tuple[Key, Total]]]:
         span = self.hour.span(self._clock(), window_s)

@@ -17,7 +17,7 @@ from typing import Final
 from xds.slices import Slices
 from xds.telemetry.nodes import OTHERS, UNKNOWN, Key
 from xds.telemetry.ring import COARSE_S, FINE_S, HOUR_S, STEP_S, Edge
-from xds.telemetry.signals import COUNTS, WIDTH, Signals, Total
+from xds.telemetry.signals import COUNTS, WIDTH, Total
 
 MAX_EDGES: Final = 20_000
 MAX_OF_NAMESPACE: Final = 5_000
@@ -106,8 +106,8 @@ class LastHour:
                     found.append((key, total))
         return found
 
-    def series(self, span: Span, keys: Iterable[Key]) -> Slices[list[tuple[float, Signals]]]:
-        """What was counted of these edges together in each step that is over: when it began, and the signals."""
+    def steps(self, span: Span, keys: Iterable[Key]) -> Slices[list[tuple[float, Total]]]:
+        """What was counted of these edges together in each step that is over, and when it began."""
         size = span.step_s // STEP_S
         first = max(span.since, self._first) // size * size
         totals = {
@@ -120,7 +120,7 @@ class LastHour:
                 if step in totals:
                     totals[step].add(row)
         yield
-        return [(float(step * STEP_S), total.signals(span.step_s)) for step, total in totals.items()]
+        return [(float(step * STEP_S), total) for step, total in totals.items()]
 
     def all(self) -> Sequence[Key]:
         """All edges, in order."""

@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 from xds.audit.refusal import clean
 from xds.model.proxy import Proxy
 from xds.model.standard_metrics import Metric
+from xds.model.told_metrics import UPTIME
 from xds.server.metric_messages import Series
 from xds.telemetry.histogram import places
 from xds.telemetry.nodes import Key, Node
 from xds.telemetry.signals import Count
 
-UPTIME: Final = "server.uptime"  # a gauge: for how many seconds the proxy has run
 NAMES: Final = frozenset({*(metric.value for metric in Metric), UPTIME})
 
 _NOTHING: Final = frozenset({"", "-", "unknown"})
@@ -96,6 +96,11 @@ def read(proxy: Proxy, series: Series) -> Sides | None:
     if at_source and destination.kind == "workload" and (theirs := told.get("destination_version")):
         versions.setdefault(destination.id, theirs)
     return Sides(under, versions)
+
+
+def error_of(labels: Mapping[str, str]) -> Count | None:
+    """What a request with these labels counts as beside a request; None where it did not fail."""
+    return _error({name: value for name, value in labels.items() if value not in _NOTHING})
 
 
 def service_namespace(series: Series) -> tuple[str, str]:

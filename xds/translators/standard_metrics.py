@@ -1,8 +1,8 @@
 """The access loggers that count: Istio's standard metrics, by names and labels, in Envoy's own statistics.
 
 They stand in every chain, whatever the policies, and are the same bytes for all proxies: what differs is
-looked up when a request is over, in the proxy's node (``METRICS_LABELS``), in the metadata of the cluster and of the
-endpoint. Labels of what there is not (an endpoint that was never chosen) are empty.
+looked up in the proxy's environment and, when a request is over, in the metadata of the cluster and of the endpoint.
+Labels of what there is not (an endpoint that was never chosen) are empty.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from xds.api.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter
 from xds.api.envoy.extensions.access_loggers.stats.v3 import stats_pb2
-from xds.model.standard_metrics import METRICS_LABELS, NODE_LABELS, SCOPE, UNKNOWN, Metric, node_labels
+from xds.model.standard_metrics import NODE_LABELS, SCOPE, UNKNOWN, Metric, node_labels, variable
 from xds.translators.log_conditions import BEGIN, END, all_of, at, cel
 from xds.view.cluster_sets import CLUSTER
 from xds.view.specs.listeners import Chain, ServerTls
@@ -37,7 +37,7 @@ _GRPC: Final = (
 )
 _STRING: Final = "string("
 # Envoy sets it when a connection to the server is there; what was never opened is not closed either.
-_WAS_OPENED: Final = "has(upstream.local_address)"
+WAS_OPENED: Final = "has(upstream.local_address)"
 
 
 class Reporter(Enum):
@@ -91,7 +91,7 @@ def tcp_loggers(reporter: Reporter, counted: tuple[Counted, ...] = ()) -> tuple[
     closed.add_counter(Metric.TCP_SENT_BYTES, labels, "%BYTES_SENT%")
     closed.add_counter(Metric.TCP_RECEIVED_BYTES, labels, "%BYTES_RECEIVED%")
     begin, end = at(BEGIN), at(END)
-    return (*opened.loggers(begin), *closed.loggers(all_of(end, cel(_WAS_OPENED))))
+    return (*opened.loggers(begin), *closed.loggers(all_of(end, cel(WAS_OPENED))))
 
 
 def _both_sides(reporter: Reporter) -> Labels:
@@ -124,7 +124,7 @@ def _both_sides(reporter: Reporter) -> Labels:
 
 def _own(side: str) -> Labels:
     """The labels of the proxy's own workload."""
-    return tuple((f"{side}_{name}", f"%CEL(xds.node.metadata.{METRICS_LABELS}.{name})%") for name in NODE_LABELS)
+    return tuple((f"{side}_{name}", f"%ENVIRONMENT({variable(name)})%") for name in NODE_LABELS)
 
 
 def _of_endpoint() -> Labels:

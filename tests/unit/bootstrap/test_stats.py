@@ -11,7 +11,7 @@ from xds.bootstrap.stats import NOTHING_MORE, PREFIXES, REGEXPS, SUFFIXES, Stats
 
 
 def kept(name: str, also: StatsInclusion = NOTHING_MORE) -> bool:
-    patterns: list[dict[str, Any]] = stats(also)["stats_config"]["stats_matcher"]["inclusion_list"]["patterns"]
+    patterns: list[dict[str, Any]] = stats(also, {})["stats_config"]["stats_matcher"]["inclusion_list"]["patterns"]
     return any(
         name == each.get("exact")
         or name.startswith(each.get("prefix", "\n"))
@@ -25,6 +25,7 @@ def kept(name: str, also: StatsInclusion = NOTHING_MORE) -> bool:
     "name",
     [
         "istio_requests_total",
+        "_requests",
         "plait_proven.requests",
         "plait_plaintext.all_requests",
         "server.live",
@@ -76,6 +77,31 @@ def test_both_include() -> None:
 
 
 def test_evicted_at_a_flush() -> None:
-    made = stats(NOTHING_MORE)
+    made = stats(NOTHING_MORE, {})
     flush, eviction = (int(made[f"stats_{word}_interval"].removesuffix("s")) for word in ("flush", "eviction"))
     assert eviction % flush == 0
+
+
+def test_the_control_plane_is_sent_what_is_for_it() -> None:
+    made = stats(NOTHING_MORE, {"id": "sidecar~10.0.0.1~web.shop~shop.svc", "workload": "web"})
+    [sink] = made["stats_sinks"]
+    config = sink["typed_config"]
+    assert config["resource_detectors"][0]["typed_config"]["attributes"]["workload"] == "web"
+    assert config["report_counters_as_deltas"] is True
+    assert config["report_histograms_as_deltas"] is True
+    [rule] = config["custom_metric_conversions"]["matcher_list"]["matchers"]
+    names = rule["predicate"]["not_matcher"]["or_matcher"]["predicate"]
+    assert [each["single_predicate"]["value_match"] for each in names] == [{"prefix": "_"}, {"exact": "server.uptime"}]
+    assert rule["on_match"]["action"]["typed_config"]["@type"].endswith("DropAction")
+
+
+def test_histograms_of_both_have_the_same_bounds() -> None:
+    bounds = {
+        each["match"]["prefix"]: each["buckets"]
+        for each in stats(NOTHING_MORE, {})["stats_config"]["histogram_bucket_settings"]
+    }
+    assert bounds["_duration"] == bounds["istio_request_duration_milliseconds"]
+
+
+def test_statistics_that_nobody_counts_take_no_memory() -> None:
+    assert stats(NOTHING_MORE, {})["deferred_stat_options"] == {"enable_deferred_creation_stats": True}

@@ -7,13 +7,14 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from tests.unit.telemetry.told import Call, Clock, counter, family, mesh, pod, requests, tell
-from xds.api.third_party.io.prometheus.client.metrics_pb2 import MetricFamily
+from tests.unit.telemetry.told import Call, Clock, counter, gauge, mesh, pod, requests, tell
 from xds.model.snapshot import Snapshot
 from xds.slices import at_once
 from xds.telemetry import last_hour
 from xds.telemetry.known import ToldEdge, Wanted
+from xds.telemetry.signals import Signals
 from xds.telemetry.telemetry import Telemetry
 
 MESH = mesh(pod("web", proxied=True), pod("db", proxied=True), pod("bare", proxied=False))
@@ -150,8 +151,8 @@ def test_a_sidecar_that_was_started_anew_has_no_connections() -> None:
     labels = Call(protocol="tcp").labels()
     opened = counter("istio_tcp_connections_opened_total", labels, 5)
 
-    def open_after(*told: MetricFamily, uptime: float) -> int:
-        tell(hour, "web", [*told, family("server.uptime", {}, gauge={"value": uptime})])
+    def open_after(*told: Metric, uptime: int) -> int:
+        tell(hour, "web", [*told, gauge("server.uptime", uptime)])
         return next(iter(graph(hour).values())).signals.connections_open
 
     assert open_after(opened, uptime=100) == 5
@@ -173,6 +174,11 @@ def test_what_is_older_than_the_window_is_not_told_and_after_an_hour_forgotten()
     assert len(hour.known.hour) == 0
 
 
+def series(hour: Telemetry, window_s: float, wanted: Wanted) -> tuple[int, list[tuple[float, Signals]]]:
+    step_s, steps = at_once(hour.known.steps(window_s, wanted))
+    return step_s, [(at, total.signals(step_s)) for at, total in steps]
+
+
 def test_steps_of_a_service_and_of_a_workload() -> None:
     hour, clock = telemetry()
     clock.now = clock.now // 10 * 10
@@ -180,13 +186,23 @@ def test_steps_of_a_service_and_of_a_workload() -> None:
         tell(hour, "web", requests(Call(), 10 * (number + 1), took_ms=[3.0]))
         clock.now += 10
     for wanted in (Wanted(service=DB), Wanted(workload="shop/db"), Wanted(workload="shop/web", outgoing=True)):
-        step_s, points = at_once(hour.known.series(60, wanted))
+        step_s, points = series(hour, 60, wanted)
         assert (step_s, [signals.requests for _, signals in points]) == (10, [10, 20, 30])
         assert points[-1][0] == clock.now - 10
-    assert at_once(hour.known.series(60, Wanted(workload="shop/web")))[1][0][1].requests == 0
+    assert series(hour, 60, Wanted(workload="shop/web"))[1][0][1].requests == 0
     clock.now += 600
-    step_s, points = at_once(hour.known.series(3600, Wanted(service=DB)))
+    step_s, points = series(hour, 3600, Wanted(service=DB))
     assert (step_s, sum(signals.requests for _, signals in points)) == (60, 60)
+
+
+def test_steps_leave_out_unknown_callers_of_whom_others_are_known_to_speak_plaintext_to() -> None:
+    hour, clock = telemetry()
+    clock.now = clock.now // 10 * 10
+    tell(hour, "db", requests(Call(reporter="destination", secure=False), 30))
+    clock.now += 10
+    for plain, counted in ((frozenset[str](), 30), (frozenset({"shop/db"}), 0)):
+        _, points = series(hour, 60, Wanted(service=DB, plain=plain))
+        assert sum(signals.requests for _, signals in points) == counted
 
 
 def test_too_many_edges_share_one_and_totals_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,5 +251,5 @@ def test_totals_are_the_sums_of_what_was_told(told: list[tuple[str, str, str, in
     services = at_once(hour.known.services(3600, Wanted()))
     assert sum(service.signals.requests for service in services) == sum(wanted.values())
     clock.now += 60  # all steps are over
-    points = at_once(hour.known.series(3600, Wanted(service=DB)))[1]
+    points = series(hour, 3600, Wanted(service=DB))[1]
     assert sum(signals.requests for _, signals in points) == sum(wanted.values())
