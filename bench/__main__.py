@@ -12,14 +12,14 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import profile, real_envoy, report, scenarios, security, signing
-from bench.figures import COLD, LIBRARY, MEMORY, POLICY, RENEWAL, ROOT, ROOT_POLICY, SIGNING, Figure
+from bench import cli_start, profile, real_envoy, report, scenarios, security, signing
+from bench.figures import COLD, COMMANDS, LIBRARY, MEMORY, POLICY, RENEWAL, ROOT, ROOT_POLICY, SIGNING, Figure
 from bench.fleet import BenchmarkFailed
 from bench.mesh import Mesh, Size
 from bench.scenarios import Plan
 
 _SHORT: Final = {
-    **{name.split()[0]: name for name in (*scenarios.CHANGES, COLD, MEMORY, LIBRARY, RENEWAL, SIGNING)},
+    **{name.split()[0]: name for name in (*scenarios.CHANGES, COLD, MEMORY, LIBRARY, RENEWAL, SIGNING, COMMANDS)},
     "policy": POLICY,
     "root-policy": ROOT_POLICY,
     "root": ROOT,
@@ -72,6 +72,8 @@ async def _run(options: argparse.Namespace, console: Console) -> list[Figure]:
                     figures += await _with(replace(plan, only=here, started=watch), mesh, count, say)
         if SIGNING in only:
             figures += signing.figures()
+        if COMMANDS in only:
+            figures += cli_start.figures()
         if LIBRARY in only:
             from bench import library  # builds nothing but costs the whole control plane's import
 

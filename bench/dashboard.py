@@ -9,6 +9,7 @@ from typing import Final
 
 import httpx
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from bench.made_up_mesh import MadeUpMesh
 from xds.admin.app import app
@@ -36,7 +37,7 @@ _ASKED: Final = (
 def made_up(mesh: MadeUpMesh) -> Guard:
     """All pages, of a mesh that is made up."""
     pages: Starlette = app(mesh)
-    pages.routes[:0] = mesh.traffic.pages()
+    pages.routes[:0] = [*mesh.traffic.pages(), Route("/debug/rollouts", mesh.rollouts)]
     return with_dashboard(pages, mesh, mesh)
 
 

@@ -73,6 +73,7 @@ ROOT_POLICY: Final = "policy of the mesh"
 ROOT: Final = "new root"
 RENEWAL: Final = "renewal"
 SIGNING: Final = "signing"
+COMMANDS: Final = "commands"
 
 WALL: Final = "wall"
 CPU: Final = "server CPU"
@@ -82,6 +83,8 @@ RSS: Final = "RSS"
 HELD: Final = "loop held"
 ISSUED: Final = "1000 keys and certificates"
 SIGNED: Final = "1000 CSRs to certificates"
+VERSION: Final = "version --client"
+PROXY_STATUS: Final = "proxy-status"
 
 _MB: Final = 1e6
 
@@ -107,6 +110,8 @@ BARS: Final = {
     (RENEWAL, 1000, HELD): Bars(first_bar=_HELD_S),
     (SIGNING, 0, ISSUED): Bars(first_bar=BAR_S),
     (SIGNING, 0, SIGNED): Bars(first_bar=BAR_S),
+    (COMMANDS, 0, VERSION): Bars(first_bar=0.25),
+    (COMMANDS, 0, PROXY_STATUS): Bars(first_bar=0.5),
 }
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
 from bench.made_up_traffic import MadeUpTraffic, host, workload_id
 from xds.admin.exposition import Metric
 from xds.admin.status import CaReport, KnownObject, ProxySync, SentResource, Sync, TypeSync
@@ -149,7 +152,16 @@ class MadeUpMesh:
             "started": _NOW.isoformat(),
             "generation": 6,
             "generations": [self._generation(at) for at in range(1, 7)],
+            "rollouts": [self._tried()],
         }
+
+    def _tried(self) -> Json:
+        at = datetime.now(UTC) - timedelta(minutes=8)
+        why = "5xx of web.shop.svc.cluster.local: 38 % of 410 requests, of others' 0.2 %"
+        return {
+            "objects": [_route(*self.names[3 % self.size]).plain()], "state": "stopped", "at": at.isoformat(),
+            "ended": at.isoformat(), "step": 1, "steps": 3, "proxies": 1, "affected": self.pods, "reason": why,
+        }  # fmt: skip
 
     def _generation(self, number: int) -> Json:
         at = datetime.now(UTC) - timedelta(minutes=14 - 2 * number)
@@ -171,6 +183,24 @@ class MadeUpMesh:
             "converged": None if number == 6 else at.isoformat(), "converged_s": None if number == 6 else 0.31,
             "nacks": [nack] if number == 4 else [], "more_nacks": 0, "drains": [],
         }  # fmt: skip
+
+    async def rollouts(self, request: Request) -> Response:
+        """One, on its second step."""
+        ref = _route(*self.names[2 % self.size])
+        named = ref.plain()
+        standing = {
+            "objects": [named], "phase": "watching", "step": 2, "steps": 3, "since_s": 21.0, "reason": "",
+            "proxies": 2, "affected": self.pods, "first": [], "judgement": "good", "why": "", "requests": 1840,
+        }  # fmt: skip
+        held = {
+            **named,
+            "state": "rolling out",
+            "reason": "",
+            "served_generation": 4,
+            "generation": 5,
+            "deleted": False,
+        }
+        return JSONResponse({"rollout": standing, "held": [held], "ended": []})
 
     def telemetry(self) -> Known:
         """Nothing: see ``traffic``."""

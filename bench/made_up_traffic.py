@@ -67,7 +67,7 @@ class MadeUpTraffic:
     async def _graph(self, request: Request) -> Response:
         edges = [
             {"source": each.source, "destination": each.destination, "service": each.host, "protocol": each.protocol,
-             "security": each.security, "signals": _signals(each)}
+             "security": each.security, "signals": _signals(each), "durations": []}
             for each in self.calls
         ]  # fmt: skip
         return _json({"window_s": 60, "at": datetime.now(UTC).isoformat(), "nodes": self.nodes, "edges": edges})

@@ -50,6 +50,8 @@ end of the run: {load:.1f}.
 - *loop held*: the longest turn of the control plane's event loop, in its thread's own time, so without what other
   processes took (*by the clock*: with it); 20 ms is the bar.
 - *signing*: processor time on one core, beside bare cryptography that makes the same.
+- *commands*: processor time of `plait ...` from start to end, beside a Python that runs nothing; `proxy-status` and
+  `analyze` ask a server that tells of 100 proxies.
 - istiod (Go, 2026-08) and go-control-plane (0.14, linear delta cache) are design.md's figures, measured there once with
   the same work, not in this run; absolute times drift between machines, ratios less.
 - Every figure is the median of its repeats (in brackets: how many, and the worst).

@@ -19,12 +19,13 @@ from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document, stdout
 from xds.cli.where import Where
 from xds.cli.where import found as place_of
-from xds.explain.analyze.report import RANK, Listed, Suppression, listed, shown
+from xds.explain.listed import RANK, Listed, Suppression, listed, shown
 from xds.model.problem import Severity
 
 if TYPE_CHECKING:
     from xds.cli.cluster import Cluster
     from xds.local.state import MeshEntry
+    from xds.settings import Settings
 
 app = typer_app()
 
@@ -51,6 +52,11 @@ class Files:
 class Limits:
     """Which findings are shown, and which are too many."""
 
+    namespace: Annotated[
+        str, typer.Option("-n", "--namespace", metavar="NS", help="Only those of objects in this namespace.")
+    ] = ""
+    all_namespaces: Annotated[bool, typer.Option("-A", "--all-namespaces", hidden=True)] = False
+    recursive: Annotated[bool, typer.Option("-R", "--recursive", hidden=True)] = False
     suppress: Annotated[
         list[str] | None,
         typer.Option("-S", "--suppress", metavar="CODE=KIND NAME.NS", help="Leave these out; * and ? match anything."),
@@ -72,13 +78,15 @@ def command(files: Files, where: Where, limits: Limits, output: OutputOption = O
     if files.prove and not paths:
         raise Failure("--prove is for files: what runs has its own prover")
     found = _in_files(paths, prove=files.prove) if paths else _in_force(where)
+    if limits.namespace and not limits.all_namespaces:
+        found = [each for each in found if _is_in(limits.namespace, each["object"])]
     try:
         unwanted = [Suppression.parse(text) for text in limits.suppress or ()]
     except ValueError as error:
         raise Failure(f"--suppress {error}") from None
     wanted = shown(found, unwanted, limits.output_threshold)
     if output is Output.TABLE:
-        _print(wanted)
+        print_findings(wanted)
     else:
         print_document(wanted, output)
     kept = shown(found, unwanted, limits.failure_threshold)
@@ -89,16 +97,8 @@ def _in_files(paths: Sequence[Path], *, prove: bool) -> list[Listed]:
     from xds.cli.judged import judged
     from xds.cli.manifests import findings
     from xds.judging.proving import found_envoy
-    from xds.setting_values import SettingError
-    from xds.settings import Settings
 
-    try:
-        settings = Settings.resolve(os.environ, {"manifests": tuple(paths)})
-    except SettingError as error:
-        raise Failure(str(error)) from None
-    for path in paths:
-        if not path.exists():
-            raise Failure(f"{path}: there is no such file or directory")
+    settings = settings_for(paths)
     binary = found_envoy() if prove else None
     if prove and binary is None:
         raise Failure("--prove: there is no envoy on the PATH")
@@ -107,6 +107,20 @@ def _in_files(paths: Sequence[Path], *, prove: bool) -> list[Listed]:
     except OSError as error:
         raise Failure(str(error)) from None
     return [listed(problem) for problem in found]
+
+
+def settings_for(paths: Sequence[Path]) -> Settings:
+    """How manifests in files are read. Errors: Failure, also where there is no such file."""
+    from xds.setting_values import SettingError
+    from xds.settings import Settings
+
+    for path in paths:
+        if not path.exists():
+            raise Failure(f"{path}: there is no such file or directory")
+    try:
+        return Settings.resolve(os.environ, {"manifests": tuple(paths)})
+    except SettingError as error:
+        raise Failure(str(error)) from None
 
 
 def _in_force(where: Where) -> list[Listed]:
@@ -126,7 +140,13 @@ def _unread(place: MeshEntry | Cluster) -> list[Listed]:
     return [] if isinstance(place, MeshEntry) else list(unread(place))
 
 
-def _print(found: Sequence[Listed]) -> None:
+def _is_in(namespace: str, found: str) -> bool:
+    """Whether an object (``VirtualService shop/reviews``) is in a namespace, or is that namespace."""
+    kind, _, name = found.partition(" ")
+    return name.partition("/")[0] == namespace if "/" in name else (kind, name) == ("Namespace", namespace)
+
+
+def print_findings(found: Sequence[Listed]) -> None:
     """A line a finding, ``file:line: level: object field: message [code]``, and one that counts them."""
     from rich.text import Text
 

@@ -119,8 +119,9 @@ def _node(identity: Identity) -> tuple[Any, dict[str, str]]:
         labels=dict(_label(text) for text in identity.labels or ()),
         service_account=identity.service_account,
         locality=Locality(region, zone, sub_zone),
+        stated_id=identity.node_id,
     )
-    stated = {"id": identity.node_id}
+    stated = {}
     if identity.cluster or not known:
         stated["cluster"] = identity.cluster or identity.node_id
     return node, stated

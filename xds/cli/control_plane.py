@@ -6,15 +6,14 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import typer
 
+from xds.cli.address import Address
 from xds.cli.failure import Failure, Unreachable
 from xds.cli.where import DEFAULT, Installed, Where, chosen
-
-_TIMEOUT_S: Final = 10.0
 
 
 class Pages(Protocol):
@@ -97,40 +96,6 @@ def control_plane(of: Installed) -> ControlPlane:
     if isinstance(place, MeshEntry):
         return ControlPlane((Address(place.sockets.get("http", DEFAULT)),))
     return ControlPlane(place.control_planes(of.root_namespace, of.revision))
-
-
-class Address:
-    """Pages at ``host:port``, a URL, or the path of a unix socket."""
-
-    def __init__(self, where: str) -> None:
-        self.name = where
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        """Status and body. Errors: Unreachable; Failure where it is no address."""
-        return self._ask("GET", path)
-
-    def post(self, path: str) -> tuple[int, bytes]:
-        """The same of a page that changes something."""
-        return self._ask("POST", path)
-
-    def _ask(self, method: str, path: str) -> tuple[int, bytes]:
-        import httpx
-
-        socket = self.name.removeprefix("unix:")
-        local = socket.startswith("/")
-        url = "http://plait" if local else self.name if "://" in self.name else f"http://{self.name}"
-        transport = httpx.HTTPTransport(uds=socket) if local else None
-        try:
-            with httpx.Client(transport=transport, timeout=_TIMEOUT_S, trust_env=False) as client:
-                answer = client.request(method, url.rstrip("/") + path)
-        except httpx.InvalidURL:
-            raise Failure(f"{self.name!r} is no address: must be host:port, a URL or unix:/path") from None
-        except (httpx.TransportError, OSError) as error:
-            raise Unreachable(
-                f"no control plane answers at {self.name} ({error}); start one with `plait up` or `plait serve`, "
-                "or say where it is with --http or --kubeconfig"
-            ) from None
-        return answer.status_code, answer.content
 
 
 def _json(pages: Pages, path: str, query: Mapping[str, str], *, told: bool = False) -> Any:

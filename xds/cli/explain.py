@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
@@ -13,10 +13,11 @@ from xds.cli.failure import Failure
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document
-from xds.cli.where import Where
+from xds.cli.place import Place, manifests_at
 
 if TYPE_CHECKING:
     from xds.cli.manifests import Manifests
+    from xds.failed.call import FailedCalls
     from xds.why.mesh import KnownMesh
 
 app = typer_app()
@@ -53,18 +54,10 @@ class Details:
     ip: Annotated[str, typer.Option("--ip", metavar="ADDRESS", help="The address of SRC, if not that of its pod.")] = ""
     request_id: Annotated[
         str,
-        typer.Option("--request-id", metavar="ID", help="Instead of SRC and DST: a request that was refused lately."),
+        typer.Option(
+            "--request-id", metavar="ID", help="Instead of SRC and DST: a request that was refused, or failed."
+        ),
     ] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Place(Where):
-    """Where the configuration is."""
-
-    file: Annotated[
-        list[Path] | None,
-        typer.Option("-f", "--file", help="A file or directory of manifests; may be repeated. Default: what runs."),
-    ] = None
 
 
 _FAILED: Final = 1
@@ -75,8 +68,9 @@ def command(call: Call, details: Details, place: Place, output: OutputOption = O
 
     First what SRC's proxy does with it: whether it sees the host, which route holds and where that leads, with which
     TLS; then what the workload there says: mutual TLS, tokens, authorization. Of a gateway's pod as SRC, requests are
-    those that come in at DST's port. Computed from the manifests, without a proxy. Exit status: 0 allowed, answered by
-    a route, or out of the mesh; 1 denied, or nobody is reached; 2 usage.
+    those that come in at DST's port. Computed from the manifests, without a proxy. Then what failed between the two in
+    the last minutes, as proxies told it, and why. Exit status: 0 allowed, answered by a route, or out of the mesh; 1
+    denied, or nobody is reached; 2 usage.
     """
     from xds.cli.explained_text import print_answers
     from xds.view.graph import Graph
@@ -86,7 +80,7 @@ def command(call: Call, details: Details, place: Place, output: OutputOption = O
         _past(details.request_id, place, output)
     if not call.source or not call.destination:
         raise Failure("say who calls whom: plait explain SRC DST[:PORT]; or which request: --request-id ID")
-    known = _manifests(place)
+    known = manifests_at(place)
     asked = Question(
         call.source,
         call.destination,
@@ -98,7 +92,7 @@ def command(call: Call, details: Details, place: Place, output: OutputOption = O
         details.plaintext,
         details.ip,
     )
-    told = explained(asked, _mesh(known), Graph(known.snapshot))
+    told = explained(asked, _mesh(known, place), Graph(known.snapshot))
     if output is Output.TABLE:
         print_answers(told)
     else:
@@ -107,24 +101,29 @@ def command(call: Call, details: Details, place: Place, output: OutputOption = O
 
 
 def _past(request_id: str, place: Place, output: Output) -> NoReturn:
-    """Tell of a request that was refused, and what would become of it now."""
-    from xds.cli.past_request import once_more, past, print_past
+    """Tell of a request that was refused or failed, and what would become of it now."""
+    import msgspec
+
+    from xds.cli.failures import failures
+    from xds.cli.past_request import made_again, once_more, past, print_past, unknown
     from xds.view.graph import Graph
     from xds.why.question import explained
 
-    refusals = past(place, request_id)
+    refusals, failed = past(place, request_id), failures(place, request_id=request_id)
+    if not refusals and not failed:
+        raise unknown(request_id)
     now = None
-    asked = once_more(refusals[-1])
+    asked = once_more(refusals[-1]) if refusals else made_again(failed, request_id)
     if asked is not None:
         try:
-            known = _manifests(place)
-            now = explained(asked, _mesh(known), Graph(known.snapshot))
+            known = manifests_at(place)
+            now = explained(asked, _mesh(known, place), Graph(known.snapshot))
         except Failure as error:
             typer.echo(f"plait: note: what would become of it now cannot be told: {error}", err=True)
     if output is Output.TABLE:
-        print_past(refusals, now)
+        print_past(refusals, now, failed)
     else:
-        print_document({"refusals": refusals, "now": now}, output)
+        print_document({"refusals": refusals, "failures": msgspec.to_builtins(failed), "now": now}, output)
     raise typer.Exit(_FAILED)
 
 
@@ -137,30 +136,15 @@ def _token(text: str) -> str:
         raise Failure(f"--jwt {text}: cannot be read: {error}") from None
 
 
-# -- the manifests
-
-
-def _manifests(place: Place) -> Manifests:
-    from xds.cli.in_force import in_files, in_force
-    from xds.cli.manifests import together
-    from xds.model.credential import unexamined
-    from xds.setting_values import SettingError
-    from xds.settings import Settings
-
-    try:
-        settings = Settings.resolve(os.environ, {"manifests": tuple(place.file or ())})
-    except SettingError as error:
-        raise Failure(str(error)) from None
-    known = in_files(place.file, settings) if place.file else in_force(place, settings)
-    if not known.stand_ins:
-        return together(known.objects, known.problems, settings, known.addresses)
-    objects = (*known.objects, *known.stand_ins)
-    return together(objects, known.problems, settings, known.addresses, unexamined)
-
-
-def _mesh(found: Manifests) -> KnownMesh:
+def _mesh(found: Manifests, place: Place) -> KnownMesh:
+    from xds.cli.failures import failures
     from xds.why.mesh import KnownMesh
     from xds.why.target import Candidate
+
+    def failed(pods: Sequence[str], request_id: str) -> Sequence[FailedCalls]:
+        if place.file and not request_id:  # what runs may be another mesh than that of the files
+            return ()
+        return failures(place, pods, request_id)
 
     return KnownMesh(
         found.snapshot,
@@ -169,6 +153,7 @@ def _mesh(found: Manifests) -> KnownMesh:
         {each.ref: each.origin for each in found.objects}.get,
         found.problems,
         found.made_up_addresses,
+        failed,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from xds.cli.output import stdout
@@ -43,8 +43,21 @@ def print_answers(told: Json) -> None:
         console.print("  way", style="dim", soft_wrap=True)
         for text in _way(told["path"]):
             console.print(f"    {text}", soft_wrap=True)
+    for text in _lately(told["lately"]):
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
     for note in told["notes"]:
         console.print(Text("note: ", "yellow").append(note, "default"), soft_wrap=True)
+
+
+def _lately(found: Iterable[Json]) -> Iterable[str]:
+    """What failed, why and by whose fault; then when, and who told of it."""
+    for number, each in enumerate(found):
+        if not number:
+            yield "  lately"
+        often = f"{each['times']} times since {each['first']}, the last" if each["times"] > 1 else "once,"
+        request = f" (request id {each['requestId']})" if each["requestId"] else ""
+        yield f"    {each['says']}{_guilty(each['by'], each['says'])}"
+        yield f"      {often} at {each['last']}: {each['request']}{request}, told by {each['toldBy']}"
 
 
 def _end(told: Json) -> str:
@@ -52,11 +65,18 @@ def _end(told: Json) -> str:
     if path is None or path["end"] == "forwarded":
         return "the one pod that is meant is not among those that the route leads to"
     status = f" ({path['status']})" if path["status"] and str(path["status"]) not in path["because"] else ""
-    return f"{path['because']}{status}{_stands(path['decidedBy'])}"
+    return f"{path['because']}{status}{_guilty(path['decidedBy'], path['because'])}"
 
 
 def _stands(fields: Iterable[Json]) -> str:
     return "".join(f"  {each['at']}" for each in fields if each["at"])
+
+
+def _guilty(fields: Sequence[Json], said: str) -> str:
+    """The objects that are to blame, unless it is said already, and where they stand."""
+    more = [" ".join(filter(None, (each["object"], each["field"]))) for each in fields if each["object"] not in said]
+    named = f" [{', '.join(dict.fromkeys(more))}]" if more else ""
+    return named + _stands(fields)
 
 
 def _called(told: Json) -> str:
@@ -72,12 +92,22 @@ def _way(path: Json) -> Iterable[str]:
         rule = f", by {leg['rule']}" if leg["rule"] else ""
         behind = "found by name" if leg["resolved"] else f"{leg['healthy']} of {leg['endpoints']} endpoints healthy"
         found = leg["fault"] or f"{behind}, {leg['tls']}{rule}"
-        yield f"{'to':<9}{share}{leg['cluster']}: {found}{_stands(leg['guilty'])}"
+        yield f"{'to':<9}{share}{leg['cluster']}: {found}{_guilty(leg['guilty'], found)}"
 
 
 def _headline(told: Json, answer: Json) -> str:
     status = f" ({answer['status']})" if answer["status"] >= 400 else ""
-    return f"{answer['because']}{status}{_at(answer['decidedBy'])}"
+    by = answer["decidedBy"]
+    deciding = [by] if by is not None else _mtls_deciders(answer)
+    named = [each["object"] for each in deciding if each["object"] not in answer["because"]]
+    blamed = f" [{', '.join(named)}]" if named else ""
+    return f"{answer['because']}{status}{blamed}{''.join(map(_at, deciding))}"
+
+
+def _mtls_deciders(answer: Json) -> Sequence[Json]:
+    """Those whose mutual TLS refuses the call."""
+    refused = answer["verdict"] == "denied" and answer["stage"] == "mTLS"
+    return answer["mtls"]["decidedBy"] if refused else ()
 
 
 def _at(known: Json | None) -> str:

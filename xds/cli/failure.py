@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from xds.failure import Failure
+from xds.failure import Failure, Unreachable
 
 __all__ = ["Failure", "Unreachable", "in_short"]
-
-
-class Unreachable(Failure):
-    """Nobody answers there."""
 
 
 def in_short(error: Exception) -> str:

@@ -13,7 +13,7 @@ from xds.cli.durations import shown
 from xds.cli.lazy import typer_app
 from xds.cli.options import grouped
 from xds.cli.output import Output, OutputOption, print_document, print_table, stdout
-from xds.cli.told_generations import Told, generation_of, latest
+from xds.cli.told_generations import Told, generation_of, latest, rollouts
 from xds.cli.where import Where
 
 app = typer_app()
@@ -46,7 +46,8 @@ def command(
 ) -> None:
     """What has changed lately, the newest last: objects, how many proxies were told, and when all had it.
 
-    PROXIES counts those that got something else; LIVE AFTER is from the change to the last one's answer. Exit status 0.
+    PROXIES counts those that got something else; LIVE AFTER is from the change to the last one's answer; of a change
+    that rolls out in steps it is how far that is, and why it ended. Exit status 0.
     """
     to = control_plane(where)
     if generation:
@@ -60,9 +61,11 @@ def command(
     if output is not Output.TABLE:
         print_document(found, output)
         return
-    several = len({each["replica"] for each in found}) > 1
+    shown_too = sorted((*found, *rollouts(to, replica)), key=lambda each: str(each["at"]))[-last:]
+    several = len({each["replica"] for each in shown_too}) > 1
     columns = {**_COLUMNS, "REPLICA": "replica"} if several else _COLUMNS
-    print_table(columns, [_row(each, datetime.now(UTC)) for each in found], output)
+    now = datetime.now(UTC)
+    print_table(columns, [_row(each, now) if "generation" in each else _tried(each, now) for each in shown_too], output)
 
 
 def _row(told: Told, now: datetime) -> Mapping[str, Any]:
@@ -77,6 +80,24 @@ def _row(told: Told, now: datetime) -> Mapping[str, Any]:
         "live": _live(told),
         "nacks": len(told["nacks"]) + told["more_nacks"] or "",
         "drains": len(told["drains"]) or "",
+        "replica": told["replica"],
+    }
+
+
+def _tried(told: Told, now: datetime) -> Mapping[str, Any]:
+    """The line of a change that rolls out in steps, which is of no generation before its end."""
+    names = [each["object"] for each in told["objects"]]
+    more = [f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
+    why = f": {told['reason']}" if told["reason"] else ""
+    far = f"{told['state']}, step {told['step']} of {told['steps']}" if told["steps"] else told["state"]
+    return {
+        "generation": "-",
+        "ago": shown(now - datetime.fromisoformat(told["at"])),
+        "changed": [*names[:_MOST_NAMED], *more],
+        "proxies": told["proxies"],
+        "live": f"{far}{why}",
+        "nacks": "",
+        "drains": "",
         "replica": told["replica"],
     }
 

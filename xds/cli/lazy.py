@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from xds.cli.failure import Failure
+from xds.cli.istioctl import here
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,12 @@ def show_help(context: typer.Context) -> None:
 class LazyGroup(TyperGroup):
     """A group whose commands are listed from ``catalogue`` and imported when they are called.
 
-    Help and completion of the group itself need the names and one line each, so they import nothing.
+    Help and completion of the group itself need the names and one line each, so they import nothing. ``elsewhere`` has
+    names that other tools have, and what is here instead.
     """
 
     catalogue: ClassVar[Mapping[str, Lazy]] = {}
+    elsewhere: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -63,6 +66,8 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that ``args`` begins with, now imported, and the arguments left for it."""
         self.load(args[0])
+        if args[0] not in self.commands and args[0] in self.elsewhere:
+            raise Failure(here(args[0], self.elsewhere[args[0]]))
         return super().resolve_command(ctx, args)
 
     def load(self, name: str) -> None:

@@ -11,16 +11,15 @@ from types import MappingProxyType
 from typing import Final
 
 from xds.decoders.build import Builder
-from xds.decoders.workloads import owner_of
+from xds.decoders.pod_owner import owner_of
 from xds.explain.analyze import analyze, ordered
 from xds.explain.analyze.credentials import USED, expiries
-from xds.identity.certificates import examined
 from xds.kinds.pod import Pod
 from xds.kinds.service import Service
 from xds.local.cluster import Made, endpoint_slices, running_pod
 from xds.local.pods import Phase, PodSpec, PodStatus
 from xds.local.workloads import pod_specs
-from xds.model.credential import Examine
+from xds.model.credential import Examine, Examined
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef, Origin
 from xds.model.snapshot import Snapshot
@@ -51,6 +50,13 @@ class Manifests:
     builder: Builder
 
 
+def _examined(certificate: bytes, private_key: bytes) -> Examined:
+    # Cryptography takes its time to load, and most manifests have no certificates.
+    from xds.identity.certificates import examined
+
+    return examined(certificate, private_key)
+
+
 Addresses = Mapping[tuple[str, str], tuple[str, ...]]
 """The addresses of pods that run, by namespace and name; others are given made-up ones."""
 
@@ -74,7 +80,7 @@ def together(
     problems: tuple[Problem, ...],
     settings: Settings,
     addresses: Addresses,
-    examine: Examine = examined,
+    examine: Examine = _examined,
 ) -> Manifests:
     """The same of objects that were read elsewhere, and of what was wrong with them.
 
@@ -102,7 +108,18 @@ def findings(
     """
     known = manifests(paths, settings)
     ends = expiries(Graph(known.snapshot).get(USED), time.time())
-    return _placed(ordered((*analyze(known.snapshot, known.problems), *ends, *judged(known))), known.objects)
+    return found_in(known, (*ends, *judged(known)))
+
+
+def found_in(known: Manifests, more: Iterable[Problem] = ()) -> tuple[Problem, ...]:
+    """What is wrong with objects and between them, and ``more``, worst first, each with its file and line."""
+    return _placed(ordered((*analyze(known.snapshot, known.problems), *more)), known.objects)
+
+
+def valid(paths: Sequence[Path], settings: Settings) -> tuple[Problem, ...]:
+    """What is wrong with single objects under ``paths``, worst first, each with its file and line."""
+    known = manifests(paths, settings)
+    return _placed(ordered(known.problems), known.objects)
 
 
 def _running(objects: Sequence[AuthoredObject], specs: Sequence[PodSpec], addresses: Addresses) -> Iterator[Made]:

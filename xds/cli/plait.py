@@ -8,10 +8,12 @@ from typing import Annotated, ClassVar
 import typer
 
 from xds import __version__
+from xds.cli.istioctl import ELSEWHERE
 from xds.cli.lazy import Lazy, LazyGroup, show_help, typer_app
 
 _PROXY_STATUS = "What each proxy was sent and has accepted, type by type."
 _PROXY_CONFIG = "What a proxy has: clusters, listeners, routes, endpoints, secrets, extensions."
+_EXPERIMENTAL = "What istioctl has below `experimental`, or `x`."
 
 
 class Plait(LazyGroup):
@@ -36,7 +38,9 @@ class Plait(LazyGroup):
         "remote-clusters": Lazy("xds.cli.remote_clusters", "The remote clusters, and how well each is being read."),
         "dashboard": Lazy("xds.cli.dashboard", "The dashboard of a control plane, in a browser."),
         "explain": Lazy("xds.cli.explain", "Whether one workload may call another, and what decides it."),
+        "describe": Lazy("xds.cli.describe", "What holds for a pod or a service: who selects it, which objects."),
         "analyze": Lazy("xds.cli.analyze", "What is wrong with the configuration."),
+        "validate": Lazy("xds.cli.validate", "Whether manifests are valid, each object by itself."),
         "wait": Lazy("xds.cli.wait", "Wait until an object is live on all proxies, or on a share of them."),
         "history": Lazy("xds.cli.history", "What has changed, and what proxies made of it."),
         "rollback": Lazy("xds.cli.rollback", "Print objects as they were before a generation."),
@@ -56,7 +60,12 @@ class Plait(LazyGroup):
         "version": Lazy("xds.cli.version", "Versions of this command, the control plane and the proxies."),
         "node-agent": Lazy("xds.cli.node_agent", "Set pods' interception rules from their node.", hidden=True),
         "pc": Lazy("xds.cli.proxy_config", _PROXY_CONFIG, hidden=True),
+        "kube-inject": Lazy("xds.cli.inject", "As istioctl calls `inject`.", hidden=True),
+        "dash": Lazy("xds.cli.dashboard", "As istioctl calls `dashboard`.", hidden=True),
+        "experimental": Lazy("xds.cli.experimental", _EXPERIMENTAL, hidden=True),
+        "x": Lazy("xds.cli.experimental", _EXPERIMENTAL, hidden=True),
     }
+    elsewhere: ClassVar[Mapping[str, str]] = ELSEWHERE
 
 
 def _version(wanted: bool) -> None:

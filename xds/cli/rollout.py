@@ -29,9 +29,10 @@ def status(where: Where, object_: ObjectArgument = "", output: OutputOption = Ou
     Exit status 1 when something came back.
     """
     told = control_plane(where).ask_each(_PAGE)
-    rows = [row for by, answer in sorted(told.items()) for row in _rows(by, answer or {}) if _means(object_, row)]
+    every = [row for _, answer in sorted(told.items()) for row in _rows(answer or {}) if _means(object_, row)]
+    rows = _together(every)
     if output is Output.TABLE:
-        print_table(_COLUMNS if len(told) == 1 else {**_COLUMNS, "CONTROL PLANE": "by"}, rows, output)
+        print_table(_COLUMNS, rows, output)
     else:
         print_document(dict(sorted(told.items())), output)
     raise typer.Exit(1 if any(row["state"] == "aborted" for row in rows) else 0)
@@ -65,15 +66,33 @@ def _told(asked: ControlPlane, what: str, query: Mapping[str, str]) -> Iterable[
     return [each for answer in answers.values() for each in answer or ()]
 
 
-def _rows(by: str, answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _rows(answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     under_way = answer.get("rollout")
     for each in answer.get("held", ()):
-        row = {**each, "by": by, "step": "", "proxies": "", "why": each["reason"]}
+        row = {**each, "step": "", "proxies": "", "why": each["reason"], "counts": (0, 0), "known": 0}
         if under_way is not None and each["object"] in [known["object"] for known in under_way["objects"]]:
             row["step"] = f"{under_way['step']} of {under_way['steps']}"
-            row["proxies"] = f"{under_way['proxies']} of {under_way['affected']}"
+            row["counts"] = (under_way["proxies"], under_way["affected"])
             row["why"] = under_way["reason"] or _watched(under_way)
+            row["known"] = 2 if under_way["judgement"] else 1  # the one that leads has what all tell
         yield row
+
+
+def _together(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row an object: what who knows most says of it, with the proxies of all control planes."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        before = found.get(row["object"])
+        if before is None:
+            found[row["object"]] = row
+            continue
+        best = row if row["known"] > before["known"] else before
+        counts = tuple(one + other for one, other in zip(before["counts"], row["counts"], strict=True))
+        found[row["object"]] = {**best, "counts": counts}
+    for row in found.values():
+        moved, affected = row["counts"]
+        row["proxies"] = f"{moved} of {affected}" if row["known"] else ""
+    return list(found.values())
 
 
 def _watched(rollout: Mapping[str, Any]) -> str:

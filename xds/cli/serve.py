@@ -95,6 +95,18 @@ class At:
         str | None,
         typer.Option("--health", metavar="ADDR", help="Health and metrics, without the debug pages. Default: off."),
     ] = None
+    prometheus: Annotated[
+        str | None,
+        typer.Option(
+            "--prometheus",
+            metavar="URL",
+            help="A Prometheus that scrapes the sidecars: the dashboard's charts of hours and days. Default: none.",
+        ),
+    ] = None
+    otlp: Annotated[
+        str | None,
+        typer.Option("--otlp", metavar="URL", help="Send traces of changes there: http://host:4317. Default: off."),
+    ] = None
     webhook: Annotated[
         str | None, typer.Option("--webhook", metavar="ADDR", help="Webhooks over TLS. Default: off.")
     ] = None

@@ -23,6 +23,17 @@ def latest(to: ControlPlane, replica: str = "", after: int = 0) -> list[Told]:
     return sorted(found, key=lambda each: str(each["at"]))
 
 
+def rollouts(to: ControlPlane, replica: str = "") -> list[Told]:
+    """Changes that roll out in steps and how the latest such have ended, as ``latest``; none of who does not tell."""
+    told = _asked(to, replica).ask_each("/debug/history", last="0")
+    known = {name: answer.get("rollouts", ()) for name, answer in told.items() if isinstance(answer, dict)}
+    return sorted(({**each, "replica": name} for name, tries in known.items() for each in tries), key=_at)
+
+
+def _at(told: Told) -> str:
+    return str(told["at"])
+
+
 def generation_of(to: ControlPlane, number: int, replica: str = "") -> Told:
     """One generation, with the contents of its objects. Errors: Failure where it is not known, or several have it."""
     told = _asked(to, replica).ask_each("/debug/history", generation=str(number))

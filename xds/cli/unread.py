@@ -9,7 +9,7 @@ import msgspec
 
 from xds.cli.failure import Failure, Unreachable
 from xds.decoders.shape.kind_lookup import no_effect
-from xds.explain.analyze.report import Listed, listed
+from xds.explain.listed import Listed, listed
 from xds.kinds.authored import Kind
 from xds.kinds.crds.unread import UNREAD
 from xds.model.api_path import collection

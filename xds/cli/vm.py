@@ -115,7 +115,7 @@ def _check(joins: Joins) -> None:
 
 
 def _of_mesh(joins: Joins, trusts: Trusts, lifetime: timedelta, mesh: MeshEntry) -> Machine:
-    from xds.cli.control_plane import Address
+    from xds.cli.address import Address
     from xds.machines.joining import PAGE
 
     socket = mesh.sockets.get("join")

@@ -293,5 +293,6 @@ def test_text_for_people(tmp_path: Path) -> None:
     (tmp_path / "mesh.yaml").write_text(documents(*world(), virtual_service("web", {"route": [port(to("web", "v9"))]})))
     found = CliRunner().invoke(app(), ["explain", "shop/client", "web:80", "-f", str(tmp_path)])
     first, *rest = found.stdout.splitlines()
-    assert first.startswith("UNREACHABLE: DestinationRule shop/web defines no subset 'v9'; it defines v1, v2 (503)  ")
+    said = "UNREACHABLE: DestinationRule shop/web defines no subset 'v9'; it defines v1, v2 (503)"
+    assert first.startswith(f"{said} [VirtualService shop/web spec.http[0].route[0].destination.subset]  ")
     assert any("route    VirtualService shop/web spec.http[0]" in line for line in rest)

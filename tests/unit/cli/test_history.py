@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,17 +56,40 @@ FIRST_WHOLE = generation(
 THIRD_WHOLE = generation(3, changed("v", kept=True, before=vs("v", "2s")), changed("s", kept=False, before=None))
 
 
-def run(*arguments: str) -> Result:
+TRIED = {
+    "objects": [{"object": "DestinationRule shop/web"}],
+    "state": "stopped",
+    "at": datetime.now(UTC).isoformat(),
+    "ended": datetime.now(UTC).isoformat(),
+    "step": 1,
+    "steps": 3,
+    "proxies": 1,
+    "affected": 40,
+    "reason": "requests to web: 90.0% fail",
+}
+
+
+def run(*arguments: str, rollouts: Sequence[Any] = ()) -> Result:
     pages: dict[str, list[object]] = {
         "/debug/history?generation=1": [FIRST_WHOLE],
         "/debug/history?generation=3": [THIRD_WHOLE],
         "/debug/history?generation=9": [None],
         "/debug/history?after=1": [{"generation": 3, "generations": [QUIET, THIRD]}],
         "/debug/history?after=3": [{"generation": 3, "generations": []}],
+        "/debug/history?last=0": [{"generation": 3, "generations": [], "rollouts": rollouts}],
         "/debug/history": [LIST],
     }
     with scripted(pages) as where:
         return CliRunner().invoke(app(), [*arguments, "--http", where])
+
+
+def test_what_rolled_out_in_steps_is_shown_with_why_it_ended() -> None:
+    lines = run("history", rollouts=[TRIED, {**TRIED, "state": "trying", "reason": ""}]).stdout.splitlines()
+    assert len(lines) == 5
+    assert lines[3].split("  ")[0] == "-"
+    assert "DestinationRule shop/web" in lines[3]
+    assert "stopped, step 1 of 3: requests to web: 90.0% fail" in lines[3]
+    assert "trying, step 1 of 3" in lines[4]
 
 
 def test_a_line_a_generation() -> None:

@@ -46,9 +46,10 @@ REFUSAL: dict[str, Any] = {
 }
 
 
-def run(*arguments: str, refusals: tuple[Any, ...] = (REFUSAL,), files: Path) -> Result:
+def run(*arguments: str, refusals: tuple[Any, ...] = (REFUSAL,), failures: tuple[Any, ...] = (), files: Path) -> Result:
     where = ("-f", str(files))
-    with scripted({"/debug/audit": [{"refusals": list(refusals)}]}) as http:
+    answers = {"/debug/audit": [{"refusals": list(refusals)}], "/debug/failures": [{"failures": list(failures)}]}
+    with scripted(answers) as http:
         return CliRunner().invoke(app(), ["explain", "--http", http, *where, *arguments])
 
 
@@ -71,14 +72,81 @@ def test_what_was_decided_then(tmp_path: Path) -> None:
 
 def test_as_json(tmp_path: Path) -> None:
     result = run("--request-id", "abc", "-o", "json", files=manifests(tmp_path))
-    assert json.loads(result.stdout) == {"refusals": [REFUSAL], "now": None}
+    assert json.loads(result.stdout) == {"refusals": [REFUSAL], "failures": [], "now": None}
 
 
 def test_one_that_is_not_known(tmp_path: Path) -> None:
     for refusals in ((), ({**REFUSAL, "request_id": "other"},)):
         result = run("--request-id", "abc", refusals=refusals, files=manifests(tmp_path))
         assert result.exit_code == 2
-        assert "no refusal of a request 'abc' is kept" in result.stderr
+        assert "nobody knows a request 'abc'" in result.stderr
+
+
+MESH = """
+{apiVersion: v1, kind: Pod, metadata: {name: client, namespace: shop}, spec: {containers: [{name: app, image: x}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: api-1, namespace: shop, labels: {app: api}}
+spec: {containers: [{name: app, image: x}]}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio-injection: enabled}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: api, namespace: shop}
+spec: {selector: {app: api}, ports: [{name: http, port: 80, targetPort: 8080}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: api, namespace: shop}
+spec: {hosts: [api], http: [{route: [{destination: {host: api}}], timeout: 0.5s}]}
+"""
+TIMED_OUT: dict[str, Any] = {
+    "reporter": "shop/client",
+    "inbound": False,
+    "times": 3,
+    "first": 1_795_300_000.0,
+    "last": 1_795_300_060.0,
+    "latest": [
+        {
+            "when": "2026-11-21T20:00:00+00:00",
+            "status": 504,
+            "flags": ["UT"],
+            "details": "response_timeout",
+            "duration_ms": 501,
+            "attempts": 1,
+            "dialled": "10.96.0.1:80",
+            "upstream": "10.0.0.2:8080",
+            "upstream_pod": "shop/api-1",
+            "cluster": "outbound|80||api.shop.svc.cluster.local",
+            "method": "GET",
+            "host": "api",
+            "path": "/slow",
+            "request_id": "abc",
+        }
+    ],
+}
+
+
+def test_one_that_failed(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(MESH)
+    result = run("--request-id", "abc", refusals=(), failures=(TIMED_OUT,), files=file)
+    assert result.exit_code == 1, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "FAILED: GET api/slow ended with 504 UT at 2026-11-21T20:00:00+00:00"
+    assert lines[1] == "  by    shop/client, whose call it was"
+    why = next(line for line in lines if "504 UT: " in line)
+    assert "its route has a timeout of 0.5s, and 10.0.0.2:8080 (Pod shop/api-1) took longer" in why
+    assert f"[VirtualService shop/api spec.http[0].timeout]  {file}:" in why
+    as_json = json.loads(
+        run("--request-id", "abc", "-o", "json", refusals=(), failures=(TIMED_OUT,), files=file).stdout
+    )
+    assert as_json["failures"] == [TIMED_OUT]
+    (lately,) = as_json["now"]["lately"]
+    assert [each["object"] for each in lately["by"]] == ["VirtualService shop/api", "Pod shop/api-1"]
+    assert (lately["times"], lately["requestId"], lately["durationMs"]) == (3, "abc", 501)
 
 
 def test_neither_a_call_nor_an_id(tmp_path: Path) -> None:

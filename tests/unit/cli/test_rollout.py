@@ -32,9 +32,9 @@ ROLLING = {
 class Replica:
     """A control plane in which WEB rolls out and DENY came back; ``posted`` is what it was told."""
 
-    name = "a"
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "a", rolling: dict[str, Any] = ROLLING) -> None:
+        self.name = name
+        self.rolling = rolling
         self.posted: list[str] = []
 
     def get(self, path: str) -> tuple[int, bytes]:
@@ -42,7 +42,7 @@ class Replica:
             {**WEB, "state": "rolling out", "reason": ""},
             {**DENY, "state": "aborted", "reason": "requests to the workload itself: 100.0% are refused"},
         ]
-        return 200, json.dumps({"rollout": ROLLING, "held": held, "ended": []}).encode()
+        return 200, json.dumps({"rollout": self.rolling, "held": held, "ended": []}).encode()
 
     def post(self, path: str) -> tuple[int, bytes]:
         self.posted.append(path)
@@ -74,6 +74,15 @@ def test_status_says_what_rolls_out_and_what_came_back(replica: Replica) -> None
     ]
     assert "AuthorizationPolicy shop/deny" in text
     assert "100.0% are refused" in text
+
+
+def test_status_of_several_control_planes_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    leads, follows = Replica(), Replica("b", {**ROLLING, "judgement": None, "proxies": 0, "affected": 60})
+    monkeypatch.setattr(rollout, "control_plane", lambda where: ControlPlane((follows, leads)))
+    _, text = run("status", "vs/web")
+    (line,) = text.splitlines()[1:]
+    assert "1 of 100" in line
+    assert "310 requests" in line
 
 
 def test_status_of_one_object(replica: Replica) -> None:

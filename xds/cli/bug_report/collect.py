@@ -23,8 +23,8 @@ from xds.model.api_path import collection, item
 from xds.model.injection import PROXY
 
 _PAGES: Final = (
-    "syncz", "problems", "registryz", "audit", "refusals", "workloads", "ca", "sources", "history", "telemetry/graph",
-    "telemetry/services",
+    "syncz", "problems", "registryz", "audit", "refusals", "failures", "workloads", "ca", "sources", "history",
+    "telemetry/graph", "telemetry/services",
 )  # fmt: skip
 _OF_ENVOY: Final = {
     "config_dump.json": "/config_dump?include_eds",
