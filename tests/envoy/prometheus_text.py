@@ -10,6 +10,8 @@ from typing import Final
 from xds.testing.pods import Pods
 
 _SAMPLE: Final = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
+# As port 15090, but with idle listeners: not what the control plane is told.
+_PAGE: Final = "/stats/prometheus?filter=%5E%5B%5E_%5D"
 _LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
@@ -28,7 +30,7 @@ class Sample:
 
 async def samples(mesh: Pods, pod: str) -> list[Sample]:
     """What the pod's Envoy tells Prometheus."""
-    _, body = await mesh.local.admin_get(mesh.pod(pod), "/stats/prometheus")
+    _, body = await mesh.local.admin_get(mesh.pod(pod), _PAGE)
     lines = (line for line in body.decode().splitlines() if line and not line.startswith("#"))
     found = [match for line in lines if (match := _SAMPLE.fullmatch(line))]
     return [Sample(each[1], dict(_LABEL.findall(each[2] or "")), float(each[3])) for each in found]

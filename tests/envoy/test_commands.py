@@ -182,3 +182,29 @@ def test_ctrl_c_ends_it_with_status_0_and_leaves_nothing(tmp_path: Path) -> None
     result = plait("proxy-status", "--mesh", name)
     assert result.returncode == 2
     assert "no local mesh" in result.stderr
+
+
+TALKER = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: talker, namespace: talk}
+spec:
+  containers:
+  - name: app
+    image: none
+    command: [sh, -c, "while :; do head -c 9999 /dev/zero | tr '\\\\0' x; echo; done"]
+"""
+
+
+def test_a_mesh_whose_output_nobody_reads_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "talk.yaml").write_text(TALKER)
+    name = f"{MESH}-talk"
+    process = subprocess.Popen([*PLAIT, "up", str(tmp_path), "--mesh", name], stdout=subprocess.PIPE)
+    try:
+        _until_ready(process)
+        for _ in range(3):  # each takes longer than filling a pipe does
+            result = plait("proxy-status", "--mesh", name)
+            assert result.returncode == 0, result.stderr
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0

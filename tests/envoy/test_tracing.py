@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.envoy.manifests import documents, mesh_config, namespace, pod, service
+from tests.envoy.spans import CLIENT, HOST, SERVER, Span, attributes, batches, collector, spans, told_file
 from xds.local.settings import LocalSettings
 from xds.testing.mesh import Mesh
 
 pytestmark = [pytest.mark.envoy, pytest.mark.netns]
 
-TOOL = Path(__file__).parents[2] / "tools" / "collector"
-BUILD_S = 1500.0
-HOST = "collector.tracing.svc.cluster.local"
-PORTS = {"grpc-otlp": 4317, "http-otlp": 4318, "http-zipkin": 9411}
 PROVIDERS = [
     {"name": "otlp-grpc", "opentelemetry": {"service": HOST, "port": 4317}},
     {"name": "otlp-http", "opentelemetry": {"service": HOST, "port": 4318, "http": {"path": "/v1/traces"}}},
@@ -30,8 +22,6 @@ PROVIDERS = [
     {"name": "both", "zipkin": {"service": HOST, "port": 9411, "traceContextOption": "USE_B3_WITH_W3C_PROPAGATION"}},
     {"name": "logs", "envoyOtelAls": {"service": HOST, "port": 4317, "logFormat": {"labels": {"to": "%REQ(:PATH)%"}}}},
 ]
-# OTLP's words for the kinds of spans.
-SERVER, CLIENT = 2, 3
 TAGS = {
     "team": {"literal": {"value": "checkout"}},
     "who": {"header": {"name": "x-who", "defaultValue": "nobody"}},
@@ -40,38 +30,9 @@ TAGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One span as the collector has it."""
-
-    service: str
-    trace: str
-    id: str
-    parent: str
-    kind: int
-    tags: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def collector() -> Path:
-    """The program; the test is skipped where it cannot be built."""
-    try:
-        done = subprocess.run([str(TOOL)], capture_output=True, text=True, timeout=BUILD_S, check=False)
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"the collector is not built in {BUILD_S:g} s here")
-    if done.returncode:
-        pytest.skip(f"the collector cannot be built here: {done.stderr[-500:]}")
-    return Path(done.stdout.strip()) / "collector"
-
-
 @pytest.fixture(scope="module")
 def told() -> Iterator[Path]:
-    """What the collector has been told, a batch a line; not in pytest's folders, which are its user's alone."""
-    with tempfile.TemporaryDirectory(prefix="plait-collector-") as folder:
-        file = Path(folder) / "told.json"
-        file.touch()
-        file.chmod(0o666)  # a pod's programs are of nobody
-        file.parent.chmod(0o755)
+    with told_file() as file:
         yield file
 
 
@@ -82,15 +43,11 @@ def mesh_settings() -> LocalSettings:
 
 
 @pytest.fixture(scope="module")
-def mesh_manifests(collector: Path, told: Path) -> str:
-    program = shutil.copy(collector, told.parent)
-    ports = " ".join(f"{name}:{port}" for name, port in PORTS.items())
+def mesh_manifests(told: Path) -> str:
     return documents(
         namespace("shop"),
-        namespace("tracing", inject=False),
         mesh_config(extensionProviders=PROVIDERS),
-        pod("collector", namespace="tracing", ports=ports, command=[program, str(told)]),
-        service("collector", *({"name": n, "port": p} for n, p in PORTS.items()), namespace="tracing"),
+        *collector(told),
         pod("client", account="client"),
         pod("web-v1", account="web"),
         service("web"),
@@ -101,28 +58,6 @@ def telemetry(**spec: Any) -> dict[str, Any]:
     """The Telemetry of the mesh."""
     metadata = {"name": "mesh", "namespace": "istio-system"}
     return {"apiVersion": "telemetry.istio.io/v1", "kind": "Telemetry", "metadata": metadata, "spec": spec}
-
-
-def _attributes(holder: dict[str, Any]) -> dict[str, str]:
-    return {each["key"]: str(next(iter(each["value"].values()), "")) for each in holder.get("attributes", ())}
-
-
-def batches(told: Path, kind: str) -> Iterator[dict[str, Any]]:
-    """What was told of ``resourceSpans`` or ``resourceLogs``; a line that is still being written is left out."""
-    text = told.read_text() if told.exists() else ""
-    for line in text.splitlines(keepends=True):
-        if line.endswith("\n"):
-            yield from json.loads(line).get(kind, ())
-
-
-def spans(told: Path) -> Iterator[Span]:
-    """All spans that were told."""
-    for resource in batches(told, "resourceSpans"):
-        name = _attributes(resource["resource"]).get("service.name", "")
-        for scope in resource["scopeSpans"]:
-            for each in scope["spans"]:
-                parent = each.get("parentSpanId", "")
-                yield Span(name, each["traceId"], each["spanId"], parent, each.get("kind", 0), _attributes(each))
 
 
 async def both_sides(mesh: Mesh, told: Path, path: str, **headers: str) -> tuple[Span, Span]:
@@ -183,6 +118,6 @@ async def test_an_access_log_goes_to_the_collector(mesh: Mesh, told: Path) -> No
     async def logged() -> bool:
         await mesh.get("client", "http://web/logged", keep_alive=False)
         records = [each for r in batches(told, "resourceLogs") for s in r["scopeLogs"] for each in s["logRecords"]]
-        return any(_attributes(each).get("to") == "/logged" for each in records)
+        return any(attributes(each).get("to") == "/logged" for each in records)
 
     await mesh.until(logged, "the collector has a record of a request")

@@ -304,7 +304,8 @@ def test_a_purge_leaves_nothing(installed: ApiServer) -> None:
     assert shared.exit_code == 2
     assert "canary is still there" in shared.output
     assert plait(installed, "uninstall", "--revision", "canary").exit_code == 0
-    assert plait(installed, "uninstall", "--purge").exit_code == 0
+    purged = plait(installed, "uninstall", "--purge")
+    assert purged.exit_code == 0, purged.output
     assert "plait-ca" not in names(installed, "secret", "-n", ROOT)
     installed.kubectl("wait", "--for=delete", "crd", "-l", "app.kubernetes.io/part-of=plait", "--timeout=30s")
     assert names(installed, "crd") == {foreign}

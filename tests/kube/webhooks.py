@@ -13,6 +13,7 @@ from ca.issuer import self_signed
 from xds.admin.listen import listen
 from xds.decoders.build import Builder
 from xds.identity.own_certificate import OwnCertificate
+from xds.metrics.webhooks import WebhookMetrics
 from xds.webhooks import tls
 from xds.webhooks.review import Answer, Review
 from xds.webhooks.server import app
@@ -69,7 +70,9 @@ class Served:
         self.own = OwnCertificate(lambda: self.authority, lambda: ("127.0.0.1",), timedelta(hours=1))
         self.snapshot = Builder().snapshot
         self.trial: Trial = lambda ref, rows, before: Tried()
-        self._application = app(mutate, validating(lambda: Surroundings(self.snapshot, trial=self.trial)))
+        judge = validating(lambda: Surroundings(self.snapshot, trial=self.trial))
+        self.counted = WebhookMetrics()
+        self._application = app(mutate, judge, self.counted)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._stop = asyncio.Event()

@@ -12,7 +12,7 @@ import pytest
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
 from xds.api.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage as Message
 from xds.model.proxy import Proxy
-from xds.server import RECORDS, Denied, Entry, Log, Node, Peer, Reason, Reporter, Server, SnapshotCache
+from xds.server import FAILURES, RECORDS, Denied, Entry, Log, Node, Peer, Reason, Reporter, Server, SnapshotCache
 from xds.server.access_logs import METHOD, SERVICE, AccessLogSettings
 
 
@@ -41,10 +41,13 @@ class Taken:
 
 
 @asynccontextmanager
-async def sending(taken: Taken, *messages: Message) -> AsyncIterator[grpc.aio.StreamUnaryCall[bytes, bytes]]:
+async def sending(
+    taken: Taken, *messages: Message, log: Log[Proxy] | None = None
+) -> AsyncIterator[grpc.aio.StreamUnaryCall[bytes, bytes]]:
     """A call that has sent these messages."""
     server = Server(SnapshotCache())
-    server.add_access_logs(taken.take, taken.admit, {"apart": Log(taken.take_apart, RECORDS)})
+    others = {"apart": Log(taken.take_apart, RECORDS), **({"failures": log} if log is not None else {})}
+    server.add_access_logs(taken.take, taken.admit, others)
     port = server.add_plaintext("127.0.0.1:0")
     await server.start()
     try:
@@ -117,6 +120,20 @@ async def test_what_is_beyond_the_rate_is_dropped_and_counted() -> None:
         await call.done_writing()
         await call
     assert (len(taken.entries), taken.dropped) == (burst, 100)
+
+
+async def test_what_fails_is_bounded_far_below_and_not_while_all_of_it_is_wanted() -> None:
+    counts: dict[str, tuple[int, int]] = {}
+    for wanted in (False, True):
+        taken = Taken()
+        log = Log(taken.take, FAILURES, (lambda _, wanted=wanted: wanted, Log(taken.take, RECORDS)))  # type: ignore[misc]
+        message = first("web", *["/a"] * 1000)
+        message.identifier.log_name = "failures"
+        async with sending(taken, message, log=log) as call:
+            await call.done_writing()
+            await call
+        counts["all" if wanted else "what fails"] = (len(taken.entries), taken.dropped)
+    assert counts == {"what fails": (FAILURES.burst, 1000 - FAILURES.burst), "all": (1000, 0)}
 
 
 async def test_a_stream_ends_with_its_credentials() -> None:

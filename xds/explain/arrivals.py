@@ -56,7 +56,8 @@ class Arrival(NamedTuple):
 
     ``pod`` is None outside of the mesh; ``port`` is the pod's; ``principal`` and ``sni`` are empty over plaintext;
     ``rule`` is the DestinationRule that holds for the call, ``cluster`` the one by which it comes, if any,
-    and ``http`` the request as the caller's proxy sends it there, where that is another one.
+    and ``http`` the request as the caller's proxy sends it there, where that is another one. ``insists`` is whether it
+    speaks mutual TLS whatever the pod takes; ``unproven`` is why it does not take the pod for whom it has called.
     """
 
     pod: Workload | None
@@ -68,6 +69,8 @@ class Arrival(NamedTuple):
     rule: ObjectRef | None = None
     cluster: str = ""
     http: HttpRequest | None = None
+    insists: bool = False
+    unproven: str = ""
 
 
 class LeadingPort(NamedTuple):
@@ -113,9 +116,18 @@ def forwarded(read: Read, caller: Caller, legs: tuple[Leg, ...]) -> tuple[Arriva
         for endpoint in live:
             one = read.get(direct, endpoint.address, endpoint.port)
             if leg.mutual and (leg.to_all or endpoint.tls):
-                one = one._replace(principal=principal, sni=leg.sni)
+                one = one._replace(principal=principal, sni=leg.sni, insists=leg.to_all)
+                one = one._replace(unproven=_unproven(read, one.pod, leg.names))
             found.append(one._replace(rule=leg.rule if leg.by_rule else None, cluster=leg.cluster, http=leg.http))
     return tuple(found)
+
+
+def _unproven(read: Read, pod: Workload | None, names: tuple[str, ...]) -> str:
+    """Why a pod is not taken for one of these names; empty where it is, or where nobody knows what it proves."""
+    if pod is None or not names:
+        return ""
+    proven = f"spiffe://{read.get(mesh).trust.own}/{account_path(pod.namespace, pod.service_account or 'default')}"
+    return "" if proven in names else f"the server proves {proven}, and the caller takes only {', '.join(names)}"
 
 
 def passed_on(read: Read, address: str, port: int) -> tuple[Arrival, ...]:

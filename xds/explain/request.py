@@ -55,7 +55,8 @@ class Request:
     """What comes in on ``port`` (the pod's); ``http`` is None where the proxy sees a plain connection.
 
     ``principal`` is the caller's proven id without scheme (``cluster.local/ns/shop/sa/web``), ``""`` over plaintext.
-    ``peer`` and ``destination`` are addresses; ``sni`` what the caller's TLS names.
+    ``peer`` and ``destination`` are addresses; ``sni`` what the caller's TLS names. ``broken_off`` is why the caller
+    and the server never agree on TLS, if so.
     """
 
     port: int
@@ -64,6 +65,7 @@ class Request:
     destination: str = ""
     sni: str = ""
     http: HttpRequest | None = None
+    broken_off: str = ""
 
     @property
     def remote(self) -> str:

@@ -48,6 +48,9 @@ class Stage(Enum):
     ALLOW = "ALLOW"
 
 
+_UNREACHED: Final = 503
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """What stands before a workload; without a ``sidecar`` nothing does."""
@@ -113,6 +116,9 @@ def guard(read: Read, namespace: str, labels: Labels) -> Guard:
 
 def verdict(guard: Guard, request: Request) -> Verdict:
     """What becomes of the request."""
+    if request.broken_off:
+        status = _UNREACHED if request.http is not None else 0
+        return Verdict(Outcome.DENIED, Stage.MTLS, status, request.broken_off)
     if not guard.sidecar:
         return Verdict(Outcome.ALLOWED, Stage.NO_SIDECAR, _passed(request), "nothing is in force without a sidecar")
     mode = guard.mtls.at(request.port)

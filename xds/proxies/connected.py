@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from ca.errors import CaError
 from xds.callers.caller import Caller
-from xds.identity.admission import seconds_left
+from xds.identity.admission import counted_as, seconds_left
 from xds.model.proxy import Proxy
 from xds.proxies.comings import Comings
 from xds.proxies.presence import Presence, group_of
@@ -50,7 +50,7 @@ class Connected:
         if proxy.kind == "router" and self._without_secrets():
             raise Denied("its certificates are not known while the source is away", Reason.UNAVAILABLE)
         self._present.arrived(proxy)
-        admission = Admission(group_of(proxy), seconds_left(caller))
+        admission = Admission(group_of(proxy), seconds_left(caller), counted_as(caller, node, peer))
         self._groups[admission.group] = proxy
         self._comings.came(proxy)
         try:
@@ -65,7 +65,8 @@ class Connected:
     async def reporter(self, node: Node, peer: Peer) -> Reporter[Proxy]:
         """Who reports, and for how long it is believed. Errors: Denied."""
         caller = await self._caller(peer)
-        return Reporter(self._comings.proxy(node, peer, caller), seconds_left(caller))
+        proxy = self._comings.proxy(node, peer, caller)
+        return Reporter(proxy, seconds_left(caller), counted_as(caller, node, peer))
 
     def asked(self, group: str, names: frozenset[str]) -> None:
         """The proxy of that group asks for these virtual hosts."""

@@ -55,7 +55,7 @@ def as_json(proxy: Proxy, entry: Entry) -> dict[str, Any]:
         "direction": "server" if common.upstream_cluster.startswith(_INBOUND) else "client",
         "start_time": _start(common),
         "duration": _ms(common),
-        "response_flags": ",".join(_flags(common.response_flags)),
+        "response_flags": ",".join(flags_of(common.response_flags)),
         "upstream_cluster": common.upstream_cluster,
         "upstream_host": _address(common.upstream_remote_address),
         "upstream_local_address": _address(common.upstream_local_address),
@@ -101,7 +101,8 @@ def _of_request(entry: HTTPAccessLogEntry) -> dict[str, Any]:
     }
 
 
-def _flags(flags: ResponseFlags) -> list[str]:
+def flags_of(flags: ResponseFlags) -> list[str]:
+    """Envoy's short words for response flags (``UF``), in the order of the message's fields."""
     return [_FLAGS.get(field.name, field.name) for field, _ in flags.ListFields()]
 
 

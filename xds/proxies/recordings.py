@@ -108,6 +108,10 @@ class Recordings:
             self._wake.set()
         return self._told(running, _number(query, "after", 0))
 
+    def records(self, proxy: Proxy) -> bool:
+        """Whether somebody looks at all that this proxy reports."""
+        return any(self._means(running.what, proxy) for running in self._running.values())
+
     def take(self, proxy: Proxy, entries: Sequence[Entry], dropped: int) -> None:
         """Entries of a proxy; those that nobody looks at are dropped."""
         names = self._names(proxy)

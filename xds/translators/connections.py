@@ -10,7 +10,7 @@ from xds.api.envoy.config.listener.v3.listener_components_pb2 import Filter
 from xds.api.envoy.extensions.filters.common.set_filter_state.v3.value_pb2 import FilterStateValue
 from xds.api.envoy.extensions.filters.network.set_filter_state.v3.set_filter_state_pb2 import Config as SetFilterState
 from xds.api.envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy_pb2 import TcpProxy
-from xds.translators import access_logs, dynamic_forward_proxy, request_logs, standard_metrics
+from xds.translators import access_logs, dynamic_forward_proxy, request_logs, standard_metrics, told_metrics
 from xds.translators.config_source import over_ads
 from xds.translators.merge import merge
 from xds.translators.registry import features
@@ -79,6 +79,7 @@ def _tcp_proxy(chain: TcpChain, guard: Guard | None, reporter: Reporter, observe
     if guard is not None:
         message.access_log.extend(access_logs.tcp_loggers(guard))
     message.access_log.extend(standard_metrics.tcp_loggers(reporter, observed.counted))
+    message.access_log.extend(told_metrics.tcp_loggers(reporter))
     message.access_log.extend(request_logs.tcp_loggers(observed, outbound=reporter is Reporter.SOURCE))
     message.access_log_options.CopyFrom(access_logs.tcp_options(guard))
     shares = [share for share in chain.clusters if share.weight] or list(chain.clusters[:1])

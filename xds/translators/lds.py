@@ -30,6 +30,7 @@ from xds.translators import (
     request_logs,
     slots,
     standard_metrics,
+    told_metrics,
     tracing,
 )
 from xds.translators.config_source import over_ads
@@ -162,6 +163,7 @@ def _spell_content(chain: Chain, into: FilterChain, *, outbound: bool, observed:
         manager = _http_connection_manager(chain.content, chain.guard)
         reporter = standard_metrics.reporter(chain, outbound=outbound)
         manager.access_log.extend(standard_metrics.http_loggers(reporter, observed.counted))
+        manager.access_log.extend(told_metrics.http_loggers(reporter))
         _observe(manager, observed, chain.content, outbound=reporter is Reporter.SOURCE)
         into.filters.append(Filter(name=_HCM, typed_config=pack(manager)))
         return

@@ -1,4 +1,6 @@
-"""The access loggers of all chains: errors and a sample where nobody says anything, collectors, `plait record`.
+"""The access loggers of all chains: errors and a sample where nobody says anything, collectors, the control plane.
+
+The control plane is told of what fails, and while `plait record` runs of all.
 
 Which requests each of them is given is decided by switches (RTDS) as far as can be: an edit of these changes no
 listener.
@@ -27,6 +29,8 @@ from xds.translators.log_conditions import END, all_of, any_of, at, cel, flagged
 from xds.translators.log_formats import FIELDS, TEXT, as_struct
 from xds.view.names import CONTROL_PLANE
 from xds.view.specs.observed import (
+    FAILED_STATUS,
+    FAILED_UNANSWERED,
     RECORD,
     SAMPLED_PERCENT,
     SAMPLED_SLOW_MS,
@@ -37,7 +41,7 @@ from xds.view.specs.observed import (
 )
 
 RECORDED: Final = "record"
-"""The name of the log that `plait record` reads."""
+"""The name of the log that the control plane reads: all while `plait record` runs, else what fails."""
 
 ERRORS_FROM: Final = 500
 SLOW_MS: Final = 1000
@@ -45,6 +49,27 @@ SAMPLE_PERCENT: Final = 1
 _ALL: Final = 100
 # Of connections, a flag may also say how an ordinary one has ended.
 _TCP_FAILURES: Final = ("UF", "UH", "URX", "UO", "NC", "NR", "UAEX", "DF", "OM")
+# Beside a status from 500 on: gRPC's is 200 however it ends, and an answer may break off. Who is not let in
+# (UAEX) is told of as a refusal.
+HTTP_FAILURES: Final = (
+    "UF",
+    "UH",
+    "URX",
+    "UO",
+    "UT",
+    "UC",
+    "UR",
+    "UPE",
+    "NC",
+    "NR",
+    "DF",
+    "RL",
+    "RLSE",
+    "OM",
+    "SI",
+    "DT",
+)
+TCP_FAILURES: Final = tuple(flag for flag in _TCP_FAILURES if flag != "UAEX")
 
 
 @lru_cache(maxsize=512)
@@ -52,7 +77,10 @@ def http_loggers(observed: Observed, *, outbound: bool) -> tuple[AccessLog, ...]
     """The loggers of an HTTP chain."""
     loggers = (_http_logger(each, outbound=outbound) for each in observed.loggers if _takes(each, tcp=False))
     record = HttpGrpcAccessLogConfig(common_config=_to_control_plane())
-    return (*loggers, logger(RECORDED, record, _share(RECORD, 0)))
+    # Whoever hangs up on an answer that has begun, as watchers do, has not waited in vain.
+    hung_up = all_of(flagged("DC"), _compared(FAILED_UNANSWERED, ComparisonFilter.EQ, 0))
+    failed = (_at_least(FAILED_STATUS, ERRORS_FROM), flagged(*HTTP_FAILURES), hung_up)
+    return (*loggers, logger(RECORDED, record, any_of(_share(RECORD, 0), *failed)))
 
 
 @lru_cache(maxsize=512)
@@ -60,7 +88,8 @@ def tcp_loggers(observed: Observed, *, outbound: bool) -> tuple[AccessLog, ...]:
     """The loggers of a TCP chain: of each connection one entry, when it has ended."""
     loggers = (_tcp_logger(each, outbound=outbound) for each in observed.loggers if _takes(each, tcp=True))
     record = TcpGrpcAccessLogConfig(common_config=_to_control_plane())
-    return (*loggers, logger(RECORDED, record, all_of(at(END), _share(RECORD, 0))))
+    failed = flagged(*TCP_FAILURES)
+    return (*loggers, logger(RECORDED, record, all_of(at(END), any_of(_share(RECORD, 0), failed))))
 
 
 def _takes(wanted: Logger, *, tcp: bool) -> bool:
@@ -150,9 +179,14 @@ def _share(key: str, percent: int) -> AccessLogFilter:
 
 
 def _at_least(key: str, default: int, *, duration: bool = False) -> AccessLogFilter:
+    return _compared(key, ComparisonFilter.GE, default, duration=duration)
+
+
+def _compared(key: str, op: ComparisonFilter.Op, default: int, *, duration: bool = False) -> AccessLogFilter:
+    """True where the status (or the duration) compares so to what the switch says, else to ``default``."""
     message = AccessLogFilter()
     comparison = message.duration_filter.comparison if duration else message.status_code_filter.comparison
-    comparison.op = ComparisonFilter.GE
+    comparison.op = op
     comparison.value.default_value = default
     comparison.value.runtime_key = key
     return message

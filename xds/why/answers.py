@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from xds.explain.arrivals import Arrival, Caller, forwarded, passed_on
@@ -10,10 +10,12 @@ from xds.explain.path.steps import End, Way
 from xds.explain.path.way import way
 from xds.explain.request import HttpRequest, Request
 from xds.explain.tokens import judged
-from xds.explain.verdict import OUTSIDE, Guard, Verdict, guard, verdict
+from xds.explain.verdict import OUTSIDE, Guard, Stage, Verdict, guard, verdict
 from xds.model.refs import ObjectRef
+from xds.model.security import MtlsMode
 from xds.model.service import Protocol
 from xds.translators.authorization.policy import Attribute, Authorization
+from xds.view.filters import attached
 from xds.view.gateway.routers import router
 from xds.view.graph import Graph, call
 from xds.view.mutual_tls import mtls
@@ -97,15 +99,36 @@ def _answer(graph: Graph, caller: Caller, arrival: Arrival, http: HttpRequest) -
     taking = call(mtls, pod.namespace, pod.labels)
     graph.get(taking)
     deciding = sorted(ref for ref in graph.provenance(taking) if ref.kind == "PeerAuthentication")
+    request = replace(request, broken_off=_broken_off(before, arrival))
+    found = verdict(before, request)
+    if found.stage is Stage.TOKEN:
+        deciding_tokens = graph.provenance(call(attached, pod.namespace, pod.labels))
+        found = _blamed(found, sorted(ref for ref in deciding_tokens if ref.kind == "RequestAuthentication"))
     return Answer(
         arrival,
         (f"{pod.namespace}/{pod.ref.name}",),
         request,
-        verdict(before, request),
+        found,
         before,
         tuple(deciding),
         tuple(dict.fromkeys(verifier.unchecked)),
     )
+
+
+def _broken_off(guard: Guard, arrival: Arrival) -> str:
+    """Why TLS never comes about between the caller's proxy and the pod; empty where it does, or none is spoken."""
+    if arrival.insists and not guard.sidecar:
+        return "the caller speaks mutual TLS to all (ISTIO_MUTUAL), and the pod has no sidecar that takes it"
+    if arrival.insists and guard.mtls.at(arrival.port) is MtlsMode.DISABLE:
+        return f"the caller speaks mutual TLS to all (ISTIO_MUTUAL), and port {arrival.port} takes plaintext (DISABLE)"
+    return arrival.unproven
+
+
+def _blamed(found: Verdict, by: Sequence[ObjectRef]) -> Verdict:
+    """The refusal of a token with those who refuse it: one, or all by name."""
+    if len(by) == 1:
+        return replace(found, policy=by[0])
+    return replace(found, because=f"{found.because}, by {', '.join(map(str, by))}")
 
 
 def _asks_for_addresses(of: Authorization) -> bool:

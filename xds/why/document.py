@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from xds.explain.path.seen import is_hidden
 from xds.explain.path.steps import End, Leg, Way
 from xds.explain.request import HttpRequest, Refused
 from xds.explain.rules import Considered
 from xds.explain.verdict import Verdict
 from xds.model.gateway import API_GROUP, ISTIO_GROUP
 from xds.model.problem import Severity
-from xds.model.refs import FieldRef, ObjectRef, Origin
+from xds.model.refs import FieldRef, ObjectRef
 from xds.model.service import Protocol
-from xds.sources.files import locate
 from xds.why.answers import Answer
 from xds.why.mesh import KnownMesh
 from xds.why.parties import Destination, Source
+from xds.why.places import Places
 
 Json = dict[str, Any]
 
@@ -37,29 +38,9 @@ class Told:
     way: Way | None
 
 
-class _Places:
-    """Where objects, their rules and fields stand."""
-
-    def __init__(self, origin_of: Callable[[ObjectRef], Origin | None]) -> None:
-        self._origin_of = origin_of
-
-    def of(self, ref: ObjectRef | None, rule: int | None = None) -> str:
-        """``file:line`` of an object, or of a rule of it; ``""`` where unknown."""
-        if ref is None:
-            return ""
-        return self.field(FieldRef(ref) if rule is None else FieldRef(ref, ("spec", "rules", rule)))
-
-    def field(self, at: FieldRef) -> str:
-        """``file:line`` of a field; ``""`` where unknown."""
-        origin = self._origin_of(at.object)
-        if origin is None:
-            return ""
-        return str(locate(at, origin) if at.path else origin)
-
-
 def document(told: Told, known: KnownMesh) -> Json:
     """All that is known of a call: its way, and an ``answers`` item for each workload that answers otherwise."""
-    places = _Places(known.origin_of)
+    places = Places(known.origin_of)
     caller, destination = told.source.caller, told.destination
     answers = [_answer(answer, places) for answer in told.answers]
     return {
@@ -84,7 +65,7 @@ def _verdict(way: Way | None, answers: Sequence[Json]) -> str:
     return _ENDS[way.end] if way is not None else "unreachable"
 
 
-def _path(way: Way, places: _Places) -> Json:
+def _path(way: Way, places: Places) -> Json:
     def fields(found: Iterable[FieldRef]) -> list[Json]:
         return [{"object": str(at.object), "field": at.dotted, "at": places.field(at)} for at in found]
 
@@ -114,7 +95,7 @@ def _leg(leg: Leg) -> Json:
     }
 
 
-def _answer(answer: Answer, places: _Places) -> Json:
+def _answer(answer: Answer, places: Places) -> Json:
     arrival, verdict, request = answer.arrival, answer.verdict, answer.request
     return {
         "verdict": verdict.outcome.value,
@@ -150,7 +131,7 @@ def _protocol(declared: Protocol, http: HttpRequest | None) -> str:
     return declared.value if http is not None else f"{declared.value}, seen as connections"
 
 
-def _object(ref: ObjectRef | None, places: _Places, rule: int | None = None) -> Json | None:
+def _object(ref: ObjectRef | None, places: Places, rule: int | None = None) -> Json | None:
     if ref is None:
         return None
     return {"object": str(ref), "rule": rule, "at": places.of(ref, rule)}
@@ -164,7 +145,7 @@ def _request(http: HttpRequest | None) -> Json | None:
     return {"method": http.method, "path": http.path, "authority": http.authority, "token": told}
 
 
-def _considered(each: Considered, places: _Places) -> Json:
+def _considered(each: Considered, places: Places) -> Json:
     return {
         "object": str(each.ref),
         "at": places.of(each.ref, each.rule),
@@ -175,7 +156,7 @@ def _considered(each: Considered, places: _Places) -> Json:
     }
 
 
-def _enforced(verdict: Verdict | None, places: _Places) -> Json | None:
+def _enforced(verdict: Verdict | None, places: Places) -> Json | None:
     if verdict is None:
         return None
     decided = _object(verdict.policy, places, verdict.rule)
@@ -195,6 +176,9 @@ def _notes(told: Told, known: KnownMesh) -> list[str]:
         for problem in known.problems
         if problem.severity is Severity.ERROR and _concerns(problem.at.object, near)
     ]
+    steps = told.way.steps if told.way is not None and told.way.end is not End.FAILS else ()
+    unseen = filter(is_hidden, steps)
+    notes += [f"its caller's proxy sees {each.says}; so nothing of the mesh is done on the way" for each in unseen]
     legs = told.way.legs if told.way is not None and told.way.end is not End.FAILS else ()
     notes += [f"{leg.share:g}% of requests get {leg.status}: {leg.fault}" for leg in legs if leg.fault and leg.share]
     issuers = dict.fromkeys(issuer for answer in found for issuer in answer.unchecked)

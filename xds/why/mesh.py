@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from xds.failed.call import FailedCalls
 from xds.model.problem import Problem
 from xds.model.refs import ObjectRef, Origin
 from xds.model.snapshot import Snapshot
 from xds.why.target import Candidate
+
+Failures = Callable[[Sequence[str], str], Sequence[FailedCalls]]
+"""What failed lately as the proxies of pods (``shop/web-1``) told it; of one request, if its id is given."""
+
+
+def no_failures(pods: Sequence[str], request_id: str) -> Sequence[FailedCalls]:
+    """Nothing: of a mesh that does not run."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +34,4 @@ class KnownMesh:
     origin_of: Callable[[ObjectRef], Origin | None]
     problems: Iterable[Problem] = ()
     made_up_addresses: frozenset[str] = frozenset()
+    failures: Failures = no_failures

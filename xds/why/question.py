@@ -11,6 +11,7 @@ from xds.failure import Failure
 from xds.view.graph import Graph
 from xds.why.answers import answers, arriving, way_of
 from xds.why.document import Told, document
+from xds.why.lately import edge_of, lately
 from xds.why.mesh import KnownMesh
 from xds.why.parties import Destination, Parties
 
@@ -21,7 +22,8 @@ _METHOD: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 class Question:
     """Who calls what. ``headers`` are ``NAME:VALUE``, ``token`` a bearer's, ``address`` of ``source`` if not its pod's.
 
-    ``namespace`` is that of ``source`` where it does not say; ``plaintext``: as if it had no sidecar.
+    ``namespace`` is that of ``source`` where it does not say; ``plaintext``: as if it had no sidecar. ``request_id``:
+    of what failed lately, this request alone.
     """
 
     source: str
@@ -33,10 +35,13 @@ class Question:
     token: str = ""
     plaintext: bool = False
     address: str = ""
+    request_id: str = ""
 
 
 def explained(asked: Question, known: KnownMesh, graph: Graph) -> dict[str, Any]:
     """The way of the call and the verdicts where it arrives, as ``why.document`` shapes it; ``graph`` is of the mesh.
+
+    Under ``lately`` stands what failed between the two (``why.lately``), where somebody knows that.
 
     Errors: Failure, of what cannot be asked so.
     """
@@ -52,7 +57,10 @@ def explained(asked: Question, known: KnownMesh, graph: Graph) -> dict[str, Any]
             f"as no pod is behind {destination.service}" if destination.service is not None else "as nobody knows it"
         )
         raise Failure(f"{asked.destination}: nothing answers there, {behind}")
-    return document(Told(source, destination, answers(graph, source.caller, comes_to, request), way), known)
+    found = answers(graph, source.caller, comes_to, request)
+    edge = edge_of(graph, source, destination, found, way)
+    failed = lately(graph, edge, known, asked.request_id) if edge is not None else []
+    return {**document(Told(source, destination, found, way), known), "lately": failed}
 
 
 def _split_url(text: str, path: str) -> tuple[str, str, bool | None]:

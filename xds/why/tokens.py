@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, Final
-
-import jwt
+from typing import TYPE_CHECKING, Any, Final
 
 from xds.explain.request import Claims, Refused
 from xds.explain.tokens import OTHER_ISSUER
 from xds.translators.request_authentication.policy import JwtRule
+
+if TYPE_CHECKING:
+    import jwt
 
 # Envoy's own (jwt_authn.v3.JwtProvider.clock_skew_seconds).
 _SKEW: Final = timedelta(seconds=60)
@@ -29,6 +30,8 @@ class Verifier:
 
     def __call__(self, rule: JwtRule, token: str) -> Claims | Refused:
         """The claims of a token that the rule takes, or why it does not."""
+        import jwt  # with cryptography, which most questions need nothing of
+
         try:
             stated = jwt.decode_complete(token, options={"verify_signature": False})
         except jwt.PyJWTError as error:
@@ -51,6 +54,8 @@ class Verifier:
 
 
 def _keys(rule: JwtRule, kid: str | None) -> Iterable[jwt.PyJWK]:
+    import jwt
+
     for plain in json.loads(rule.jwks)["keys"] if rule.jwks else ():
         if kid is None or plain.get("kid", kid) == kid:
             try:
@@ -60,6 +65,8 @@ def _keys(rule: JwtRule, kid: str | None) -> Iterable[jwt.PyJWK]:
 
 
 def _checked(rule: JwtRule, token: str, key: jwt.PyJWK | None) -> Claims | Refused:
+    import jwt
+
     options: Any = {"verify_signature": key is not None, "verify_aud": bool(rule.audiences), "verify_exp": True}
     options |= {"verify_nbf": True, "verify_iat": False, "verify_sub": False, "verify_jti": False}
     try:

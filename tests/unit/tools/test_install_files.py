@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,14 +13,12 @@ import pytest
 import yaml
 
 from tools import install_files
-from tools.install_dashboard import expressions
 from xds.install.manifests import manifests
 from xds.install.values import Values, read, to_plain
 
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "plait"
 KUBECTL: Final = CACHE / "kubernetes-v1.36.3" / "kubectl"
 HELM: Final = CACHE / "helm-v3.22.0" / "helm"
-_METRIC: Final = re.compile(r"\b(?:plait|pilot)_\w+")
 
 CHOICES: Final[tuple[dict[str, Any], ...]] = (
     {},
@@ -104,10 +101,3 @@ def test_the_charts_values_are_the_defaults() -> None:
     assert found == {
         name: value for name, value in json.loads(json.dumps(to_plain(Values()))).items() if name != "namespace"
     }
-
-
-def test_the_dashboard_asks_for_metrics_that_exist() -> None:
-    source = "\n".join(path.read_text() for path in (install_files.FOLDER.parent / "xds").glob("*/*.py"))
-    names = {name for expression in expressions() for name in _METRIC.findall(expression)}
-    assert {"pilot_xds", "plait_proxy_types"} <= names
-    assert [name for name in sorted(names) if f'"{name}"' not in source] == []

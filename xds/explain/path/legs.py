@@ -48,7 +48,7 @@ def leg_to(read: Read, known: Held, name: str, at: tuple[FieldRef, ...]) -> Leg:
         endpoints=endpoints_of(read, known, cluster) or _chosen(read, cluster, service, port),
         resolved=cluster.discovery in _BY_NAME,
     )
-    return _empty(leg, service, at) if cluster.discovery is Discovery.EDS else leg
+    return _empty(read, leg, service, at) if cluster.discovery is Discovery.EDS else leg
 
 
 def _chosen(read: Read, cluster: ClusterSpec, service: Service | None, port: int) -> tuple[Endpoint, ...]:
@@ -66,7 +66,7 @@ def _secured(cluster: ClusterSpec, leg: Leg) -> Leg:
         how = "where the endpoint takes it" if mesh.by_endpoint else "always"
         why = "automatic" if stated is None else "ISTIO_MUTUAL"
         words = f"mutual TLS of the mesh, {how} ({why})"
-        return replace(leg, tls=words, sni=mesh.sni, mutual=True, to_all=not mesh.by_endpoint)
+        return replace(leg, tls=words, sni=mesh.sni, mutual=True, to_all=not mesh.by_endpoint, names=mesh.names)
     if stated is None:
         return replace(leg, tls="plaintext")
     if stated.mode is Mode.DISABLE:
@@ -122,13 +122,15 @@ def _rules(read: Read) -> Iterator[DestinationRule]:
         yield from read.rows(Table.RULE, key)
 
 
-def _empty(leg: Leg, service: Service | None, at: tuple[FieldRef, ...]) -> Leg:
+def _empty(read: Read, leg: Leg, service: Service | None, at: tuple[FieldRef, ...]) -> Leg:
     """The leg with the reason why nobody is behind it, if so."""
     if leg.healthy or service is None:
         return leg
     if leg.endpoints:
         return replace(leg, fault=f"none of {len(leg.endpoints)} endpoints is ready", guilty=(FieldRef(service.ref),))
-    if leg.subset and leg.rule is not None:
+    if leg.subset and leg.rule is not None and read.get(endpoints, EndpointKey(*service.key, leg.port)):
         fault = f"no pod behind {service.ref} has the labels of subset {leg.subset!r}"
         return replace(leg, fault=fault, guilty=(FieldRef(leg.rule, ("spec", "subsets")), *at))
-    return replace(leg, fault=f"no pod is behind {service.ref}", guilty=(FieldRef(service.ref, ("spec", "selector")),))
+    wanted = ", ".join(f"{key}={value}" for key, value in sorted(service.selector))
+    fault = f"no pod is behind {service.ref}{f': none has {wanted} and the port' if wanted else ''}"
+    return replace(leg, fault=fault, guilty=(FieldRef(service.ref, ("spec", "selector")),))

@@ -42,6 +42,11 @@ def seen_step(read: Read, proxy: Proxy, host: str, port: int) -> Step:
     return Step("sees", f"nothing of the mesh: no Service or ServiceEntry that it sees has the host {host!r}")
 
 
+def is_hidden(step: Step) -> bool:
+    """Whether a step says that something of the mesh has the host, but not for the caller."""
+    return step.what == "sees" and bool(step.by) and step.says.startswith("nothing")
+
+
 def _imported(read: Read, seen: Scope, service: Service, port: int) -> Step:
     own = FieldRef(service.ref)
     found: Sidecar | None = sidecar(read, seen.sidecar)

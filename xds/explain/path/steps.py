@@ -34,9 +34,9 @@ class Leg:
 
     ``rule`` is the DestinationRule that holds for it, ``by_rule`` whether that one decides the TLS. ``endpoints`` are
     those that the control plane knows; ``resolved`` is whether Envoy finds hosts by a name instead. ``tls`` is what is
-    spoken, in words, ``mutual`` whether the mesh's mutual TLS is: to all, or else to endpoints that take it. ``http``
-    is the request as it goes there. ``fault`` is why nothing gets there, ``guilty`` whose fault that is, and ``status``
-    what requests get then.
+    spoken, in words, ``mutual`` whether the mesh's mutual TLS is: to all, or else to endpoints that take it; they must
+    prove one of ``names`` where there are any. ``http`` is the request as it goes there. ``fault`` is why nothing gets
+    there, ``guilty`` whose fault that is, and ``status`` what requests get then.
     """
 
     cluster: str
@@ -52,6 +52,7 @@ class Leg:
     mutual: bool = False
     to_all: bool = False
     by_rule: bool = False
+    names: tuple[str, ...] = ()
     http: HttpRequest | None = None
     fault: str = ""
     guilty: tuple[FieldRef, ...] = ()

@@ -11,7 +11,7 @@ from xds.explain.path.held import Held, held
 from xds.explain.path.legs import legs
 from xds.explain.path.requests import host_of, route_of
 from xds.explain.path.rewritten import rewritten
-from xds.explain.path.seen import beyond_steps, seen_step
+from xds.explain.path.seen import beyond_steps, is_hidden, seen_step
 from xds.explain.path.steps import End, Leg, Step, Way
 from xds.explain.path.words import always_aborted, answered, steps
 from xds.model.gateway import API_GROUP
@@ -177,7 +177,9 @@ class _Walk:
         if cluster == names.BLACK_HOLE:
             because = "it goes nowhere (BlackHoleCluster): what the caller does not know is refused"
             return self._over(End.FAILS, because, status=_UNAVAILABLE if http else 0, http=http, guilty=blocked)
-        return self._over(End.LEAVES, "it is passed on to the address that was dialled, as it is", http=http)
+        because = "it is passed on to the address that was dialled, as it is"
+        hidden = tuple(each for step in self.steps if is_hidden(step) for each in step.by)
+        return self._over(End.LEAVES, because, http=http, guilty=hidden)
 
     def _over(
         self,

@@ -1,0 +1,1 @@
+"""What fails: requests and connections that went wrong, as the proxies that saw them tell, kept within bounds."""
