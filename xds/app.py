@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,9 +14,14 @@ import structlog
 
 from xds.audit.audit import Audit
 from xds.callers.caller import Caller
+from xds.dashboard.acting import Acting, Writers
 from xds.dashboard.answers import Answers
+from xds.dashboard.around import Around, Replicas, alone
+from xds.dashboard.past import Past
 from xds.decoders.build import Builder
 from xds.events import Event
+from xds.failed.failed import Failed
+from xds.failed.pages import routes as failed_routes
 from xds.findings import Findings
 from xds.generations.pending import Pending
 from xds.generations.publication import Publication
@@ -28,7 +34,7 @@ from xds.identity.trust import NOBODY, Trust
 from xds.judging.proving import proving
 from xds.judging.trial import Trial
 from xds.machines.machines import Machines
-from xds.metrics import Metrics
+from xds.metrics.metrics import Metrics
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
@@ -44,7 +50,8 @@ from xds.proxies.recordings import Recordings
 from xds.proxies.reports import Reports
 from xds.proxies.served import Served
 from xds.proxies.usage import HostsUsed, reports_for
-from xds.rollout.pages import routes
+from xds.rollout.board import Board
+from xds.rollout.pages import routes, tries
 from xds.rollout.rollouts import Rollouts
 from xds.rollout.world import Stable
 from xds.server import (
@@ -63,6 +70,7 @@ from xds.sources.key_sets import KeySetSettings, networks
 from xds.sources.store import ObjectStore
 from xds.sources.stored import any_stands_in
 from xds.telemetry.telemetry import Telemetry
+from xds.tracing import traces
 from xds.view.graph import Graph
 
 log = structlog.get_logger()
@@ -72,12 +80,18 @@ _SERVER = ServerSettings(on_demand_wait_s=2.0)  # what a request for a host may 
 class ControlPlane:
     """A running control plane. An asynchronous context manager, entered when the first generation is being served.
 
-    What is called in ``advanced`` is told, in the event loop, after each change of the mesh.
+    What is called in ``advanced`` is told, in the event loop, after each change of the mesh. ``board`` is where it
+    agrees on rollouts with others of its mesh.
 
     Errors on entering: OSError where an address or a source cannot be had, ca.errors.CaError where the CA cannot sign.
     """
 
-    def __init__(self, settings: Settings, sources: Sequence[Source], trust: Trust = NOBODY) -> None:
+    writers: Writers | None = None
+    """Who says what people that log in may write; nobody does where there is no cluster."""
+
+    def __init__(
+        self, settings: Settings, sources: Sequence[Source], trust: Trust = NOBODY, board: Board | None = None
+    ) -> None:
         self._settings = settings
         self._keys = IssuerKeys(KeySetSettings(refresh=settings.jwks_refresh, blocked=networks(settings.jwks_blocked)))
         self._comings = Comings(self.snapshot, settings.on_demand_expiry)
@@ -100,7 +114,7 @@ class ControlPlane:
         self._served = Served(self.cache, self._secrets)
         self.custody = custody(trust, settings.certificate_lifetime, self.snapshot, self._served.renewed)
         stable = Stable(self._builder, self._pipeline, self._served, self.proving, self.cache)
-        self.rollouts = Rollouts(settings, self.store, stable, self._pending.add)
+        self.rollouts = Rollouts(settings, self.store, stable, self._pending.add, board)
         self._publication = Publication(self._pipeline, self.rollouts.others, self.proving, self._published)
         self.trial = Trial(self._pipeline, self.proving)
         self._succession = Succession(self._builder, self._publication, self._pending, self._keys, names, self.rollouts)
@@ -114,7 +128,8 @@ class ControlPlane:
         self.telemetry = Telemetry(self.snapshot, time.time)
         counted, used = self.rollouts.sink(self.telemetry), HostsUsed(self._comings.demands, self._served.of)
         often = reports_for(settings.on_demand_expiry)
-        reports = Reports(self.audit, recordings, self._comings.machines, counted, used, often)
+        self.failed = Failed(self.snapshot)
+        reports = Reports(self.audit, self.failed, recordings, self._comings.machines, counted, used, often)
         reports.taken_by(self._server, self._connected)
         self.ports = Ports(self._server, settings, trust, self.custody, self.snapshot)
         history = self._publication.history
@@ -123,9 +138,10 @@ class ControlPlane:
         self.convergence.ready_when.append(self._serving.is_set)
         self.convergence.recorded_by = recordings.page
         self.observe(history)
-        self._metrics = Metrics(lambda group, kind: len(self.store.of_kind(group, kind)), self.convergence.ca)
-        self.observe(self._metrics)
-        self.convergence.counted_by += [self._publication.metrics, self._metrics.metrics]
+        self.metrics = _metrics(self)
+        self.observe(self.metrics)
+        self.ports.certificates_answered.append(self.metrics.ca.answered)
+        self.convergence.counted_by += [self._publication.metrics, self.metrics.metrics]
 
     async def __aenter__(self) -> Self:
         try:
@@ -167,21 +183,27 @@ class ControlPlane:
         await self.convergence.within(limit, all_of_it())
 
     async def _start(self) -> None:
+        self._publication.history.tries = partial(tries, self.rollouts)
         answers = Answers(self.cache, self.store, self.findings, self.snapshot)
-        for name, work in pages(self._settings, self.convergence, answers, self._stop, routes(self.rollouts)).items():
+        answers.failures = self.failed.lately
+        more = [*routes(self.rollouts), *failed_routes(self.failed)]
+        shown = pages(self._settings, self.convergence, answers, self._stop, more, self._around())
+        for name, work in shown.items():
             self._spawn(work, name)
         if self.custody is not None:
             await self.custody.open()  # in a cluster that may take as long as the API server is away
             for name, work in self.custody.work(self.cache, self._connected.of).items():
                 self._spawn(work, name)
-        for name, work in (await self._publication.work()).items():
+        traced = traces.work(self._settings, self._publication.history)
+        for name, work in {**await self._publication.work(), **traced}.items():
             self._spawn(work, name)
         for source in self._sources:
             self._spawn(self._read(source), f"source {source.name}")
+        await self.rollouts.open(self._away)
         self._spawn(self._work(), "pipeline")
         self._spawn(self.findings.watch(), "findings")
         self._spawn(self.rollouts.run(self._publication.show, self.findings.changed), "rollouts")
-        self._spawn(self._metrics.watch(), "event loop lag")
+        self._spawn(self.metrics.watch(), "event loop lag")
         serving = asyncio.create_task(self._serving.wait())
         await asyncio.wait([serving, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
@@ -190,6 +212,15 @@ class ControlPlane:
         for name, work in self.ports.open().items():
             self._spawn(work, name)
         await self._server.start()
+
+    def _around(self) -> Around:
+        settings, writers = self._settings, self.writers
+        here = Replicas(self.snapshot, settings.namespace, settings.revision) if settings.watches_cluster else alone
+        return Around(
+            past=Past.of(settings.prometheus) if settings.prometheus else None,
+            acting=Acting(self.rollouts, writers) if writers is not None else None,
+            replicas=here,
+        )
 
     async def _end(self) -> None:
         await self._server.stop()
@@ -230,7 +261,8 @@ class ControlPlane:
     async def _read(self, source: Source) -> None:
         async for transaction in source.changes():
             touched = self.store.apply(transaction)
-            self._metrics.told(touched, lambda ref: self.store.get(ref) is not None)
+            self.metrics.told(touched, lambda ref: self.store.get(ref) is not None)
+            self._publication.history.reading(touched, transaction.began)
             self.findings.changed()
             self.idle.clear()
             self._pending.add(touched)
@@ -250,7 +282,7 @@ class ControlPlane:
             if self._serving.is_set():
                 await self._succession.endpoints_first(self._settings.debounce)
             pending = self._pending.take()
-            self._metrics.triggered(pending)
+            self.metrics.triggered(pending)
             if pending or not self._serving.is_set():
                 await self._succession.advance(pending)
             await self._see_off()
@@ -289,6 +321,10 @@ class ControlPlane:
             self.rollouts.left(proxy)
             if self.custody is not None:
                 self.custody.forget(proxy)
+
+
+def _metrics(of: ControlPlane) -> Metrics:
+    return Metrics(lambda *kind: len(of.store.of_kind(*kind)), of.convergence.ca, of.snapshot, of.convergence.problems)
 
 
 def _builder(settings: Settings) -> Builder:

@@ -6,6 +6,7 @@ runs one method at a time.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping
 
 from xds.decoders.build import Change
@@ -30,6 +31,7 @@ class Pipeline:
         self._layers: dict[Call, Layer] = {}
         self._overlays: dict[tuple[Call, Call], Overlay] = {}
         self._sets: dict[ProxyView, ResourceSet] = {}
+        self.waved = 0.0  # when it was known what the last change may concern, by the monotonic clock
         self.quarantine = Quarantine()
         self._made = Leaves(self.graph, self.quarantine, to_prove)
         if kept is not None:
@@ -52,6 +54,7 @@ class Pipeline:
     def advance(self, change: Change) -> Slices[dict[Proxy, ResourceSet]]:
         """Go on to the change's snapshot; answers the connected proxies whose resources are now others."""
         suspects = self.graph.advance(change.snapshot, change.inputs)
+        self.waved = time.monotonic()
         self._made.doubt(suspects)
         return (yield from self._brought(suspects))
 

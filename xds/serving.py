@@ -40,9 +40,11 @@ async def serve(settings: Settings, started: Callable[[], None]) -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "plait"))
     try:
         cluster = _cluster(settings)
-        control_plane = ControlPlane(settings, _sources(settings, cluster), trust(settings, os.environ, cluster))
+        trusted, board = trust(settings, os.environ, cluster), None if cluster is None else cluster.rollouts
+        control_plane = ControlPlane(settings, _sources(settings, cluster), trusted, board)
         if cluster is not None:
             control_plane.convergence.ready_when.append(cluster.ready)
+            control_plane.writers = cluster.writers()
         async with control_plane:
             started()
             if cluster is None:

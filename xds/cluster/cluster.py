@@ -20,6 +20,7 @@ from xds.cluster.gateway_statuses import STATUS_KINDS, GatewayStatuses, controll
 from xds.cluster.gateways import Gateways
 from xds.cluster.injection import injection_settings, namespaces
 from xds.cluster.tokens import ClusterTokens
+from xds.cluster.writers import TokenWriters
 from xds.controllers.gateway_api.classes import GatewayClassMaker
 from xds.controllers.gateway_api.gateway_proxies import GatewayProxies
 from xds.controllers.gateway_api.status import GatewayStatusWriter
@@ -27,6 +28,7 @@ from xds.controllers.leader_election import LeaderElection
 from xds.controllers.machine_entries import KnownEntry, MachineEntries
 from xds.controllers.object_events import ObjectEvents
 from xds.controllers.reports import Replica, ReportReader, ReportWriter
+from xds.controllers.rollout_board import RolloutBoard
 from xds.controllers.root_certificates import RootCertificates
 from xds.controllers.status import StatusWriter
 from xds.controllers.webhook_bundle import WebhookBundle
@@ -61,6 +63,7 @@ class Cluster:
         self._reports = ReportReader(self._api, settings.namespace, settings.revision)
         self._listening = False
         self._bundle: WebhookBundle | None = None
+        self.rollouts = RolloutBoard(self._api, self._replica, self._election, lambda: self._reports.pods)
         self.council = Council(self._election, self._reports, self._replica.pod)
         self.source = KubernetesSource(
             self._api,
@@ -80,6 +83,10 @@ class Cluster:
     def tokens(self, trust_domain: str) -> ClusterTokens:
         """The way of the cluster's service-account tokens."""
         return ClusterTokens(self._api, trust_domain)
+
+    def writers(self) -> TokenWriters:
+        """Who says what people may write who log in with a token of the cluster."""
+        return TokenWriters(self._api)
 
     def ca_store(self, passphrase: bytes | None) -> SecretStore:
         """Where the mesh's CA is kept."""
@@ -176,7 +183,7 @@ class Cluster:
         )
         trial = partial(control_plane.trial.from_thread, asyncio.get_running_loop())
         judge = validating(lambda: Surroundings(control_plane.snapshot(), self._settings.domain, mesh_config, trial))
-        application = app(mutating(injected), judge)
+        application = app(mutating(injected), judge, control_plane.metrics.webhooks)
 
         async def listening() -> None:
             listener = listen(self._settings.webhook)

@@ -157,6 +157,8 @@ class ReportReader:
         self._seen: dict[str, _Seen] = {}
         self._counts: Mapping[ObjectRef, LiveCount] | None = None
         self._ca: Mapping[str, Mapping[str, Any]] = {}
+        self.pods: frozenset[str] = frozenset()
+        """The control planes of the revision that were alive in the last round, by their pods."""
 
     @property
     def counts(self) -> Mapping[ObjectRef, LiveCount] | None:
@@ -192,6 +194,7 @@ class ReportReader:
         alive = {pod: each for pod, each in sorted(seen.items()) if _alive(each, now)}
         reports = {pod: each.report for pod, each in alive.items() if each.report is not None}
         self._ca = {pod: report.ca for pod, report in reports.items()}
+        self.pods = frozenset(pod for pod, each in alive.items() if each.revision == self._revision)
         self._counts = summed(report for pod, report in reports.items() if alive[pod].revision == self._revision)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from math import ceil
 from typing import Final
 
 from xds.model.proxy import SIDECAR, Proxy
 
-Workload = tuple[object, ...]
+Workload = tuple[str, str, str, frozenset[tuple[str, str]]]
+Place = tuple[bool, bool, bool, str]
+"""By what proxies are put in order: the least is first."""
 
 _FEW: Final = 0.05
 # Labels in which replicas of one workload differ.
@@ -30,6 +33,15 @@ def workload_of(proxy: Proxy) -> Workload:
     return proxy.kind, proxy.namespace, proxy.service_account, known
 
 
+@lru_cache(maxsize=20_000)
+def workload_hash(proxy: Proxy) -> str:
+    """A short name of ``workload_of``, the same in every control plane."""
+    kind, namespace, account, known = workload_of(proxy)
+    return hashlib.sha256(repr((kind, namespace, account, sorted(known))).encode(errors="surrogatepass")).hexdigest()[
+        :16
+    ]
+
+
 def ordered(
     affected: Iterable[Proxy], everybody: Iterable[Proxy], telling: Callable[[Proxy], bool]
 ) -> tuple[Proxy, ...]:
@@ -40,13 +52,21 @@ def ordered(
     has other replicas, as the others go on as before and can be compared; among those the hash of the pod's name
     decides.
     """
+    places = placed(affected, everybody, telling)
+    return tuple(sorted(places, key=places.__getitem__))
+
+
+def placed(
+    affected: Iterable[Proxy], everybody: Iterable[Proxy], telling: Callable[[Proxy], bool]
+) -> dict[Proxy, Place]:
+    """The affected proxies, and by what ``ordered`` puts them in order."""
     replicas = Counter(map(workload_of, everybody))
 
-    def place(proxy: Proxy) -> tuple[bool, bool, bool, str]:
+    def place(proxy: Proxy) -> Place:
         alone = replicas[workload_of(proxy)] < 2
         return not telling(proxy), proxy.kind != SIDECAR, alone, _hashed(proxy)
 
-    return tuple(sorted(affected, key=place))
+    return {each: place(each) for each in affected}
 
 
 def sizes(count: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Signals from what proxies send to Envoy's metrics service: the standard metrics, added up for each proxy.
+"""Signals from what proxies send to the metrics service: the standard metrics, added up for each proxy.
 
 Of a proxy and a stream there are twenty numbers, and copies of them of two or three moments of the last minutes: 1000
 proxies that call 20 hosts each take 20 MB.
@@ -16,17 +16,23 @@ from typing import Any, Final, NamedTuple, Protocol
 from xds.audit.refusal import clean
 from xds.model.proxy import Proxy
 from xds.rollout.room import Room
-from xds.rollout.signals import INBOUND, TOTAL, Counts, Streams, together
+from xds.rollout.signals import INBOUND, TCP, TOTAL, Counts, Streams, together
 
 REQUESTS: Final = "istio_requests_total"
 DURATIONS: Final = "istio_request_duration_milliseconds"
-NAMES: Final = frozenset({REQUESTS, DURATIONS})
+OPENED: Final = "istio_tcp_connections_opened_total"
+CLOSED: Final = "istio_tcp_connections_closed_total"
+SENT: Final = "istio_tcp_sent_bytes_total"
+NAMES: Final = frozenset({REQUESTS, DURATIONS, OPENED, CLOSED, SENT})
 
+_OF_TCP: Final = frozenset({OPENED, CLOSED, SENT})
 _BOUNDS: Final = (0.5, 1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1e3, 2.5e3, 5e3, 1e4, 3e4, 6e4, inf)
 _REQUESTS, _REFUSED, _FAILED, _BUCKETS = 0, 1, 2, 3
 _WIDTH: Final = _BUCKETS + len(_BOUNDS)
+_ALERT_BYTES: Final = 7  # with which TLS refuses a connection
 _MARK_S: Final = 150.0
 _MARKS: Final = 2
+_APART_S: Final = 5.0  # parts of one message come at once, messages every ten seconds
 _MOST_STREAMS: Final = 500
 # Of a namespace, and in all: proxies, and rows, of which each takes 1 kB with its copies.
 _MOST_PROXIES: Final = (5000, 20_000)
@@ -72,11 +78,16 @@ class Value(Protocol):
 
 
 class Under(NamedTuple):
-    """What a series is counted under: a stream, and the place of an error beside a request; or places of buckets."""
+    """What a series is counted under: a stream, and the place of an error beside a request; or places of buckets.
+
+    ``ended`` is what TCP connections of one kind that are over are known by, ``answered`` whether it is their bytes.
+    """
 
     stream: str
     error: int = 0
     places: tuple[int, ...] = ()
+    ended: int = 0
+    answered: bool = False
 
 
 class PerProxy:
@@ -86,6 +97,7 @@ class PerProxy:
         self._clock = clock
         self._rows: dict[Who, dict[str, Row[float]]] = {}
         self._heard: dict[Who, float] = {}
+        self._first: dict[Who, float] = {}  # when it was heard first since ``begin``
         self._proxies = Room(*_MOST_PROXIES)
         self._room = Room(*_MOST_ROWS)
         self._marks: deque[Rows] = deque(maxlen=_MARKS)
@@ -95,12 +107,18 @@ class PerProxy:
 
     def begin(self) -> None:
         """From now on something is watched."""
+        self._first.clear()
         self._past = self._marks[0] if self._marks else {}
         self._start = self._copy()
 
     def since(self, proxies: Iterable[Proxy]) -> Streams:
         """What these proxies together have told since ``begin``."""
         return self._between(proxies, self._start, self._rows)
+
+    def settled(self, proxies: Iterable[Proxy]) -> bool:
+        """Whether each of these that tells anything has told twice since ``begin``: the first may be of before."""
+        known = [who for who in map(_who, proxies) if who in self._heard]
+        return all(who in self._first and self._heard[who] - self._first[who] >= _APART_S for who in known)
 
     def before(self, proxies: Iterable[Proxy]) -> Streams:
         """What they had told in the 150 to 300 seconds before that."""
@@ -112,6 +130,9 @@ class PerProxy:
         if reporter not in {"source", "destination"} or series.name not in NAMES:
             return None
         stream = _called(told.get("destination_service", "")) if reporter == "source" else INBOUND
+        if series.name in _OF_TCP:
+            kind = 0 if series.name == OPENED else hash(frozenset(told.items())) or 1
+            return Under(stream + TCP, ended=kind, answered=series.name == SENT)
         if series.name == REQUESTS:
             return Under(stream, _error(told))
         return Under(stream, places=tuple(bisect_left(_BOUNDS, bound) for bound in (*series.bounds, inf)))
@@ -127,24 +148,35 @@ class PerProxy:
                 return
             rows = self._rows[who] = {}
         self._heard[who] = now
+        self._first.setdefault(who, now)
+        ended, answered = dict[tuple[str, int], float](), dict[int, float]()
         for under, value in counted:
-            row = rows.get(under.stream)
+            row = self._row(rows, who[0], under.stream)
             if row is None:
-                if len(rows) >= _MOST_STREAMS or not self._room.take(who[0]):
-                    continue
-                row = rows[under.stream] = array("d", bytes(8 * _WIDTH))
-            if under.places:
-                _sort_in(row, under.places, value)
+                continue
+            if under.answered:
+                answered[under.ended] = value.count
+            elif under.ended:
+                ended[under.stream, under.ended] = value.count
             else:
-                row[_REQUESTS] += value.count
-                if under.error:
-                    row[under.error] += value.count
+                _work_in(row, under, value)
+        for (stream, kind), count in ended.items():
+            if answered.get(kind, 0.0) <= _ALERT_BYTES * count:  # bytes are counted when connections end
+                rows[stream][_FAILED] += count
+
+    def _row(self, rows: dict[str, Row[float]], namespace: str, stream: str) -> Row[float] | None:
+        """The row of a stream; None where there is no room for it."""
+        row = rows.get(stream)
+        if row is None and len(rows) < _MOST_STREAMS and self._room.take(namespace):
+            row = rows[stream] = array("d", bytes(8 * _WIDTH))
+        return row
 
     def _mark(self, now: float) -> None:
         self._marked = now
         self._marks.append(self._copy())
         for who in [who for who, at in self._heard.items() if now - at > _GONE_S]:
             del self._heard[who]
+            self._first.pop(who, None)
             self._room.give_back(who[0], len(self._rows.pop(who)))
             self._proxies.give_back(who[0], 1)
 
@@ -157,7 +189,8 @@ class PerProxy:
             before = since.get(who, {})
             told = {stream: _difference(row, before.get(stream)) for stream, row in until.get(who, {}).items()}
             if told:  # of each proxy by itself, so that nobody weighs more by inventing hosts
-                told[TOTAL] = list(map(sum, zip(*told.values(), strict=True)))
+                whole = [row for name, row in told.items() if not name.endswith(TCP)] or [[0] * _WIDTH]
+                told[TOTAL] = list(map(sum, zip(*whole, strict=True)))
             found.append({stream: _counts(numbers) for stream, numbers in told.items()})
         return together(found)
 
@@ -194,7 +227,7 @@ def _who(proxy: Proxy) -> Who:
 
 def _called(host: str) -> str:
     """The stream of a host that a proxy says it called: never one of those that have a meaning of their own."""
-    return _UNKNOWN if host in {INBOUND, TOTAL} else clean(host)
+    return _UNKNOWN if host in {INBOUND, TOTAL} or host.endswith(TCP) else clean(host)
 
 
 def _error(told: Mapping[str, str]) -> int:
@@ -206,6 +239,15 @@ def _error(told: Mapping[str, str]) -> int:
     if told.get("request_protocol") == "grpc" and status not in {"", "0"}:
         return _FAILED if status in _GRPC_FAILED else _REFUSED
     return 0
+
+
+def _work_in(row: Row[float], under: Under, value: Value) -> None:
+    if under.places:
+        _sort_in(row, under.places, value)
+        return
+    row[_REQUESTS] += value.count
+    if under.error:
+        row[under.error] += value.count
 
 
 def _sort_in(row: Row[float], places: Sequence[int], value: Value) -> None:

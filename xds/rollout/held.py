@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from xds.decoders.shape.stored import NotTheSame
 from xds.model.refs import ObjectRef
-from xds.rollout.kept import Kept, digest_of
+from xds.rollout.kept import Kept, digest_of, version_of
 from xds.rollout.marks import ANNOTATION, AT_ONCE, STAGED, can_be_staged, staged
 from xds.sources.changes import AuthoredObject
 from xds.sources.store import ObjectStore
@@ -30,6 +30,14 @@ class Held:
     new: AuthoredObject | None
     state: State = State.WAITING
     reason: str = ""
+    _version: str = field(default="", repr=False)
+
+    @property
+    def version(self) -> str:
+        """By what control planes tell what it is to be from other versions."""
+        if not self._version:
+            self._version = version_of(self.new)
+        return self._version
 
 
 Known = list[tuple[ObjectRef, AuthoredObject | None]]
@@ -44,10 +52,12 @@ class HeldObjects:
     def __init__(self, store: ObjectStore, mode: str, kept: Mapping[ObjectRef, Kept]) -> None:
         self._store = store
         self._mode = mode
-        self._kept = dict(kept)
+        self.kept = dict(kept)
+        """What is known from before the start; read when the first is sorted out."""
         self._begun = False
         self._good: dict[ObjectRef, AuthoredObject] = {}
         self._released: set[ObjectRef] = set()
+        self._versions: dict[ObjectRef, tuple[AuthoredObject | None, str]] = {}
         self.held: dict[ObjectRef, Held] = {}
         self.misspelt: dict[ObjectRef, str] = {}
         """What objects have in the annotation that says nothing."""
@@ -55,6 +65,13 @@ class HeldObjects:
         """Set when an object that rolls out has changed meanwhile."""
         self.news = False
         """Set when other objects are held back than before."""
+        self.disturbers: set[str] = set()
+        """Namespaces in which objects have changed while they rolled out."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the whole mesh was sorted out."""
+        return self._begun
 
     @property
     def waiting(self) -> list[ObjectRef]:
@@ -70,6 +87,19 @@ class HeldObjects:
     def releasing(self) -> bool:
         """Whether some are let through that nobody has sorted out since."""
         return bool(self._released)
+
+    def versions(self) -> dict[ObjectRef, str]:
+        """The version that each of those is to be that are held back."""
+        return {ref: each.version for ref, each in self.held.items()}
+
+    def version_now(self, ref: ObjectRef) -> str:
+        """The version of an object that there is now."""
+        found = self._store.get(ref)
+        known, version = self._versions.get(ref, (None, ""))
+        if not version or known is not found:
+            version = version_of(found)
+            self._versions[ref] = (found, version)
+        return version
 
     def turn(self, refs: Iterable[ObjectRef], state: State, reason: str = "") -> None:
         """Note how far these are, as far as they are held back."""
@@ -102,8 +132,8 @@ class HeldObjects:
 
     def _first(self, refs: Mapping[ObjectRef, None]) -> Known:
         found: Known = []
-        for ref in {**refs, **dict.fromkeys(self._kept)}:
-            now, kept = self._store.get(ref), self._kept.get(ref)
+        for ref in {**refs, **dict.fromkeys(self.kept)}:
+            now, kept = self._store.get(ref), self.kept.get(ref)
             if can_be_staged(ref):
                 self._read(ref, now)
             if kept is not None and self._marked(now, kept.good):
@@ -115,7 +145,7 @@ class HeldObjects:
                 found.append((ref, now))
                 if can_be_staged(ref):
                     self._good[ref] = now
-        self._kept = {}
+        self.kept = {}
         return found
 
     def _read(self, ref: ObjectRef, now: AuthoredObject | None) -> None:
@@ -136,6 +166,7 @@ class HeldObjects:
             return True
         if known is not None and known.state is State.ROLLING:
             self.disturbed = True
+            self.disturbers.add(ref.namespace)
         if not self._marked(now, good) or _alike(good, now):
             return False
         self.held[ref] = Held(good, now)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from math import sqrt
 from typing import Final
 
-from xds.rollout.signals import INBOUND, TOTAL, Counts, Streams
+from xds.rollout.signals import INBOUND, INBOUND_TCP, TCP, TOTAL, Counts, Streams
 
 _NOTHING: Final = Counts()
 _TAIL: Final = 0.01  # beyond a p99
@@ -67,21 +67,32 @@ def judge(cohort: Streams, rest: Streams, past: Streams, limits: Limits = DEFAUL
         if mine.requests < limits.fewest or others is None:
             continue
         judged = max(judged, mine.requests) if name == TOTAL else judged + mine.requests
-        if reason := _worse(mine, others, limits):
-            return Judgement(Call.ABORT, f"{_named(name)}: {reason}", mine.requests)
+        if (reason := _worse(mine, others, limits)) and not _usual(name, mine, past, limits):
+            return Judgement(Call.ABORT, f"{named(name)}: {reason}", mine.requests)
     if judged:
         return Judgement(Call.CONTINUE, requests=judged)
     told = sum(each.requests for name, each in cohort.items() if name != TOTAL)
     return Judgement(Call.WAIT, "too few requests to compare", told)
 
 
+def _usual(name: str, mine: Counts, past: Streams, limits: Limits) -> bool:
+    """Whether it was so before: who only looks whether somebody listens has no answers, and others have."""
+    before = past.get(name, _NOTHING)
+    return name.endswith(TCP) and before.requests >= limits.fewest and not _worse(mine, before, limits)
+
+
 def _beside(name: str, rest: Streams, past: Streams) -> Iterable[Counts]:
     return rest.get(name, _NOTHING), past.get(name, _NOTHING)
 
 
-def _named(stream: str) -> str:
-    known = {INBOUND: "requests to the workload itself", TOTAL: "all requests of the workload, and to it"}
-    return known.get(stream, f"requests to {stream}")
+def named(stream: str) -> str:
+    """What people call a stream."""
+    known = {
+        INBOUND: "requests to the workload itself",
+        INBOUND_TCP: "connections to the workload itself",
+        TOTAL: "all requests of the workload, and to it",
+    }
+    return known.get(stream, f"{'connections' if stream.endswith(TCP) else 'requests'} to {stream}")
 
 
 def _worse(mine: Counts, others: Counts, limits: Limits) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +48,53 @@ def digest_of(found: AuthoredObject | None) -> str:
     return hashlib.sha256(msgspec.json.encode(made.struct, order="deterministic")).hexdigest()
 
 
+def version_of(found: AuthoredObject | None) -> str:
+    """By what control planes tell versions of an object apart: its content, identity and generation."""
+    if found is None:
+        return "gone"
+    try:
+        return digest_of(found)[:32]
+    except NotTheSame:
+        return f"{found.struct.metadata.uid}.{found.generation}"
+
+
+def lines(
+    held: Mapping[ObjectRef, tuple[AuthoredObject | None, AuthoredObject | None, str]], most_bytes: int, of_each: int
+) -> tuple[bytes, tuple[ObjectRef, ...]]:
+    """These as they are kept, compressed; and those for which there was no room: ``of_each`` namespace, or in all.
+
+    Shape: each is what it is to be, what it was, and why that came back. Units: bytes before they are compressed.
+    """
+    found, left, taken, whole = [], [], dict[str, int](), 0
+    for ref, each in sorted(held.items()):
+        try:
+            line = msgspec.json.encode(_line(ref, *each))
+        except NotTheSame:
+            left.append(ref)
+            continue
+        of_namespace = taken.get(ref.namespace, 0) + len(line)
+        if of_namespace > of_each or whole + len(line) > most_bytes:
+            left.append(ref)
+            continue
+        taken[ref.namespace], whole = of_namespace, whole + len(line)
+        found.append(msgspec.Raw(line))
+    return gzip.compress(msgspec.json.encode(found), mtime=0), tuple(left)
+
+
+def of_lines(packed: bytes) -> dict[ObjectRef, Kept]:
+    """What ``lines`` has made. Errors: OSError, EOFError, zlib.error, ValueError, KeyError, msgspec.MsgspecError."""
+    with gzip.GzipFile(fileobj=BytesIO(packed)) as file:
+        text = file.read(_LARGEST_BYTES)
+    return _read(text)
+
+
+def _read(text: bytes) -> dict[ObjectRef, Kept]:
+    return {
+        ObjectRef(*each.ref): Kept(each.digest, read_back(each.good) if each.good else None, each.aborted)
+        for each in msgspec.json.decode(text, type=list[_Line])
+    }
+
+
 class KeptObjects:
     """The last good objects in ``path``; without one, or where it cannot be read or written, nothing is kept."""
 
@@ -74,11 +123,7 @@ class KeptObjects:
             if self._path.stat().st_size > _LARGEST_BYTES:
                 raise ValueError("is too large")
             self._known = self._path.read_bytes()
-            lines = msgspec.json.decode(self._known, type=list[_Line])
-            return {
-                ObjectRef(*each.ref): Kept(each.digest, read_back(each.good) if each.good else None, each.aborted)
-                for each in lines
-            }
+            return _read(self._known)
         except (OSError, ValueError, KeyError, msgspec.MsgspecError) as error:
             log.warning(Event.HELD_NOT_KEPT, path=str(self._path), error=str(error))
             return {}

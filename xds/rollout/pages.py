@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from xds.model.refs import ObjectRef
 from xds.rollout.course import Standing
 from xds.rollout.held import Held
+from xds.rollout.progress import Phase
 from xds.rollout.rollouts import Rollouts
 
 Json = dict[str, Any]
@@ -45,6 +47,28 @@ def routes(rollouts: Rollouts) -> list[Route]:
         Route("/debug/rollouts/promote", deciding(rollouts.promote), methods=["POST"]),
         Route("/debug/rollouts/abort", deciding(rollouts.abort), methods=["POST"]),
     ]
+
+
+def tries(rollouts: Rollouts) -> list[Json]:
+    """What rolls out in steps and how the latest such have ended, the latest last, as a history tells it."""
+    found = [_tried(each.standing, each.at) for each in rollouts.ended]
+    return found if rollouts.standing is None else [*found, _tried(rollouts.standing, None)]
+
+
+def _tried(standing: Standing, ended: datetime | None) -> Json:
+    progress = standing.progress
+    over = "promoted" if progress is not None and progress.phase is Phase.PROMOTED else "stopped"
+    return {
+        "objects": [ref.plain() for ref in standing.objects],
+        "state": "trying" if ended is None else over,
+        "at": standing.began.isoformat(),
+        "ended": None if ended is None else ended.isoformat(),
+        "step": 0 if progress is None else progress.step + 1,
+        "steps": 0 if progress is None else progress.steps,
+        "proxies": len(standing.cohort),
+        "affected": standing.affected,
+        "reason": "" if progress is None else progress.reason,
+    }
 
 
 def _named(request: Request) -> tuple[ObjectRef, ...]:

@@ -19,6 +19,8 @@ class Phase(StrEnum):
     ABORTED = "aborted"
 
 
+PROMOTED_BY_HAND: Final = "promoted by hand"
+ABORTED_BY_HAND: Final = "aborted by hand"
 UNKNOWN: Final = Judgement(Call.WAIT)
 ENDED: Final = frozenset({Phase.PROMOTED, Phase.ABORTED})
 

@@ -1,7 +1,8 @@
 """Rollouts of a control plane: what is held back, the one that is under way, and how the latest have ended.
 
-There is one at a time. What changes within a moment rolls out together; what changes while one is under way waits, and
-where it is an object of that one, that one begins anew.
+There is one at a time in a mesh. What changes within a moment rolls out together; what changes while one is under way
+waits, and where it is an object of that one, that one begins anew, after what others wait for. Where a mesh has several
+control planes, they agree by a board (``concert``).
 """
 
 from __future__ import annotations
@@ -19,17 +20,27 @@ import structlog
 
 from xds.events import Event
 from xds.judging.proving import kept_at
-from xds.model.problem import Problem, Severity
+from xds.model.problem import Problem
 from xds.model.proxy import Proxy
-from xds.model.refs import FieldRef, ObjectRef
+from xds.model.refs import ObjectRef
+from xds.rollout.alone import Alone
+from xds.rollout.attempt import FAILED, change_of, outcome
+from xds.rollout.board import Board, BoardRefused
+from xds.rollout.choice import Choice
+from xds.rollout.concert import Concert
 from xds.rollout.counted import Both, PerProxy
-from xds.rollout.course import Course, Standing
+from xds.rollout.course import Conductor, Course, Standing
+from xds.rollout.follower import Follower
 from xds.rollout.held import Held, HeldObjects, Known, State
+from xds.rollout.joining import Joining, Roll
 from xds.rollout.kept import KeptObjects
-from xds.rollout.marks import ANNOTATION, AT_ONCE, OFF, STAGED
-from xds.rollout.progress import Phase, Plan
+from xds.rollout.lead import Objects
+from xds.rollout.marks import OFF
+from xds.rollout.progress import ABORTED_BY_HAND, PROMOTED_BY_HAND, Phase, Plan
+from xds.rollout.sight import Sight
 from xds.rollout.signals import Signals
 from xds.rollout.world import News, Part, Stable, World
+from xds.rollout.wrong import wrong
 from xds.settings import Settings
 from xds.sources.store import ObjectStore
 from xds.view.wanted_keys import wanted_keys
@@ -62,14 +73,17 @@ class Rollouts:
         store: ObjectStore,
         stable: Stable,
         work_in: Callable[[Iterable[ObjectRef]], None],
+        board: Board | None = None,
     ) -> None:
         self._stable = stable
         self._work_in = work_in
         self._plan = Plan(settings.rollout_watch.total_seconds(), needs_traffic=settings.rollout_needs_traffic)
         self._kept = KeptObjects(kept_at(settings, "rollouts"))
         self._objects = HeldObjects(store, settings.rollouts, self._kept.read())
+        self._concert = None if board is None else Concert(board, self._plan, self._objects)
+        self._choice = Choice()
         self._members: set[Proxy] = set()
-        self._due = False
+        self._due: Objects | None = None
         self._course: Course | None = None
         self._again = False
         self._news = asyncio.Event()
@@ -97,9 +111,9 @@ class Rollouts:
                 self._course.end(Phase.ABORTED, "an object of it has changed")
         if self._objects.news:
             self._news.set()
-        if self._due:
-            self._due = False
-            self._begin()
+        if self._due is not None:
+            due, self._due = self._due, None
+            self._begin(due)
         return found
 
     def told(
@@ -154,28 +168,29 @@ class Rollouts:
 
     async def problems(self) -> tuple[Problem, ...]:
         """Which objects came back, and why; and what is wrong with those that roll out."""
-        aborted = [(ref, each.reason) for ref, each in self.held.items() if each.state is State.ABORTED]
-        found = [_rolled_back(ref, reason) for ref, reason in sorted(aborted)]
-        found += [_not_understood(ref, said) for ref, said in sorted(self._objects.misspelt.items())]
+        found = list(wrong(self._objects))
         if self._course is not None:
             found += [each for each in self._course.world.builder.problems if each.at.object in self.held]
         return tuple(found)
 
     def promote(self, refs: Iterable[ObjectRef]) -> tuple[ObjectRef, ...]:
         """Let these through to all proxies, and what rolls out with them; answers which."""
-        return self._decide(refs, Phase.PROMOTED, "promoted by hand")
+        return self._decide(refs, Phase.PROMOTED, PROMOTED_BY_HAND)
 
     def abort(self, refs: Iterable[ObjectRef]) -> tuple[ObjectRef, ...]:
         """Have these stay as they were until they change again, and what rolls out with them; answers which."""
-        return self._decide(refs, Phase.ABORTED, "aborted by hand")
+        return self._decide(refs, Phase.ABORTED, ABORTED_BY_HAND)
 
     def _decide(self, refs: Iterable[ObjectRef], phase: Phase, reason: str) -> tuple[ObjectRef, ...]:
         wanted = [ref for ref in refs if ref in self.held]
         if self._course is not None and any(self.held[ref].state is State.ROLLING for ref in wanted):
-            self._course.end(phase, reason)
+            if self._concert is None or phase is Phase.ABORTED:  # to go on is for all to agree on, to stop is not
+                self._course.end(phase, reason)
             wanted = [*dict.fromkeys((*wanted, *self._objects.rolling))]
         still = [ref for ref in wanted if self.held[ref].state is not State.ROLLING]
-        if phase is Phase.PROMOTED:
+        if self._concert is not None:
+            self._concert.wish(phase, wanted, reason)
+        elif phase is Phase.PROMOTED:
             self._objects.release(still)
             self._work_in(still)
         else:
@@ -185,56 +200,91 @@ class Rollouts:
 
     # -- the work
 
+    async def open(self, stands_in: Callable[[], bool]) -> None:
+        """Know what was held back before this one started. ``stands_in``: whether the mesh is what it was at last.
+
+        Who may not read the board is alone.
+        """
+        if self._concert is None:
+            return
+        try:
+            kept = await self._concert.open(stands_in)
+        except BoardRefused:
+            self._concert = None
+            return
+        if kept is not None:
+            self._objects.kept = dict(kept)
+
     async def run(self, show: Show, changed: Callable[[], None]) -> None:
         """Roll out what is held back, for ever.
 
         ``show`` serves proxies from the mesh that all are served; ``changed`` is told when other things are wrong than
         before.
         """
+
+        async def roll(objects: Objects, conductor: Conductor) -> None:
+            await self._roll(objects, conductor, show)
+            changed()
+
+        async def noted() -> None:
+            await self._noted()
+            changed()
+
+        if self._concert is None:
+            await self._alone(roll, noted)
+        else:
+            joining = Joining(self._concert, self._objects, self._choice, self._news, self._work_in)
+            await joining.run(roll, noted)
+
+    async def _alone(self, roll: Roll, noted: Callable[[], Awaitable[None]]) -> None:
         while True:
             if not self._objects.waiting:
                 await self._news.wait()
             self._news.clear()
-            await self._noted()
-            changed()
+            await noted()
             if self._objects.waiting:
                 await asyncio.sleep(_GATHER_S)  # manifests are applied one after the other
-                await self._roll(show)
-                changed()
+                chosen = self._choice.chosen(self._objects.waiting)
+                objects = tuple((ref, "") for ref in chosen)
+                await roll(objects, Alone(self._plan, objects, time.monotonic()))
 
     async def _noted(self) -> None:
         self._objects.news = False
         held = {ref: (each.new, each.good, each.reason) for ref, each in self.held.items()}
         await asyncio.to_thread(self._kept.keep, held)
 
-    def _begin(self) -> None:
-        refs = self._objects.waiting
+    def _begin(self, objects: Objects) -> None:
+        waiting = {ref: self.held[ref] for ref in self._objects.waiting}
+        alone = self._concert is None
+        refs = [ref for ref, version in objects if ref in waiting and (alone or waiting[ref].version == version)]
+        self._begun.set()
+        if not refs or (not alone and len(refs) < len(objects)):
+            return
         self._objects.turn(refs, State.ROLLING)
         world = World(self._stable, self._members)
         world.policies_changed = self._want_keys
         self._course = Course(refs, self._stable, world, self._members, self.signals)
-        self._begun.set()
 
     def _want_keys(self) -> None:
         self.needs_keys = True
         self._work_in(self._objects.rolling)
 
-    async def _roll(self, show: Show) -> None:
-        waiting = self._objects.waiting
-        if not waiting:
+    async def _roll(self, objects: Objects, conductor: Conductor, show: Show) -> None:
+        if not objects:
             return
-        self._due = True
+        self._due = objects
         self._begun.clear()
-        self._work_in(waiting)
+        self._work_in([ref for ref, _ in objects])
         await self._begun.wait()
         course = self._course
-        if course is None or not course.standing.objects:
-            self._course = None
+        if course is None:
             return
         log.info(Event.ROLLOUT_STARTED, objects=[str(ref) for ref in course.standing.objects])
         work = asyncio.create_task(course.world.run(), name="rollout's mesh")
         try:
-            phase, reason = await self._outcome(course, work)
+            phase, reason = await outcome(course, change_of(self.held, course.standing.objects), conductor, work)
+            if reason.startswith(FAILED) and self._concert is not None:
+                self._concert.sees(Sight(conductor.round.number, troubles=(reason,)))
             if phase is Phase.PROMOTED and not self._again:
                 self._through.clear()
                 self._objects.release(course.standing.objects)
@@ -247,52 +297,26 @@ class Rollouts:
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
-        self._conclude(course.standing, phase, reason)
+        self._conclude(course.standing, conductor, phase, reason)
 
-    async def _outcome(self, course: Course, work: asyncio.Task[None]) -> tuple[Phase, str]:
-        change = self._change(course.standing.objects)
-        going = asyncio.create_task(course.run(change, self._plan), name="rollout")
-        try:
-            await asyncio.wait([going, work], return_when=asyncio.FIRST_COMPLETED)
-            if not going.done():
-                await work  # it never ends by itself
-            progress = await going
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # a bug of ours, or no certificate to be had, must not end the serving
-            log.exception(Event.ROLLOUT_FAILED, objects=[str(ref) for ref in course.standing.objects])
-            return Phase.ABORTED, f"could not be carried out: {error!r}"
-        finally:
-            going.cancel()
-            await asyncio.gather(going, return_exceptions=True)
-        return progress.phase, progress.reason
-
-    def _change(self, refs: Iterable[ObjectRef]) -> News:
-        now = [(ref, self.held[ref].new) for ref in refs if ref in self.held]
-        upserts = tuple((ref, each.struct) for ref, each in now if each is not None)
-        return News(upserts, tuple(ref for ref, each in now if each is None))
-
-    def _conclude(self, standing: Standing, phase: Phase, reason: str) -> None:
+    def _conclude(self, standing: Standing, conductor: Conductor, phase: Phase, reason: str) -> None:
         self.ended.append(Ended(standing, datetime.now(UTC)))
         told = {"objects": [str(ref) for ref in standing.objects], "reason": reason, "proxies": len(standing.cohort)}
-        if self._again:
+        known = conductor.round
+        again = self._again or (isinstance(conductor, Follower) and conductor.lost)
+        apart = known.ended(phase, reason, 0.0).one_by_one
+        if again:
             self._again = False
+            self._choice.last |= self._objects.disturbers
             self._objects.turn(self._objects.rolling, State.WAITING)
         elif phase is Phase.PROMOTED:
             log.info(Event.ROLLOUT_PROMOTED, **told)
         else:
             log.warning(Event.ROLLOUT_ABORTED, **told)
-            self._objects.turn(self._objects.rolling, State.ABORTED, reason)
+            if apart:
+                self._choice.came_back(self._objects.rolling)
+            self._objects.turn(
+                self._objects.rolling, State.WAITING if apart else State.ABORTED, "" if apart else reason
+            )
+        self._objects.disturbers.clear()
         self._news.set()
-
-
-def _not_understood(ref: ObjectRef, said: str) -> Problem:
-    at = FieldRef(ref, ("metadata", "annotations")).key(ANNOTATION)
-    message = f"must be {STAGED} or {AT_ONCE}, is {said!r}: it counts for nothing"
-    return Problem(at, "rollout.unknown", message, Severity.WARNING)
-
-
-def _rolled_back(ref: ObjectRef, reason: str) -> Problem:
-    at = FieldRef(ref, ("metadata", "annotations")).key(ANNOTATION)
-    message = f"was rolled back, proxies have what was before: {reason}; change it, or plait rollout promote"
-    return Problem(at, "rollout.aborted", message, Severity.ERROR)

@@ -16,6 +16,13 @@ INBOUND: Final = ""
 TOTAL: Final = "*"
 """All streams of a proxy as one: a request that is led nowhere has no host any more, and is missed where it was."""
 
+TCP: Final = " (TCP)"
+"""The end of the names of streams of TCP connections: requests are those that were opened to the server, failed are
+those that have ended without an answer."""
+
+INBOUND_TCP: Final = INBOUND + TCP
+INBOUND_STREAMS: Final = frozenset({INBOUND, INBOUND_TCP})
+
 _TIMES_MEDIAN: Final = 3
 _ALWAYS: Final = 100  # so that one that tells next to nothing takes little from those that tell much
 
@@ -100,6 +107,12 @@ class Signals(Protocol):
         """What these proxies together have told since ``begin``."""
         ...
 
+    def settled(self, proxies: Iterable[Proxy]) -> bool:
+        """Whether each of these that tells anything at all has told of a while since ``begin``: what is not counted by
+        then was not there.
+        """
+        ...
+
     def before(self, proxies: Iterable[Proxy]) -> Streams:
         """What they had told in the minutes before that."""
         ...
@@ -107,7 +120,9 @@ class Signals(Protocol):
 
 def with_total(streams: Streams) -> Streams:
     """The same, and beside them their sum."""
-    return {**streams, TOTAL: sum(streams.values(), Counts())} if streams and TOTAL not in streams else streams
+    if not streams or TOTAL in streams:
+        return streams
+    return {**streams, TOTAL: sum((each for name, each in streams.items() if not name.endswith(TCP)), Counts())}
 
 
 def together(found: Iterable[Streams]) -> Streams:

@@ -22,7 +22,7 @@ from xds.model.refs import ObjectRef
 from xds.model.snapshot import Table
 from xds.pipeline import Pipeline
 from xds.proxies.served import Follower, Served
-from xds.rollout.signals import INBOUND
+from xds.rollout.signals import INBOUND_STREAMS, TCP
 from xds.server import Rejection, SnapshotCache
 from xds.slices import Slices, in_slices
 from xds.wire.resource import ResourceSet, steps
@@ -61,8 +61,9 @@ class Touched:
 
     def concerns(self, stream: str) -> bool:
         """Whether requests of that stream may fare otherwise."""
-        if stream == INBOUND:
+        if stream in INBOUND_STREAMS:
             return self.inbound
+        stream = stream.removesuffix(TCP)
         return "." in stream and any(_names(name, stream) for name in self.names)
 
 

@@ -77,3 +77,9 @@ def test_the_rules_are_shell(tmp_path: Path) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
     asked = subprocess.run(["sh", str(script), "maybe"], capture_output=True, text=True, check=False)
     assert (asked.returncode, "usage" in asked.stderr) == (2, True)
+
+
+def test_envoy_is_told_the_labels_of_its_own_workload() -> None:
+    unit = files(MACHINE, Place(THERE))["plait-sidecar.service"].text
+    assert 'Environment="METRICS_WORKLOAD=' in unit
+    assert 'Environment="OTEL_RESOURCE_ATTRIBUTES=service.name=' in unit

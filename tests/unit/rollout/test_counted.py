@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from xds.model.proxy import Proxy
-from xds.rollout.counted import DURATIONS, REQUESTS, Both, PerProxy, Under
-from xds.rollout.signals import INBOUND, TOTAL, Counts
+from xds.rollout.counted import CLOSED, DURATIONS, NAMES, OPENED, REQUESTS, SENT, Both, PerProxy, Under
+from xds.rollout.signals import INBOUND, TCP, TOTAL, Counts
 
 WEB = Proxy("sidecar~10.0.0.1~web.shop~x", namespace="shop", name="web")
 HOST = "api.shop.svc.cluster.local"
@@ -183,10 +183,47 @@ class First:
 def test_two_sinks_are_one() -> None:
     world, first = World(), First()
     both = Both(first, world.signals)
-    assert both.names == {REQUESTS, DURATIONS, "bytes"}
+    assert both.names == {*NAMES, "bytes"}
     world.signals.begin()
     labels = {"reporter": "source", "destination_service": HOST, "response_code": "200"}
     for name in (REQUESTS, "bytes"):
         both.counted(WEB, [(both.under(WEB, Series(name, labels)), Value(3))], 0)  # type: ignore[list-item]
     assert first.got == [(f"mine: {REQUESTS}", 3), ("mine: bytes", 3)]
     assert world.since() == (3, 0, 0)
+
+
+def test_connections_that_end_without_an_answer_have_failed() -> None:
+    world = World()
+    world.signals.begin()
+
+    def told(opened: int, closed: int, sent: int, **more: str) -> None:
+        labels = {"reporter": "source", "request_protocol": "tcp", "destination_service": HOST, **more}
+        counts = {OPENED: opened, CLOSED: closed, SENT: sent}
+        unders = [(world.signals.under(WEB, Series(name, labels)), Value(count)) for name, count in counts.items()]
+        world.signals.counted(WEB, [(under, value) for under, value in unders if under is not None])
+
+    told(5, 4, 1000)
+    assert world.since(HOST + TCP) == (5, 0, 0)
+    told(1, 1, 0)
+    told(2, 2, 14)  # an alert of TLS each
+    told(2, 2, 700, destination_workload="other")  # in another series, which has answered
+    assert world.since(HOST + TCP) == (10, 0, 3)
+    assert world.since(HOST) == (0, 0, 0)
+    assert world.since(TOTAL) == (0, 0, 0)
+
+
+def test_it_is_settled_when_all_have_told_twice() -> None:
+    world, other = World(), Proxy("other", namespace="shop", name="other")
+    world.told(1)
+    world.signals.begin()
+    assert not world.signals.settled([WEB])
+    assert world.signals.settled([other]), "who tells nothing is not waited for"
+    world.now = 3.0
+    world.told(1)
+    world.told(1)  # more of the same message
+    assert not world.signals.settled([WEB])
+    world.now = 13.0
+    world.told(1)
+    assert world.signals.settled([WEB, other])
+    world.signals.begin()
+    assert not world.signals.settled([WEB, other])

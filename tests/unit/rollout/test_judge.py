@@ -154,3 +154,11 @@ def test_sums_and_quantiles() -> None:
     assert Counts(4, buckets=((10.0, 2), (20.0, 2))).quantile(0.75) == 15.0
     assert Counts(4, buckets=((10.0, 2), (20.0, 2))).slower_than(15.0) == 1.0
     assert Counts(4, buckets=((10.0, 2), (float("inf"), 2))).slower_than(10.0) == 2.0
+
+
+def test_connections_that_never_had_answers_are_usual() -> None:
+    stream = "db.shop.svc.cluster.local (TCP)"
+    silent, well = {stream: Counts(100, failed=100)}, {stream: Counts(100)}
+    assert judge(silent, well, well).call is Call.ABORT
+    assert judge(silent, well, {}).call is Call.ABORT
+    assert judge(silent, well, silent).call is Call.CONTINUE

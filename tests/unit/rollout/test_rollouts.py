@@ -102,6 +102,9 @@ class Told:
     def begin(self) -> None:
         pass
 
+    def settled(self, proxies: Iterable[Proxy]) -> bool:
+        return True
+
     def before(self, proxies: Iterable[Proxy]) -> Streams:
         return self.since(proxies)
 
@@ -376,6 +379,10 @@ async def test_the_pages_tell_and_decide(tmp_path: Path) -> None:
             assert await found.until_ended() is Phase.PROMOTED
             told = (await client.get("/debug/rollouts")).json()
             assert [each["reason"] for each in told["ended"]] == ["promoted by hand"]
+            history = await found.control_plane.convergence.history({})
+            assert history is not None
+            tried = history["rollouts"][-1]
+            assert (tried["state"], tried["reason"], tried["affected"]) == ("promoted", "promoted by hand", 3)
 
 
 async def test_keys_that_only_the_tried_policies_need_are_wanted(
