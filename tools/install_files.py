@@ -1,4 +1,4 @@
-"""Write the files of ``install/`` that deploy the control plane: kustomize, the Helm chart, the Grafana dashboard.
+"""Write the files of ``install/`` that deploy the control plane: kustomize, the Helm chart, the Grafana dashboards.
 
 All from ``xds.install``, as ``plait install`` has it; ``install/crds.yaml`` beside them is made by ``tools.crds``.
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tools import crds
+from tools.grafana import dashboards
 from tools.install_chart import chart
-from tools.install_dashboard import dashboard
 from xds.install.manifests import manifests
 from xds.install.objects import Json
 from xds.install.text import document_text, yaml_text
@@ -48,7 +48,7 @@ def documents() -> dict[str, str]:
     found = {
         "kustomize/base/plait.yaml": f"# {_MADE}\n{yaml_text(plain)}",
         "kustomize/base/kustomization.yaml": _kustomization(_BASE, {"resources": ["plait.yaml"]}),
-        "grafana/control-plane.json": json.dumps(dashboard(), indent=2) + "\n",
+        **{f"grafana/{file}": json.dumps(plain, indent=2) + "\n" for file, plain in dashboards().items()},
     }
     for name, (about, values) in OVERLAYS.items():
         found |= {f"kustomize/overlays/{name}/{file}": text for file, text in _overlay(about, plain, values).items()}

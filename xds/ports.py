@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from ca.service import Answer
 from xds.callers.caller import Caller
 from xds.events import Event
 from xds.identity.admission import caller_of
@@ -29,7 +30,8 @@ class Ports:
     """The addresses of ``server`` as ``settings`` have them; ``snapshot`` tells the mesh as it is.
 
     ``bound`` has the port of each that is open, by the setting's name; 0 for a socket. With a CA (``custody``) there is
-    the ``certificate`` that is shown there, and certificates can be asked for on all of them.
+    the ``certificate`` that is shown there, and certificates can be asked for on all of them; who is in
+    ``certificates_answered`` is told of each answer to that.
     """
 
     def __init__(
@@ -46,10 +48,14 @@ class Ports:
         self._custody = custody
         self._snapshot = snapshot
         self.bound: dict[str, int] = {}
+        self.certificates_answered: list[Callable[[Answer], None]] = []
         self.certificate = None if custody is None else self._certificate(custody)
         if custody is not None:
             requests = CertificateRequests(
-                self._caller, lambda: custody.identities.authority, lambda: custody.identities.holders
+                self._caller,
+                lambda: custody.identities.authority,
+                lambda: custody.identities.holders,
+                self.certificates_answered,
             )
             server.add_handlers([requests.handlers(settings.certificate_lifetime)])
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from xds.failure import Failure
 
 _PREFIX = "PLAIT_"
 _LAST_PORT = 65535
@@ -59,12 +62,40 @@ def check_address(name: str, address: str) -> None:
         raise SettingError(f"{name} must be host:port or unix:/path, is {address!r}")
 
 
+def check_otlp(endpoint: str) -> None:
+    """Errors: SettingError where ``endpoint`` is neither empty nor the URL of who takes OTLP over gRPC.
+
+    A user and a password in it would be said in the log; what proves who sends is a header.
+    """
+    if not endpoint:
+        return
+    try:
+        url = urlsplit(endpoint)
+        good = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 1) > 0 and not url.username
+    except ValueError:
+        good = False
+    if not good:
+        raise SettingError("otlp must be http://host:port, or https:// for TLS, as http://collector:4317")
+
+
 def check_remotes(stated: tuple[str, ...]) -> None:
     """Errors: SettingError where one is not ``CLUSTER=FILE``."""
     for each in stated:
         cluster, equals, file = each.partition("=")
         if not (cluster and equals and file):
             raise SettingError(f"remote_kubeconfigs must be CLUSTER=FILE, has {each!r}")
+
+
+def check_prometheus(url: str) -> None:
+    """Errors: SettingError where ``url`` is neither empty nor one of a Prometheus; it may hold a password."""
+    if not url:
+        return
+    from xds.prometheus.client import Prometheus
+
+    try:
+        Prometheus(url)
+    except Failure as failure:
+        raise SettingError(f"prometheus: {failure}") from None
 
 
 def check_networks(name: str, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -13,8 +13,18 @@ from xds import __version__
 from xds.model.gateway_api import CONTROLLER, CONTROLLERS
 from xds.model.jwks import BLOCKED
 from xds.model.revision import DEFAULT_REVISION
-from xds.setting_values import SettingError, check_address, check_networks, check_remotes, read, variable_of
+from xds.setting_values import (
+    SettingError,
+    check_address,
+    check_networks,
+    check_otlp,
+    check_prometheus,
+    check_remotes,
+    read,
+    variable_of,
+)
 
+_OTLP = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _API_SERVER = "KUBERNETES_SERVICE_HOST"  # in every pod's environment
 
 
@@ -131,6 +141,11 @@ class Settings:
     """Whether ``/debug/profile`` of ``http`` tells what the time of the control plane goes to, which slows it down for
     as long as somebody asks."""
 
+    otlp: str = ""
+    """Who is sent traces of changes by OTLP over gRPC: ``http://host:4317``, or ``https://`` for TLS. Taken from the
+    standard variables OTEL_EXPORTER_OTLP_TRACES_ENDPOINT and OTEL_EXPORTER_OTLP_ENDPOINT, too. Empty, the default:
+    nobody. It needs the extra ``plait[tracing]``."""
+
     webhook: str = ""
     """Where the injection and validation webhooks are served over TLS, ``host:port``. Empty, the default: nowhere."""
 
@@ -187,6 +202,10 @@ class Settings:
     """Whether a step of which nothing can be said, as there was no traffic to compare, waits for traffic or
     ``plait rollout promote``; else it goes on when it was watched."""
 
+    prometheus: str = field(default="", repr=False)
+    """The URL of a Prometheus that scrapes the sidecars, with a user and a password if it wants them: whom the
+    dashboard asks for what was before the last hour. Empty, the default: nobody."""
+
     def __post_init__(self) -> None:
         """SettingError when sources rule each other out, or an address is none."""
         if len([source for source in (self.manifests, self.kubeconfig, self.in_cluster) if source]) > 1:
@@ -196,9 +215,11 @@ class Settings:
         if bool(self.token_issuer) != bool(self.token_keys):
             raise SettingError("token_issuer and token_keys go together: whose tokens, and the keys that prove them")
         check_networks("jwks_blocked", self.jwks_blocked)
+        check_otlp(self.otlp)
         if self.rollouts not in ("marked", "all", "off"):
             raise SettingError(f"rollouts must be marked, all or off, is {self.rollouts!r}")
         check_remotes(self.remote_kubeconfigs)
+        check_prometheus(self.prometheus)
         if not set(self.gateway_controllers) <= set(CONTROLLERS):
             raise SettingError(f"gateway_controllers must be of {', '.join(CONTROLLERS)}")
         if self.webhook and not self.watches_cluster:
@@ -226,14 +247,16 @@ class Settings:
         given = {name: value for name, value in flags.items() if value is not None}
         named = any(given.get(source) for source in sources)
         hints = get_type_hints(cls)
-        for field in fields(cls):
-            variable = variable_of(field.name, hints[field.name])
+        for each in fields(cls):
+            variable = variable_of(each.name, hints[each.name])
             text = environment.get(variable)
-            if field.name in given or text is None or (named and field.name in sources):
+            if each.name in given or text is None or (named and each.name in sources):
                 continue
-            given[field.name] = read(variable, text, hints[field.name])
+            given[each.name] = read(variable, text, hints[each.name])
         if given.get("xds_plaintext"):
             given.setdefault("xds", "")
+        if not given.get("otlp") and flags.get("otlp") is None:
+            given["otlp"] = next(filter(None, map(environment.get, _OTLP)), "")
         if given.get("in_cluster") or given.get("kubeconfig"):
             within = bool(given.get("in_cluster"))
             given.setdefault("jwks_blocked", _blocked(environment.get(_API_SERVER, "") if within else ""))

@@ -260,6 +260,7 @@ async def up(manifests: Path, settings: LocalSettings, sink: Sink) -> AsyncItera
             certificate_lifetime=settings.certificate_lifetime,
             jwks_refresh=settings.jwks_refresh,
             on_demand_expiry=settings.on_demand_expiry,
+            otlp=settings.otlp,
             http=f"unix:{mesh.socket_path(HTTP_SOCKET)}",
         )
         async with ControlPlane(listening, (cluster,), trust) as control_plane, _machines(mesh, control_plane, joining):

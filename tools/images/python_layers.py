@@ -24,6 +24,7 @@ _PACKAGES: Final = (
 _SITE: Final = f"usr/local/lib/{_PYTHON}/dist-packages"
 _UNREAD: Final = ("lib2to3", "pydoc_data", "test")  # of the interpreter
 _UNREAD_OF_OTHERS: Final = ("kubernetes/aio",)  # as large as the rest of that package together
+_EXTRAS: Final = ("--extra", "tracing")
 _API: Final = "xds/api"  # generated, large, and seldom another: a layer of its own
 _SOURCES: Final = ("xds", "ca", "envoy-bootstrap", "pyproject.toml", "hatch_build.py", "README.md", "LICENSE")
 _SCRIPT: Final = f"#!/usr/bin/{_PYTHON}\nfrom xds.cli import main\n\nmain()\n"
@@ -43,12 +44,13 @@ def layers(cache: LayerCache, libraries: Layer) -> tuple[Layer, ...]:
     wanted = _versions()
 
     def dependencies(root: Path) -> None:
-        _install(root, "--constraints", "-", "--requirements", str(REPOSITORY / "pyproject.toml"), text=wanted)
+        listed = ("--requirements", str(REPOSITORY / "pyproject.toml"), *_EXTRAS)
+        _install(root, "--constraints", "-", *listed, text=wanted)
         for name in _UNREAD_OF_OTHERS:
             shutil.rmtree(root / _SITE / name)
         _compile(root, _SITE, [libraries, python])
 
-    needed = cache.layer("dependencies", [wanted, _UNREAD_OF_OTHERS, python.digest], dependencies)
+    needed = cache.layer("dependencies", [wanted, _EXTRAS, _UNREAD_OF_OTHERS, python.digest], dependencies)
 
     def ourselves(root: Path) -> None:
         _install_wheel(root)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from xds.decoders.addresses import canonical
 from xds.decoders.pod_doubts import doubts
+from xds.decoders.pod_owner import owner_of
 from xds.decoders.row import Authored, Row
 from xds.kinds.namespace import Namespace as NamespaceStruct
 from xds.kinds.node import Node as NodeStruct
@@ -17,7 +18,6 @@ from xds.model.labels import labels
 from xds.model.refs import ObjectRef
 from xds.model.security import TLS_MODE_ISTIO, TLS_MODE_LABEL
 from xds.model.snapshot import Input, Table
-from xds.model.well_known import TEMPLATE_HASH
 from xds.model.workload import Injection, Namespace, Node, Workload
 
 REGION = "topology.kubernetes.io/region"
@@ -64,20 +64,6 @@ def decode_pod(authored: Authored) -> Iterator[Row]:
         return
     for address in addresses:
         yield Row(Input(Table.ADDRESS, address), pod)
-
-
-def owner_of(struct: PodStruct) -> tuple[str, str]:
-    """Name and kind of what made the pod, a Deployment rather than its ReplicaSet; empty when nobody is known to have.
-
-    Source: Kubernetes' label pod-template-hash, which is the end of a ReplicaSet's name.
-    """
-    owner = next((each for each in struct.metadata.owner_references if each.controller), None)
-    if owner is None:
-        return "", ""
-    suffix = struct.metadata.labels.get(TEMPLATE_HASH, "")
-    if owner.kind == "ReplicaSet" and suffix:
-        return owner.name.removesuffix(f"-{suffix}"), "Deployment"
-    return owner.name, owner.kind
 
 
 def _injection(struct: PodStruct, ref: ObjectRef) -> Injection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 
 import grpc
@@ -23,14 +23,19 @@ log = structlog.get_logger()
 
 
 class CertificateRequests:
-    """``caller_of`` proves who asks (server.Denied), ``authority`` signs, ``holders`` takes note of what was sent."""
+    """``caller_of`` proves who asks (server.Denied), ``authority`` signs, ``holders`` takes note of what was sent.
+
+    ``told`` are told of every answer.
+    """
 
     def __init__(
         self,
         caller_of: Callable[[Peer], Awaitable[proven.Caller]],
         authority: Callable[[], Authority],
         holders: Callable[[], Holders],
+        told: Iterable[Callable[[Answer], None]] = (),
     ) -> None:
+        self._told = told
         self._caller_of = caller_of
         self._authority = authority
         self._holders = holders
@@ -50,6 +55,8 @@ class CertificateRequests:
         return Caller(own.spiffe_id(caller.namespace, caller.service_account), name)
 
     def _answered(self, answer: Answer) -> None:
+        for tell in self._told:
+            tell(answer)
         caller, signed = answer.caller, answer.signed
         if caller is None:
             log_refusal(answer.peer, answer.message, answer.code)

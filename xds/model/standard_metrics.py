@@ -10,7 +10,7 @@ SCOPE: Final = "istio"
 """The name of the loggers that count them, and of the scope whose bounds all of one Envoy share."""
 
 METRICS_LABELS: Final = "METRICS_LABELS"
-"""The key of the node metadata that holds ``node_labels``, so that loggers need no conditions."""
+"""The key of the node metadata that holds ``node_labels``."""
 
 NODE_LABELS: Final = (
     "workload",
@@ -47,6 +47,13 @@ _NAMED: Final = {
     **{each.value: each for each in Metric},
     **{each.value.removeprefix("istio_"): each for each in Metric},
 }
+
+
+def variable(label: str) -> str:
+    """The variable of the proxy's environment that has that label of its own, of ``NODE_LABELS``: what loggers read it
+    from, as anything else takes ten times as long.
+    """
+    return f"METRICS_{label.upper()}"
 
 
 def metrics_named(word: str) -> tuple[Metric, ...]:

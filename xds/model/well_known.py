@@ -23,6 +23,9 @@ MESH_CONFIG_MAP: Final = "istio"
 LEASE: Final = "plait-leader"
 """The Lease of the control planes of a revision (``of_revision``)."""
 
+ROLLOUTS: Final = "plait-rollouts"
+"""The ConfigMap by which the control planes of a revision (``of_revision``) agree on rollouts."""
+
 CONTROL_PLANE: Final = "plait"
 """The control plane's Deployment and account, for a revision (``of_revision``)."""
 

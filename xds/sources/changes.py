@@ -28,6 +28,8 @@ class Replaced:
     objects: tuple[AuthoredObject, ...]
     kept: frozenset[ObjectRef] = frozenset()
     problems: ProblemsByPlace = field(default_factory=dict)
+    began: float | None = field(default=None, compare=False)
+    """When reading it began, in seconds of the monotonic clock; None where nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Changed:
     upserts: tuple[AuthoredObject, ...] = ()
     deletes: tuple[ObjectRef, ...] = ()
     problems: ProblemsByPlace = field(default_factory=dict)
+    began: float | None = field(default=None, compare=False)
+    """As of ``Replaced``."""
 
 
 Transaction = Replaced | Changed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from bisect import bisect_right
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
@@ -77,9 +78,10 @@ class FileSource:
         Errors: OSError when the directory cannot be read at first.
         """
         notify, stop = _notify(self._root), threading.Event()
+        began = time.monotonic()
         first = await asyncio.to_thread(self._files.scan)
         if first is not None:
-            yield first
+            yield replace(first, began=began)
         lost = False
         try:
             while True:
@@ -88,9 +90,10 @@ class FileSource:
                     notify = _notify(self._root)
                 else:
                     notify = await self._wait(notify, stop)
+                began = time.monotonic()
                 change, lost = await self._look(lost)
                 if change is not None:
-                    yield change
+                    yield replace(change, began=began)
         finally:
             stop.set()  # the thread that waits ends by it, and the watch with the thread
 

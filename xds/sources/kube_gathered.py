@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 from xds.decoders.shape.api_objects import Read
@@ -21,10 +22,12 @@ class Gathered:
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._standing: set[str] = set()
         self._news = asyncio.Event()
+        self._began: float | None = None
 
     def read(self, read: Read) -> None:
         """An object is there, readable or not; nothing is taken away by it."""
         ref = read.named.ref
+        self._began = self._began or time.monotonic()
         if read.found is not None:
             self._objects[ref] = read.found
         if read.unreadable:
@@ -37,6 +40,7 @@ class Gathered:
 
     def gone(self, ref: ObjectRef) -> None:
         """An object is no more."""
+        self._began = self._began or time.monotonic()
         self._objects[ref] = None
         self._unreadable.discard(ref)
         if self._standing:
@@ -68,8 +72,7 @@ class Gathered:
         objects = tuple(found for found in self._objects.values() if found is not None)
         kept = frozenset(self._unreadable)
         problems = {place: found for place, found in self._problems.items() if found}
-        self._clear()
-        return Replaced(self._source, objects, kept, problems)
+        return Replaced(self._source, objects, kept, problems, self._clear())
 
     def changed(self) -> Changed | None:
         """What is different since it was last asked; None when nothing is."""
@@ -78,10 +81,12 @@ class Gathered:
         upserts = tuple(found for found in self._objects.values() if found is not None)
         deletes = tuple(ref for ref, found in self._objects.items() if found is None)
         problems = self._problems
-        self._clear()
-        return Changed(self._source, upserts, deletes, problems)
+        return Changed(self._source, upserts, deletes, problems, self._clear())
 
-    def _clear(self) -> None:
+    def _clear(self) -> float | None:
+        """Begin anew; when the first of what was gathered came."""
+        began, self._began = self._began, None
         self._objects = {}
         self._unreadable = set()
         self._problems = {}
+        return began

@@ -13,6 +13,8 @@ RUNTIME: Final = "plait"
 
 # Keys of that layer; who has none of them does what its listeners say.
 RECORD: Final = "plait.record"
+FAILED_STATUS: Final = "plait.failed.status"
+FAILED_UNANSWERED: Final = "plait.failed.unanswered"
 LOG: Final = "plait.access_log"
 SAMPLED_PERCENT: Final = f"{LOG}.{SAMPLED}.percent"
 SAMPLED_STATUS: Final = f"{LOG}.{SAMPLED}.status"
