@@ -110,6 +110,7 @@ def _signals(call: Call, seconds: int = 60) -> Json:
         "p50_ms": None if tcp else call.p50_ms, "p95_ms": None if tcp else call.p50_ms * 2.6,
         "p99_ms": None if tcp else call.p50_ms * 4.1, "bytes_sent": requests * 2100, "bytes_received": requests * 310,
         "connections_opened": 3, "connections_open": 12 if tcp else 0,
+        "in_flight": 12.0 if tcp else round(call.rate * call.p50_ms * 1.2 / 1000, 3), "overloaded": 0,
     }  # fmt: skip
 
 

@@ -16,7 +16,8 @@ import httpx
 from bench.fleet import BenchmarkFailed
 from bench.mesh import Pod
 from xds.bootstrap.credentials import WatchedToken
-from xds.bootstrap.envoy import ControlPlane, ProxyNode, bootstrap
+from xds.bootstrap.envoy import ControlPlane, bootstrap
+from xds.bootstrap.node import ProxyNode
 
 _PATIENCE_S: Final = 60.0
 _CHUNK: Final = 1 << 18

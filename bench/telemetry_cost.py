@@ -1,8 +1,8 @@
 """What counting costs: ``python -m bench.telemetry_cost [SIDECARS]``. Takes a minute; needs nothing but Envoy.
 
 Of an Envoy with the loggers of a sidecar: processor time of a request, memory of a chain, bytes of a flush where 30
-pairs are busy and where none is. Of a control plane: processor time for the flushes of so many sidecars, and how long
-they hold its event loop up.
+pairs are busy, and how many flushes there are where none is. Of a control plane: processor time for the flushes of so
+many sidecars, and how long a step of its event loop takes at most.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ import grpc
 import grpc.aio
 
 from bench.process import usage
+from bench.steps import steps
 from xds.bootstrap.stats import NOTHING_MORE, stats
+from xds.cli.collector import relax
 from xds.local.sidecar import installed_envoy
 from xds.model.proxy import Proxy
 from xds.model.snapshot import Snapshot
@@ -48,7 +50,7 @@ _PIPELINED: Final = 50
 _REPEATS: Final = 3
 _FLUSH_S: Final = 2
 _ROUND_S: Final = 10
-_PROBE_S: Final = 0.005
+_LOOK_AGAIN_S: Final = 0.005
 _WORKERS: Final = 4
 _TYPE: Final = "type.googleapis.com/envoy."
 _HCM: Final = "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -202,7 +204,7 @@ def chain_bytes(filters: Json, folder: Path) -> float:
 
 
 def flushes(folder: Path) -> tuple[bytes, int]:
-    """What a sidecar sends when all of its pairs are busy, and the bytes of a flush when none is."""
+    """What a sidecar sends when all of its pairs are busy, and how often it sends anything when none is."""
     got: list[bytes] = []
 
     class Receiver(grpc.GenericRpcHandler):
@@ -225,14 +227,18 @@ def flushes(folder: Path) -> tuple[bytes, int]:
         with _envoy(listeners, clusters, folder, **_counting(_FLUSH_S)):
             for at in range(_PAIRS):
                 _ask(front, f"/{at}/", 1, "hello")
+            time.sleep(2 * _FLUSH_S)
+            busy = list(got)
             time.sleep(3 * _FLUSH_S)
+            idle = len(got) - len(busy)
         server.stop(None)
-    return max(got, key=len), len(got[-1])
+    return max(busy, key=len), idle
 
 
 async def control_plane(message: bytes, sidecars: int) -> str:
     """What flushes of so many sidecars cost, spread over the time between two."""
-    telemetry = Telemetry(Snapshot, time.time)
+    relax()
+    telemetry = Telemetry(Snapshot, tuple, time.time)
 
     async def admit(node: Node, _peer: Peer) -> Reporter[Proxy]:
         return Reporter(Proxy(node.id, namespace="shop", name="web-0"))
@@ -246,19 +252,22 @@ async def control_plane(message: bytes, sidecars: int) -> str:
     assert senders.stdin is not None
     senders.stdin.write(message)
     senders.stdin.close()
-    slowest, before = 0.0, 0.0
-    while telemetry.known.messages < 2 * sidecars:
-        if not before and telemetry.known.messages >= sidecars:  # all are known
-            before, slowest = time.process_time(), 0.0
-        began = time.monotonic()
-        await asyncio.sleep(_PROBE_S)
-        slowest = max(slowest, time.monotonic() - began - _PROBE_S)
+    known = telemetry.known
+    with steps() as first:
+        while known.messages < sidecars:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+    before = time.process_time()
+    with steps() as then:
+        while known.messages < 2 * sidecars:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_AGAIN_S)
     spent = time.process_time() - before
     await senders.wait()
     await server.stop()
     return (
         f"{spent / sidecars * 1000:.2f} ms a flush, {spent / _ROUND_S:.0%} of a processor; "
-        f"the event loop was held up for {slowest * 1000:.0f} ms at most"
+        f"a step of the event loop took {then.spent * 1000:.1f} ms of processor time at most "
+        f"({then.took * 1000:.0f} ms by the clock), "
+        f"{first.spent * 1000:.1f} ms ({first.took * 1000:.0f}) while all series were new"
     )
 
 
@@ -292,7 +301,7 @@ def main(sidecars: int) -> None:
         bare_tcp, tcp = (chain_bytes(_tcp(loggers), folder) for loggers in ((), _TCP))
         print(f"loggers of a chain of HTTP {(http - bare) / 1024:6.1f} KB, of TCP {(tcp - bare_tcp) / 1024:.1f} KB")
         message, idle = flushes(folder)
-    print(f"a flush, {_PAIRS} pairs busy {len(message) / 1000:6.1f} KB, none busy {idle} bytes", flush=True)
+    print(f"a flush, {_PAIRS} pairs busy {len(message) / 1000:6.1f} KB, none busy {idle} flushes", flush=True)
     print(f"{sidecars} sidecars, all busy: {asyncio.run(control_plane(message, sidecars))}")
 
 

@@ -13,7 +13,8 @@ from typing import Final
 import yaml
 
 from xds.bootstrap.credentials import Json
-from xds.bootstrap.envoy import ControlPlane, ProxyNode, bootstrap
+from xds.bootstrap.envoy import ControlPlane, bootstrap
+from xds.bootstrap.node import ProxyNode
 from xds.model.interception import Interception, rules
 
 FOLDER: Final = Path(__file__).parents[1] / "envoy-bootstrap"

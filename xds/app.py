@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -14,14 +14,11 @@ import structlog
 
 from xds.audit.audit import Audit
 from xds.callers.caller import Caller
-from xds.dashboard.acting import Acting, Writers
+from xds.dashboard.acting import Writers
 from xds.dashboard.answers import Answers
-from xds.dashboard.around import Around, Replicas, alone
-from xds.dashboard.past import Past
 from xds.decoders.build import Builder
 from xds.events import Event
 from xds.failed.failed import Failed
-from xds.failed.pages import routes as failed_routes
 from xds.findings import Findings
 from xds.generations.pending import Pending
 from xds.generations.publication import Publication
@@ -38,7 +35,7 @@ from xds.metrics.metrics import Metrics
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
 from xds.model.snapshot import Snapshot
-from xds.pages import NAMES, pages
+from xds.pages import NAMES, Told, pages
 from xds.pipeline import Pipeline
 from xds.ports import Ports
 from xds.proxies.comings import Comings
@@ -51,17 +48,10 @@ from xds.proxies.reports import Reports
 from xds.proxies.served import Served
 from xds.proxies.usage import HostsUsed, reports_for
 from xds.rollout.board import Board
-from xds.rollout.pages import routes, tries
+from xds.rollout.pages import tries
 from xds.rollout.rollouts import Rollouts
 from xds.rollout.world import Stable
-from xds.server import (
-    Observer,
-    Peer,
-    Rejection,
-    Server,
-    ServerSettings,
-    SnapshotCache,
-)
+from xds.server import Observer, Peer, Rejection, Server, ServerSettings, SnapshotCache
 from xds.settings import Settings
 from xds.sources.changes import Source
 from xds.sources.gateway_names import GatewayNames
@@ -69,6 +59,7 @@ from xds.sources.issuer_keys import IssuerKeys
 from xds.sources.key_sets import KeySetSettings, networks
 from xds.sources.store import ObjectStore
 from xds.sources.stored import any_stands_in
+from xds.tasks import Tasks
 from xds.telemetry.telemetry import Telemetry
 from xds.tracing import traces
 from xds.view.graph import Graph
@@ -118,30 +109,26 @@ class ControlPlane:
         self._publication = Publication(self._pipeline, self.rollouts.others, self.proving, self._published)
         self.trial = Trial(self._pipeline, self.proving)
         self._succession = Succession(self._builder, self._publication, self._pending, self._keys, names, self.rollouts)
-        self._stop = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        self.audit = Audit(self.snapshot, self._origin)
+        self._tasks = Tasks()
+        self.audit = Audit(self.snapshot, self.store.where)
         admit, released = self.audit.watching(self._connected.admit), self._connected.released
         self._server = Server(self.cache, admit=admit, released=released)
         self.findings = Findings(self.store, self._builder, self._pipeline.graph, sources)
         self.findings.also += [self._publication.blame(self._builder), self.rollouts.problems]
-        self.telemetry = Telemetry(self.snapshot, time.time)
+        self.telemetry = Telemetry(self.snapshot, lambda: self._present, time.time)
+        self._connected.arrivals.append(lambda proxy, peer: self.telemetry.came(proxy, anew=peer.anew))
         counted, used = self.rollouts.sink(self.telemetry), HostsUsed(self._comings.demands, self._served.of)
         often = reports_for(settings.on_demand_expiry)
         self.failed = Failed(self.snapshot)
         reports = Reports(self.audit, self.failed, recordings, self._comings.machines, counted, used, often)
         reports.taken_by(self._server, self._connected)
         self.ports = Ports(self._server, settings, trust, self.custody, self.snapshot)
-        history = self._publication.history
-        objects = ObjectPages(Live(self.cache), self.store, self.findings, history, self._working_on)
+        objects = ObjectPages(Live(self.cache), self.store, self.findings, self._publication.history, self._working_on)
         self.convergence = Convergence(self.cache, self.store, objects, self.audit, self.telemetry.known, self.custody)
         self.convergence.ready_when.append(self._serving.is_set)
         self.convergence.recorded_by = recordings.page
-        self.observe(history)
-        self.metrics = _metrics(self)
-        self.observe(self.metrics)
-        self.ports.certificates_answered.append(self.metrics.ca.answered)
-        self.convergence.counted_by += [self._publication.metrics, self.metrics.metrics]
+        self.observe(self._publication.history)
+        self.metrics = _metrics(self, self._publication)
 
     async def __aenter__(self) -> Self:
         try:
@@ -158,9 +145,7 @@ class ControlPlane:
 
     async def wait(self) -> None:
         """Return never, or raise what has ended a part of the control plane."""
-        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        await self._tasks.wait()
 
     def observe(self, observer: Observer) -> None:
         """Tell ``observer`` of every answer of a proxy from now on."""
@@ -186,50 +171,28 @@ class ControlPlane:
         self._publication.history.tries = partial(tries, self.rollouts)
         answers = Answers(self.cache, self.store, self.findings, self.snapshot)
         answers.failures = self.failed.lately
-        more = [*routes(self.rollouts), *failed_routes(self.failed)]
-        shown = pages(self._settings, self.convergence, answers, self._stop, more, self._around())
-        for name, work in shown.items():
-            self._spawn(work, name)
+        told = Told(self.convergence, answers, self.snapshot, self.rollouts, self.failed, self.writers)
+        self._tasks.begin_all(pages(self._settings, told, self._tasks.ending))
         if self.custody is not None:
             await self.custody.open()  # in a cluster that may take as long as the API server is away
-            for name, work in self.custody.work(self.cache, self._connected.of).items():
-                self._spawn(work, name)
-        traced = traces.work(self._settings, self._publication.history)
-        for name, work in {**await self._publication.work(), **traced}.items():
-            self._spawn(work, name)
+            self._tasks.begin_all(self.custody.work(self.cache, self._connected.of))
+        self._tasks.begin_all(await self._publication.work())
+        self._tasks.begin_all(traces.work(self._settings, self._publication.history))
         for source in self._sources:
-            self._spawn(self._read(source), f"source {source.name}")
+            self._tasks.begin(self._read(source), f"source {source.name}")
         await self.rollouts.open(self._away)
-        self._spawn(self._work(), "pipeline")
-        self._spawn(self.findings.watch(), "findings")
-        self._spawn(self.rollouts.run(self._publication.show, self.findings.changed), "rollouts")
-        self._spawn(self.metrics.watch(), "event loop lag")
-        serving = asyncio.create_task(self._serving.wait())
-        await asyncio.wait([serving, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-        if not serving.done():
-            serving.cancel()
-            await self.wait()
-        for name, work in self.ports.open().items():
-            self._spawn(work, name)
+        self._tasks.begin(self._work(), "pipeline")
+        self._tasks.begin(self.findings.watch(), "findings")
+        self._tasks.begin(self.rollouts.run(self._publication.show, self.findings.changed), "rollouts")
+        self._tasks.begin(self.metrics.watch(), "event loop lag")
+        await self._tasks.until(self._serving)
+        self._tasks.begin_all(self.ports.open())
         await self._server.start()
-
-    def _around(self) -> Around:
-        settings, writers = self._settings, self.writers
-        here = Replicas(self.snapshot, settings.namespace, settings.revision) if settings.watches_cluster else alone
-        return Around(
-            past=Past.of(settings.prometheus) if settings.prometheus else None,
-            acting=Acting(self.rollouts, writers) if writers is not None else None,
-            replicas=here,
-        )
 
     async def _end(self) -> None:
         await self._server.stop()
-        self._stop.set()
         self._present.close()
-        for task in self._tasks:
-            if task.get_name() not in NAMES:
-                task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end(by_themselves=NAMES)
         await self.proving.close()
 
     def ca_counsel(self) -> dict[str, Any]:
@@ -252,9 +215,6 @@ class ControlPlane:
 
     def _working_on(self, ref: ObjectRef) -> bool:
         return ref in self._pending or ref in self.rollouts.held or self._publication.history.working_on(ref)
-
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))
 
     # -- from the sources
 
@@ -305,10 +265,6 @@ class ControlPlane:
         await self._publication.connect(proxy)
         self.rollouts.came(proxy)
 
-    def _origin(self, ref: ObjectRef) -> str:
-        known = self.store.get(ref)
-        return str(known.origin) if known is not None else ""
-
     async def _caller(self, peer: Peer) -> Caller | None:
         return await caller_of(peer, self._trust, anonymous=self._settings.anonymous)
 
@@ -316,15 +272,23 @@ class ControlPlane:
         return () if self.custody is None else self.custody.secrets(proxy)
 
     async def _see_off(self) -> None:
-        for proxy in await self._publication.disconnect(self._present.take_leaving):
+        left = await self._publication.disconnect(self._present.take_leaving)
+        self.telemetry.left(left)
+        for proxy in left:
             self._connected.forget(proxy)
             self.rollouts.left(proxy)
             if self.custody is not None:
                 self.custody.forget(proxy)
 
 
-def _metrics(of: ControlPlane) -> Metrics:
-    return Metrics(lambda *kind: len(of.store.of_kind(*kind)), of.convergence.ca, of.snapshot, of.convergence.problems)
+def _metrics(of: ControlPlane, publication: Publication) -> Metrics:
+    """What ``of`` counts of itself, told by those who know of it, and told on its page."""
+    shown = of.convergence
+    metrics = Metrics(lambda *kind: len(of.store.of_kind(*kind)), shown.ca, of.snapshot, shown.problems)
+    of.observe(metrics)
+    of.ports.certificates_answered.append(metrics.ca.answered)
+    shown.counted_by += [publication.metrics, metrics.metrics]
+    return metrics
 
 
 def _builder(settings: Settings) -> Builder:

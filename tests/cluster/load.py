@@ -74,12 +74,15 @@ class Outcome:
 
 
 class Load:
-    """Requests to ``http://host/path`` from a pod: a context manager, whose ``outcome`` is there when it is left."""
+    """Requests to ``http://host/`` from a pod: a context manager, whose ``outcome`` is there when it is left.
 
-    def __init__(self, cluster: Cluster, pod: str, namespace: str, host: str, path: str = "/") -> None:
+    Six ask at a time, each ``pause_s`` after its last answer.
+    """
+
+    def __init__(self, cluster: Cluster, pod: str, namespace: str, host: str, pause_s: float = 0.01) -> None:
         self._run = partial(cluster.exec, pod, namespace)
         self._name = uuid.uuid4().hex
-        self._asked = [host, path, "6", "0.01"]
+        self._asked = [host, "/", "6", str(pause_s)]
         self._outcome: Outcome | None = None
 
     @property

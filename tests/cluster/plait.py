@@ -15,19 +15,20 @@ PLAIT: Final = (sys.executable, "-c", "from xds.cli import main; main()")
 
 def plait(cluster: Cluster, *arguments: str, within_s: float = 120.0) -> str:
     """What a command prints. Errors: AssertionError with what it said."""
-    done = _run(cluster, arguments, within_s)
+    done = run(cluster, *arguments, within_s=within_s)
     assert done.returncode == 0, f"plait {' '.join(arguments)}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
 def refused(cluster: Cluster, *arguments: str) -> str:
     """What a command says that does not do what it was told. Errors: AssertionError where it does."""
-    done = _run(cluster, arguments, 60.0)
+    done = run(cluster, *arguments)
     assert done.returncode, f"plait {' '.join(arguments)}: {done.stdout}{done.stderr}"
     return done.stderr + done.stdout
 
 
-def _run(cluster: Cluster, arguments: tuple[str, ...], within_s: float) -> subprocess.CompletedProcess[str]:
+def run(cluster: Cluster, *arguments: str, within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """The run of a command, whatever its exit status."""
     command = [*PLAIT, *arguments, "--kubeconfig", str(cluster.kubeconfig)]
     return subprocess.run(command, capture_output=True, text=True, timeout=within_s, check=False)
 

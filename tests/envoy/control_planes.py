@@ -27,7 +27,7 @@ from ca.state import CaState
 from tests.envoy.manifests import documents, namespace, service
 from xds.api.envoy.service.discovery.v3 import discovery_pb2
 from xds.app import ControlPlane
-from xds.bootstrap.envoy import ProxyNode
+from xds.bootstrap.node import ProxyNode
 from xds.callers.join_tokens import ISSUER, JoinTokens
 from xds.serving import trust
 from xds.settings import Settings

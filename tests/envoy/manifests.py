@@ -10,6 +10,15 @@ Manifest = dict[str, Any]
 # Sidecars keep few statistics; tests look at others, too.
 ALL_STATS = {"sidecar.istio.io/statsInclusionRegexps": ".*"}
 HTTP = {"name": "http", "port": 80, "targetPort": 8080}
+# The public key of RFC 7517, appendix A.1.
+PUBLIC_KEY = {
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    "kid": "a",
+    "alg": "ES256",
+}
 
 
 def documents(*manifests: Manifest) -> str:

@@ -16,7 +16,8 @@ from tests.envoy.conftest import Launch
 from tests.envoy.loopback import LoopbackEnvoy, until
 from tests.envoy.messages import cluster
 from xds.bootstrap.credentials import WatchedToken
-from xds.bootstrap.envoy import ControlPlane, OwnPorts, ProxyNode, bootstrap
+from xds.bootstrap.envoy import ControlPlane, OwnPorts, bootstrap
+from xds.bootstrap.node import ProxyNode
 from xds.callers.authenticate import Authenticator
 from xds.callers.authorize import authorize
 from xds.callers.join_tokens import JoinTokens

@@ -20,7 +20,8 @@ from tests.envoy.conftest import Launch
 from tests.envoy.loopback import LoopbackEnvoy, until
 from tests.envoy.messages import cluster
 from xds.bootstrap.credentials import Tls
-from xds.bootstrap.envoy import ControlPlane, OwnPorts, ProxyNode, bootstrap
+from xds.bootstrap.envoy import ControlPlane, OwnPorts, bootstrap
+from xds.bootstrap.node import ProxyNode
 from xds.callers.authenticate import Authenticator, Certificates
 from xds.server import Admission, Node, Peer, Server, SnapshotCache
 

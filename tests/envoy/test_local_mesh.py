@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from xds.bootstrap.envoy import ControlPlane, ProxyNode, bootstrap
+from xds.bootstrap.envoy import ControlPlane, bootstrap
+from xds.bootstrap.node import ProxyNode
 from xds.bootstrap.stats import StatsInclusion
 from xds.local import state
 from xds.local.commands import started_at

@@ -164,9 +164,10 @@ async def shows_hours(mesh: Mesh, known: Prometheus) -> None:
 
     async def grown() -> bool:
         await mesh.requests("client", "http://web/?status=500", 1)
-        await mesh.requests("client", "http://web/", 3)
+        await mesh.requests("client", "http://web/?delay=200ms", 3)
         last = (await series(known, 6 * 3600, web))["points"][-1:]
-        return bool(last and last[0]["requests"] >= 8 and last[0]["errors_5xx"] and last[0]["p95_ms"])
+        told = ("errors_5xx", "p95_ms", "in_flight")
+        return bool(last and last[0]["requests"] >= 8 and all(last[0][name] for name in told))
 
     await mesh.until(grown, "the last step has requests, errors and durations")
     told = await series(known, 6 * 3600)
@@ -178,6 +179,7 @@ async def shows_hours(mesh: Mesh, known: Prometheus) -> None:
     )
     assert 0.5 < point["requests"] / edge["signals"]["requests"] < 1.5
     assert 0.15 < point["error_share"] < 0.35
+    assert edge["signals"]["in_flight"] > 0
     made_up = MadeUpMesh()
     async with browser(with_dashboard(app(made_up), made_up, made_up, Around(past=Past(known)))) as show:
         page = await show(f"services/{web}")

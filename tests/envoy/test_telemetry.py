@@ -10,9 +10,11 @@ from datetime import timedelta
 
 import pytest
 
-from tests.envoy.manifests import documents, namespace, pod, security, service
+from tests.envoy.connections import open_tcp
+from tests.envoy.manifests import destination_rule, documents, namespace, pod, security, service
 from xds.slices import at_once
 from xds.telemetry.known import ToldEdge, Wanted
+from xds.telemetry.signals import Signals
 from xds.testing.mesh import Mesh
 
 pytestmark = [pytest.mark.envoy, pytest.mark.netns]
@@ -24,7 +26,7 @@ PORTS = (
     {"name": "tcp", "port": 9000},
 )
 USUAL = {"sidecar.istio.io/statsInclusionRegexps": ""}
-WEB, GONE = "web.shop.svc.cluster.local", "gone.shop.svc.cluster.local"
+WEB, GONE, SLOW = (f"{name}.shop.svc.cluster.local" for name in ("web", "gone", "slow"))
 FLUSHED = timedelta(seconds=60)  # sidecars tell every ten
 
 
@@ -37,6 +39,8 @@ def mesh_manifests() -> str:
         pod("web-v1", account="web", ports="http:8080 grpc:7070 tcp:9000", annotations=USUAL),
         service("web", *PORTS),
         service("gone"),
+        pod("slow-v1", account="slow", annotations=USUAL),
+        service("slow"),
         pod("outsider", namespace="plain"),
         security("PeerAuthentication", "default", mtls={"mode": "PERMISSIVE"}),
     )
@@ -100,6 +104,64 @@ async def test_the_graph_counts_what_clients_count(mesh: Mesh) -> None:
     assert edges[http].signals.bytes_received > 360 * 100
     assert edges[tcp].signals.bytes_received > 5
     assert len(shown) == 5, "nothing is counted twice"
+
+
+async def test_how_busy_a_service_is(mesh: Mesh) -> None:
+    key = ("shop/client", "shop/slow-v1", SLOW, "http")
+    answers = await mesh.requests("client", "http://slow/?delay=500ms", 80, concurrency=8)
+    assert {answer.status for answer in answers} == {200}
+
+    known = mesh.up.control_plane.telemetry.known
+
+    def steps() -> list[Signals]:
+        step_s, found = at_once(known.steps(300, Wanted(service=SLOW)))
+        assert step_s == 10
+        return [total.signals(step_s) for _, total in found]
+
+    await told(mesh, "the steps are over", lambda _: sum(step.requests for step in steps()) >= 80)
+    # Envoy's histograms have two digits of each value: within 1 to 5 %.
+    at_work = 10 * sum(step.in_flight for step in steps())
+    assert 80 * 0.5 * 0.95 <= at_work <= sum(answer.elapsed.total_seconds() for answer in answers) * 1.05
+    assert graph(mesh)[key].signals.in_flight > 0
+
+
+async def test_who_is_turned_away_for_want_of_room(mesh: Mesh) -> None:
+    pools = {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}
+    await mesh.apply(documents(destination_rule("slow", trafficPolicy={"connectionPool": pools})))
+    answers = await mesh.requests("client", "http://slow/?delay=300ms", 10, concurrency=10)
+    refused = sum(answer.status == 503 for answer in answers)
+    assert refused > 0
+
+    def overloaded(edges: Edges) -> int:
+        return sum(edge.signals.overloaded for key, edge in edges.items() if key[2] == SLOW)
+
+    edges = await told(mesh, "they are counted", lambda edges: overloaded(edges) >= refused)
+    assert overloaded(edges) == refused
+    shown = json.loads(await plait("top", "versions", "-o", "json", "--mesh", mesh.name, "--window", "1h"))
+    slow = {each["version"]: each["signals"] for each in shown if each["service"] == SLOW}
+    assert sum(each["overloaded"] for each in slow.values()) == refused
+    assert "v1" in slow, "beside those that reached nobody"
+
+
+async def test_connections_are_open_no_more_when_the_envoy_is_another(mesh: Mesh) -> None:
+    tcp = ("shop/client", "shop/web-v1", WEB, "tcp")
+
+    def are_open(count: int) -> Callable[[Edges], bool]:
+        return lambda edges: tcp in edges and edges[tcp].signals.connections_open == count
+
+    async def one() -> None:
+        async with open_tcp(mesh, "client", "web", 9000):
+            await told(mesh, "one is open", are_open(1))
+            await mesh.local.admin_get(mesh.pod("client"), "/quitquitquit", method="POST")
+            await told(mesh, "none is open", are_open(0))
+
+    with pytest.raises(AssertionError, match="the connection ended"):
+        await one()
+
+    async def answered() -> bool:
+        return (await mesh.get("client", "http://web/")).status == 200
+
+    await mesh.until(answered, "another Envoy")
 
 
 async def plait(*arguments: str) -> str:

@@ -15,7 +15,7 @@ from tests.kube.api_server import ApiServer
 from tests.unit.rollout.boards import Shared
 from tests.unit.rollout.test_rollouts import RULE, rule
 from tests.unit.rollout.test_several import mesh
-from xds.controllers.reports import Replica
+from xds.controllers.replica import Replica
 from xds.controllers.rollout_board import RolloutBoard
 from xds.rollout.board import BoardAway, BoardRefused, Posted
 from xds.rollout.held import State

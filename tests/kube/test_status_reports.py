@@ -13,7 +13,8 @@ from tests.kube.policy_server import apply_services, get, policy_server, reviews
 from tests.kube.waiting import until_there
 from xds.controllers.live_count import LiveCount, RejectedBy
 from xds.controllers.object_events import ObjectEvents
-from xds.controllers.reports import Replica, ReportReader, ReportWriter
+from xds.controllers.replica import Replica
+from xds.controllers.reports import ReportReader, ReportWriter
 from xds.model.problem import Problem
 from xds.model.refs import FieldRef, ObjectRef
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -37,7 +38,10 @@ class Taken:
         if node.id == "liar":
             raise Denied("it is somebody else", Reason.PERMISSION_DENIED)
         assert peer.metadata["authorization"] == "Bearer t"
-        return Reporter(Proxy(node.id), 0.05 if node.id == "expiring" else None)
+        return Reporter(Proxy(node.id), 0.05 if node.id == "expiring" else None, peer.metadata.get("caller", ""))
+
+
+Stub = grpc.aio.StreamUnaryMultiCallable[bytes, bytes]
 
 
 @asynccontextmanager
@@ -45,6 +49,16 @@ async def sending(
     taken: Taken, *messages: Message, log: Log[Proxy] | None = None
 ) -> AsyncIterator[grpc.aio.StreamUnaryCall[bytes, bytes]]:
     """A call that has sent these messages."""
+    async with calling(taken, log) as stub:
+        call = stub(metadata=(("authorization", "Bearer t"),))
+        for message in messages:
+            await call.write(message.SerializeToString())
+        yield call
+
+
+@asynccontextmanager
+async def calling(taken: Taken, log: Log[Proxy] | None = None) -> AsyncIterator[Stub]:
+    """What calls a server of access logs."""
     server = Server(SnapshotCache())
     others = {"apart": Log(taken.take_apart, RECORDS), **({"failures": log} if log is not None else {})}
     server.add_access_logs(taken.take, taken.admit, others)
@@ -52,11 +66,7 @@ async def sending(
     await server.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(f"/{SERVICE}/{METHOD}")
-            call = stub(metadata=(("authorization", "Bearer t"),))
-            for message in messages:
-                await call.write(message.SerializeToString())
-            yield call
+            yield channel.stream_unary(f"/{SERVICE}/{METHOD}")
     finally:
         await server.stop()
 
@@ -134,6 +144,21 @@ async def test_what_fails_is_bounded_far_below_and_not_while_all_of_it_is_wanted
             await call
         counts["all" if wanted else "what fails"] = (len(taken.entries), taken.dropped)
     assert counts == {"what fails": (FAILURES.burst, 1000 - FAILURES.burst), "all": (1000, 0)}
+
+
+async def test_one_caller_has_one_share_over_all_its_streams_and_others_have_theirs() -> None:
+    taken = Taken()
+    slow = AccessLogSettings(entries_per_s=0.001, burst=10, pause_s=0.0)
+    async with calling(taken, Log(taken.take, slow)) as stub:
+        for node in ("web", "web", "web", "db"):  # a stream of its own each
+            message = first(node, *["/a"] * 10)
+            message.identifier.log_name = "failures"
+            call = stub(metadata=(("authorization", "Bearer t"), ("caller", node)))
+            await call.write(message.SerializeToString())
+            await call.done_writing()
+            await call
+    assert Counter(node for node, _ in taken.entries) == {"web": 10, "db": 10}
+    assert taken.dropped == 20
 
 
 async def test_a_stream_ends_with_its_credentials() -> None:

@@ -348,3 +348,13 @@ def test_what_a_client_says_of_a_refusal_moves_no_terminal() -> None:
     (response,) = client.fetch()
     client.answer(response, error="l: \x1b[2J bad\nm: \u202e too")
     assert [rejection.reason for rejection in client.stream.rejections] == ["l: ?[2J bad\nm: ? too"]
+
+
+def test_what_a_client_says_of_a_refusal_is_not_kept_without_end() -> None:
+    client = delta(layered([plain(LISTENER, "l")]))
+    client.request(LISTENER)
+    (response,) = client.fetch()
+    client.answer(response, error="l: " + "\x1b" * 1_000_000)
+    (rejection,) = client.stream.rejections
+    assert rejection.reason.startswith("l: ??")
+    assert len(rejection.reason) <= 64 * 1024

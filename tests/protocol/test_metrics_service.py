@@ -18,6 +18,7 @@ from xds.model.told_metrics import FIELDS
 from xds.server import Denied, Node, Peer, Reason, Reporter, Server, SnapshotCache
 from xds.server.metric_messages import Series
 from xds.server.metrics_service import METHOD, SERVICE, Counted, MetricsService, MetricsSettings
+from xds.slices import Slices
 
 LIMIT_S = 60
 SMALL = MetricsSettings(max_streams=2, max_message_bytes=100_000, max_series=20, max_known=5)
@@ -45,7 +46,8 @@ class Told:
         self.asked.append(series)
         return series.labels["k"].split("|")[FIELDS.index("code")] or series.name
 
-    def counted(self, proxy: Proxy, counted: Sequence[Counted[str]], dropped: int) -> None:
+    def counted(self, proxy: Proxy, counted: Sequence[Counted[str]], dropped: int) -> Slices[None]:
+        yield
         found = [(under, value.count, value.below()) for under, value in counted]
         self.events.put_nowait((proxy.id, found, dropped))
 
@@ -216,3 +218,20 @@ async def test_series_that_no_proxy_sends_are_not_counted() -> None:
         odd = [labels, bounds, vast, *requests(Call(), 2, "404")]
         await stub(message(odd, "web").SerializeToString(), timeout=LIMIT_S)
         assert await told.next() == ("web", [("404", 2.0, [])], 0)
+
+
+async def test_who_opens_connection_after_connection_is_remembered_a_few_times_only() -> None:
+    told = Told()
+    limits = MetricsSettings(max_known_of_one=2)
+    async with serving(told, limits) as stub:
+        nodes = ["web", "web-1", "web", "web-2", "web", "web-1"]
+        for node in nodes:
+            await stub(message([], node).SerializeToString(), timeout=LIMIT_S)
+        assert [node for node, _ in told.admitted] == ["web", "web-1", "web-2", "web-1"]
+
+
+async def test_who_says_too_much_of_itself_is_refused() -> None:
+    told = Told()
+    async with serving(told) as stub:
+        assert await refused(stub, message([], "w" * 70_000).SerializeToString()) is grpc.StatusCode.INVALID_ARGUMENT
+    assert not told.admitted

@@ -319,6 +319,22 @@ class TestAdmission:
             call.cancel()
             await until(lambda: ended == ["n"])
 
+    @pytest.mark.parametrize("versions", [{}, {"a": "1"}])
+    async def test_it_hears_whether_the_client_has_anything_yet(self, versions: dict[str, str]) -> None:
+        heard: list[bool] = []
+        cache = SnapshotCache()
+        cache.set("g", [])
+
+        async def admit(node: Node, peer: Peer) -> str:
+            heard.append(peer.anew)
+            return "g"
+
+        async with serving(cache, admit=admit) as channel:
+            call = Call(channel)
+            await call.ask(CLUSTER, initial_resource_versions=versions)
+            await until(lambda: bool(heard))
+        assert heard == [not versions]
+
     @pytest.mark.parametrize("reason", list(Reason))
     async def test_it_may_refuse(self, reason: Reason) -> None:
         async def admit(node: Node, peer: Peer) -> str:
@@ -329,6 +345,18 @@ class TestAdmission:
             await call.ask(CLUSTER)
             status, details = await call.status()
             assert (status.name, details) == (reason.name, "not you")
+
+    async def test_of_who_is_refused_nothing_more_is_read(self) -> None:
+        async def admit(node: Node, peer: Peer) -> str:
+            raise Denied("not you", Reason.PERMISSION_DENIED)
+
+        first = Request(type_url=CLUSTER, node={"id": "n"}).SerializeToString()
+        no_text = b"\x1a\x01\xff"  # as a name
+        for known, status in ((None, grpc.StatusCode.INVALID_ARGUMENT), (admit, grpc.StatusCode.PERMISSION_DENIED)):
+            async with serving(SnapshotCache(), admit=known) as channel:
+                call = Call(channel)
+                await call.send(first + no_text)
+                assert (await call.status())[0] is status
 
     async def test_it_may_end_with_its_credentials(self) -> None:
         cache = SnapshotCache()

@@ -171,3 +171,30 @@ async def test_who_does_not_say_who_it_is_is_not_waited_for(ends: bool) -> None:
             assert "there was no message" in await call.details()
     finally:
         await server.stop(None)
+
+
+async def test_at_one_address_a_part_of_all_streams_may_wait_to_be_named() -> None:
+    streams = OpenStreams("streams", most=32)
+    opened = asyncio.Semaphore(0)
+
+    async def serve(context: Any) -> None:
+        opened.release()
+        await streams.first(context)
+        await asyncio.Event().wait()
+
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers(streams.handlers("Service", "Method", serve))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, asyncio.timeout(LIMIT_S):
+            stub: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream("/Service/Method")
+            waiting = [stub() for _ in range(2)]
+            for _ in waiting:
+                await opened.acquire()
+            refused = stub()
+            assert await refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "have not said whose they are" in await refused.details()
+            assert not any(call.done() for call in waiting)
+    finally:
+        await server.stop(None)

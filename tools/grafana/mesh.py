@@ -75,6 +75,13 @@ MESH: Final = Board(
             "ms",
         ),
         one(
+            "Requests in flight by service",
+            "How many are at work at once: how long all took, by Little's law. Turned away for want of room: flag UO.",
+            f"sum by (destination_service) ({_rate('istio_request_duration_milliseconds_sum')}) / 1000",
+            "{{destination_service}}",
+            "short",
+        ),
+        one(
             "Bytes of responses by service",
             "Bodies.",
             f"sum by (destination_service) ({_rate('istio_response_bytes_sum')})",

@@ -33,6 +33,13 @@ WORKLOAD: Final = Board(
             "ms",
         ),
         one(
+            "Asked: in flight",
+            "How many requests are at work at once: how long all took, by Little's law.",
+            f"sum ({_rate('istio_request_duration_milliseconds_sum', _IN)}) / 1000",
+            "at work at once",
+            "short",
+        ),
+        one(
             "Asked: by whom",
             "As their certificates prove it.",
             f"sum by (source_principal) ({_rate('istio_requests_total', _IN)})",

@@ -150,9 +150,9 @@ class Status(Protocol):
         ...
 
     async def live(self, query: Mapping[str, str]) -> Mapping[str, Any]:
-        """Whether the object that a query names is live, and what it waits for; JSON types (``xds.live_page``)."""
+        """Whether the object of a query is live, and what it waits for; JSON types (``xds.history.object_pages``)."""
         ...
 
     async def history(self, query: Mapping[str, str]) -> Mapping[str, Any] | None:
-        """The latest generations, or one; JSON types (``xds.history.history``). Errors: ValueError, of the query."""
+        """The latest generations, or one; JSON types (``xds.history.page``). Errors: ValueError, of the query."""
         ...

@@ -71,7 +71,7 @@ def _of_request(entry: HTTPAccessLogEntry, now: datetime) -> Iterator[Sighting]:
     seen = replace(
         _seen(entry.common_properties, now),
         protocol=_VERSIONS.get(entry.protocol_version, "HTTP"),
-        method=clean(_method(request.request_method)),
+        method=clean(method_of(request.request_method)),
         host=clean(request.authority),
         # Not original_path: it is a header of the caller's, and policies judge by this one.
         path=clean(request.path.partition("?")[0]),
@@ -82,7 +82,8 @@ def _of_request(entry: HTTPAccessLogEntry, now: datetime) -> Iterator[Sighting]:
     yield from _decisions(seen, response.response_code_details, marks)
 
 
-def _method(number: int) -> str:
+def method_of(number: int) -> str:
+    """The name of a method of Envoy's access log; ``other`` where it is none that has a number."""
     name = base_pb2.RequestMethod.Name(number) if number in base_pb2.RequestMethod.values() else ""
     return "other" if name in ("", "METHOD_UNSPECIFIED") else name
 
@@ -91,7 +92,7 @@ def _seen(common: AccessLogCommon, now: datetime) -> Sighting:
     tls = common.tls_properties.peer_certificate_properties
     ids = [name.uri for name in tls.subject_alt_name if name.uri]
     return Sighting(
-        when=_when(common, now),
+        when=began(common, now),
         kind=Kind.REFUSED,
         stage=Stage.MTLS,
         why="",
@@ -102,7 +103,8 @@ def _seen(common: AccessLogCommon, now: datetime) -> Sighting:
     )
 
 
-def _when(common: AccessLogCommon, now: datetime) -> datetime:
+def began(common: AccessLogCommon, now: datetime) -> datetime:
+    """When the call of an entry began; ``now`` where that is not said, or cannot be true."""
     if not common.HasField("start_time"):
         return now
     try:

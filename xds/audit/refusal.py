@@ -148,7 +148,7 @@ class Refusal:
         return f"{self.status or 'passed'} ({self.kind})"
 
 
-def clean(text: str) -> str:
-    """``text`` as it may stand on a terminal and in a log: no control characters, not longer than 300."""
-    cut = text[:_LONGEST]
+def clean(text: str, longest: int = _LONGEST) -> str:
+    """``text`` as it may stand on a terminal and in a log: no control characters, and not longer than that."""
+    cut = text[:longest]
     return cut if cut.isprintable() else "".join(each if each.isprintable() else "?" for each in cut)

@@ -1,23 +1,22 @@
 """Envoy bootstraps for proxies of the mesh: plain dictionaries, ready for JSON or YAML. Pure.
 
 What is here is what cannot change while a proxy runs: who it is, where its control plane is, its own ports. Everything
-else comes over ADS. Node ids and metadata are istio's (istio-semantics 2.12), so that either's tools read them.
+else comes over ADS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from xds.bootstrap.credentials import Json, Tls, WatchedToken
+from xds.bootstrap.node import ProxyNode
 from xds.bootstrap.probes import AppProbes
 from xds.bootstrap.stats import NOTHING_MORE, StatsInclusion, stats
-from xds.model.endpoint import NOWHERE, Locality
 from xds.model.proxy import AUTO_REGISTER_GROUP, SIDECAR, WORKLOAD_SDS
-from xds.model.standard_metrics import METRICS_LABELS, node_labels, variable
-from xds.model.told_metrics import NODE_ID, PREFIX, VERSION, WORKLOAD
+from xds.model.standard_metrics import METRICS_LABELS, variable
+from xds.model.told_metrics import PREFIX
 from xds.view.names import CONTROL_PLANE, WORKLOAD_SOCKET
 from xds.view.specs.observed import RUNTIME
 
@@ -45,70 +44,6 @@ def proxy_environment(config: Json) -> dict[str, str]:
         "OTEL_RESOURCE_ATTRIBUTES": f"service.name={node['cluster']}",
         **{variable(name): value for name, value in labels.items()},
     }
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyNode:
-    """Who a proxy says it is.
-
-    ``kind`` is ``sidecar`` or ``router`` (a gateway); ``addresses`` has the pod's, IPv4 first.
-    """
-
-    kind: str
-    namespace: str
-    name: str
-    addresses: tuple[str, ...]
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    service_account: str = "default"
-    cluster_id: str = "Kubernetes"
-    domain: str = "cluster.local"
-    workload: str = ""
-    interception_mode: str = "REDIRECT"
-    locality: Locality = NOWHERE
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    stated_id: str = ""
-
-    @property
-    def id(self) -> str:
-        """The node id, as stated or as Istio makes it: ``sidecar~10.1.2.3~web-0.shop~shop.svc.cluster.local``."""
-        if self.stated_id:
-            return self.stated_id
-        address = self.addresses[0] if self.addresses else "127.0.0.1"
-        return f"{self.kind}~{address}~{self.name}.{self.namespace}~{self.namespace}.svc.{self.domain}"
-
-    def as_dict(self) -> Json:
-        """The ``node`` block of a bootstrap."""
-        app = self.labels.get("service.istio.io/canonical-name") or self.labels.get("app.kubernetes.io/name")
-        known: Json = {
-            "NAME": self.name,
-            "NAMESPACE": self.namespace,
-            "LABELS": dict(sorted(self.labels.items())),
-            "ANNOTATIONS": dict(sorted(self.annotations.items())),
-            "SERVICE_ACCOUNT": self.service_account,
-            "CLUSTER_ID": self.cluster_id,
-            "INSTANCE_IPS": ",".join(self.addresses),
-            "INTERCEPTION_MODE": self.interception_mode,
-            "WORKLOAD_NAME": self.workload or self.name,
-            METRICS_LABELS: node_labels(self.labels, self.workload or self.name, self.namespace, self.cluster_id),
-        }
-        where = {"region": self.locality.region, "zone": self.locality.zone, "sub_zone": self.locality.subzone}
-        node: Json = {
-            "id": self.id,
-            "cluster": f"{app or self.labels.get('app') or self.workload or self.name}.{self.namespace}",
-            "metadata": {**known, **self.metadata},
-        }
-        if any(where.values()):
-            node["locality"] = {key: value for key, value in where.items() if value}
-        return node
-
-    def reporting(self) -> dict[str, str]:
-        """Who has counted what it sends: of its node what the control plane has to know for that, and its workload."""
-        known = self.as_dict()["metadata"]
-        labels = known[METRICS_LABELS]
-        said = {key: known.get(key, "") for key in ("SERVICE_ACCOUNT", "INSTANCE_IPS", AUTO_REGISTER_GROUP)}
-        own = {NODE_ID: self.id, WORKLOAD: labels["workload"], VERSION: labels["version"]}
-        return {key: value for key, value in (own | said).items() if value}
 
 
 @dataclass(frozen=True, slots=True)

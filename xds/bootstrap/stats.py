@@ -13,7 +13,7 @@ from typing import Final
 from xds.bootstrap.credentials import Json
 from xds.model.seen import SEEN_PLAINTEXT, SEEN_PROVEN
 from xds.model.standard_metrics import Metric
-from xds.model.told_metrics import PREFIX, UPTIME, Told
+from xds.model.told_metrics import PREFIX, Told
 from xds.translators.regex import refusal
 from xds.view.names import CONTROL_PLANE
 
@@ -40,7 +40,7 @@ _EXACT: Final = (
     "server.memory_heap_size",
     "server.state",
     "server.total_connections",
-    UPTIME,
+    "server.uptime",
 )
 # Open connections by listener: `plait diff` tells how many a change will drain. Not those by worker.
 _OPEN: Final = r"listener\.[^w]+_[0-9]+\.downstream_cx_active"
@@ -136,7 +136,7 @@ def _stats_tags() -> list[Json]:
 def _to_control_plane(reporting: Mapping[str, str]) -> Json:
     """The control plane as a receiver of metrics: what was added since the last time to those that are for it."""
     detector = "envoy.extensions.tracers.opentelemetry.resource_detectors.v3.StaticConfigResourceDetectorConfig"
-    told = {"or_matcher": {"predicate": [_named({"prefix": PREFIX}), _named({"exact": UPTIME})]}}
+    told = _named({"prefix": PREFIX})  # no gauge: those are sent whether they change or not, and who is idle is silent
     drop = {"action": {"name": "drop", "typed_config": {"@type": f"{_TYPE}{_SINK}.DropAction"}}}
     config = {
         "@type": _TYPE + _SINK,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -17,23 +18,30 @@ _TIMEOUT_S: Final = 10.0
 _NO_ADDRESS: Final = "{!r} is no address: must be host:port, a URL or unix:/path"
 
 
-class Address:
-    """Pages at ``host:port``, a URL, or the path of a unix socket. The environment's proxies are not used."""
-
-    def __init__(self, where: str) -> None:
-        self.name = where
+class HttpPages(ABC):
+    """Pages of one place, by HTTP. Errors of every method: Unreachable; Failure where the place cannot be one."""
 
     def get(self, path: str) -> tuple[int, bytes]:
-        """Status and body. Errors: Unreachable; Failure where it is no address."""
+        """Status and body."""
         return self._ask("GET", path)
 
     def post(self, path: str) -> tuple[int, bytes]:
-        """The same of a page that changes something."""
+        """The same of a page that changes something, which may be asked twice."""
         return self._ask("POST", path)
 
     def act(self, path: str, authorization: str) -> tuple[int, bytes]:
         """The same of one that wants to know who asks: ``Authorization``."""
         return self._ask("POST", path, {"authorization": authorization} if authorization else {})
+
+    @abstractmethod
+    def _ask(self, method: str, path: str, headers: Mapping[str, str] = NO_HEADERS) -> tuple[int, bytes]: ...
+
+
+class Address(HttpPages):
+    """Pages at ``host:port``, a URL, or the path of a unix socket. The environment's proxies are not used."""
+
+    def __init__(self, where: str) -> None:
+        self.name = where
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str] = NO_HEADERS) -> tuple[int, bytes]:
         connection, before = self._connection()

@@ -104,7 +104,7 @@ def command(
 
 def _node(identity: Identity) -> tuple[Any, dict[str, str]]:
     """The node that the id describes, and the parts of it that are to be as they were given."""
-    from xds.bootstrap.envoy import ProxyNode
+    from xds.bootstrap.node import ProxyNode
     from xds.model.endpoint import Locality
 
     region, zone, sub_zone = (*identity.locality.split("/"), "", "")[:3]

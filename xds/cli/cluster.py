@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from xds.cli.address import NO_HEADERS
+from xds.cli.address import NO_HEADERS, HttpPages
 from xds.cli.failure import Failure, Unreachable, in_short
 from xds.cli.target import Candidate
 from xds.decoders.pod_owner import owner_of
@@ -142,7 +142,7 @@ class _Line:
     connection: http.client.HTTPConnection
 
 
-class PodPages:
+class PodPages(HttpPages):
     """HTTP pages on loopback of a pod, by port-forwards that are kept from one question to the next.
 
     May be asked in several threads: each question has a port-forward of its own while it is asked.
@@ -154,18 +154,6 @@ class PodPages:
         self._pod = (pod, namespace)
         self._port = port
         self._idle: list[_Line] = []
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        """Status and body. Errors: Unreachable; Failure where the port-forward is refused."""
-        return self._ask("GET", path)
-
-    def post(self, path: str) -> tuple[int, bytes]:
-        """The same of a page that changes something, which may be asked twice."""
-        return self._ask("POST", path)
-
-    def act(self, path: str, authorization: str) -> tuple[int, bytes]:
-        """The same of one that wants to know who asks: ``Authorization``."""
-        return self._ask("POST", path, {"authorization": authorization} if authorization else {})
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str] = NO_HEADERS) -> tuple[int, bytes]:
         while (kept := self._kept()) is not None:

@@ -9,7 +9,7 @@ from xds.cli.control_plane import ControlPlane
 from xds.cli.failure import Failure
 
 Told = Mapping[str, Any]
-"""One generation, as ``xds.history.history`` has it, and ``replica``: by which it is numbered."""
+"""One generation, as ``xds.history.page`` has it, and ``replica``: by which it is numbered."""
 
 
 def latest(to: ControlPlane, replica: str = "", after: int = 0) -> list[Told]:

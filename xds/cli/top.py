@@ -34,6 +34,7 @@ _SIGNALS: Final = {
     "P50": "p50",
     "P95": "p95",
     "P99": "p99",
+    "INFLIGHT": "in_flight",
     "SENT/S": "sent",
     "RECEIVED/S": "received",
     "CONNS": "connections",
@@ -45,16 +46,18 @@ class What(StrEnum):
 
     SERVICES = "services"
     WORKLOADS = "workloads"
+    VERSIONS = "versions"
     EDGES = "edges"
 
 
 class By(StrEnum):
-    """What comes first: most requests, errors, the slowest, most bytes, or in the order of names."""
+    """What comes first: most requests, errors, the slowest, most at work, most bytes, or in the order of names."""
 
     RATE = "rate"
     ERRORS = "errors"
     P95 = "p95"
     P99 = "p99"
+    INFLIGHT = "inflight"
     BYTES = "bytes"
     NAME = "name"
 
@@ -62,6 +65,7 @@ class By(StrEnum):
 _COLUMNS: Final[Mapping[What, Mapping[str, str]]] = {
     What.SERVICES: {"SERVICE": "service", "CALLERS": "callers", **_SIGNALS},
     What.WORKLOADS: {"WORKLOAD": "workload", "VERSION": "version", **_SIGNALS, "CALLS/S": "calls"},
+    What.VERSIONS: {"SERVICE": "service", "VERSION": "version", "WORKLOADS": "workloads", **_SIGNALS},
     What.EDGES: {
         "FROM": "source",
         "TO": "destination",
@@ -76,6 +80,7 @@ _ORDER: Final[Mapping[By, Callable[[Json], float]]] = {
     By.ERRORS: lambda signals: -signals["errors_5xx"],
     By.P95: lambda signals: -(signals["p95_ms"] or 0),
     By.P99: lambda signals: -(signals["p99_ms"] or 0),
+    By.INFLIGHT: lambda signals: -signals["in_flight"],
     By.BYTES: lambda signals: -(signals["bytes_sent"] + signals["bytes_received"]),
     By.NAME: lambda signals: 0.0,
 }
@@ -120,7 +125,7 @@ def command(
         bool | None, typer.Option("--watch/--once", "-w", help="Go on, every 2 seconds. Default: on a terminal.")
     ] = None,
 ) -> None:
-    """Requests, errors, durations, bytes and connections: what sidecars have told within the window.
+    """Requests, errors, durations, saturation, bytes and connections: what sidecars have told within the window.
 
     They tell every 10 seconds. Each call counts once: as its caller's sidecar saw it, else as the called one's did.
     """
@@ -200,7 +205,7 @@ def _table(shown: Shown, now: Traffic, most: int) -> Table:
 
 
 def _rows(now: Traffic, asked: Asked) -> list[Row]:
-    made = {What.SERVICES: _services, What.WORKLOADS: _workloads, What.EDGES: _edges}[asked.what](now)
+    made = _MADE[asked.what](now)
     order = _ORDER[asked.sort]
     return sorted(
         ({**row, **_cells(row["signals"], now.window_s)} for row in made), key=lambda row: order(row["signals"])
@@ -235,8 +240,32 @@ def _workload(now: Traffic, node: str) -> str:
     return node if now.nodes[node]["kind"] == "workload" else ""
 
 
+def _versions(now: Traffic) -> Sequence[Row]:
+    """Each version of each service, as the called workload is of one; calls that reached none are of none."""
+
+    def version(edge: Json) -> tuple[str, str]:
+        host = str(edge["service"])
+        return (host, now.nodes[edge["destination"]]["version"]) if host else ("", "")
+
+    behind: dict[tuple[str, str], set[str]] = {}
+    for edge in now.edges:
+        behind.setdefault(version(edge), set()).add(_workload(now, edge["destination"]))
+    return [
+        {"service": key[0], "version": key[1], "workloads": len(behind[key] - {""}), **each}
+        for key, each in grouped_by(now.edges, version).items()
+    ]
+
+
 def _edges(now: Traffic) -> Sequence[Row]:
     return now.edges
+
+
+_MADE: Final[Mapping[What, Callable[[Traffic], Sequence[Row]]]] = {
+    What.SERVICES: _services,
+    What.WORKLOADS: _workloads,
+    What.VERSIONS: _versions,
+    What.EDGES: _edges,
+}
 
 
 def _cells(signals: Json, window_s: int) -> dict[str, Any]:
@@ -247,6 +276,7 @@ def _cells(signals: Json, window_s: int) -> dict[str, Any]:
         "share_4xx": percent(signals["errors_4xx"], requests),
         "share_5xx": percent(signals["errors_5xx"], requests),
         **{name: milliseconds(signals[f"{name}_ms"]) for name in ("p50", "p95", "p99")},
+        "in_flight": per_second(signals["in_flight"]) if requests or signals["connections_opened"] else None,
         "sent": size(signals["bytes_sent"] / window_s),
         "received": size(signals["bytes_received"] / window_s),
         "connections": signals["connections_open"] if signals["connections_opened"] else None,

@@ -27,7 +27,8 @@ from xds.controllers.gateway_api.status import GatewayStatusWriter
 from xds.controllers.leader_election import LeaderElection
 from xds.controllers.machine_entries import KnownEntry, MachineEntries
 from xds.controllers.object_events import ObjectEvents
-from xds.controllers.reports import Replica, ReportReader, ReportWriter
+from xds.controllers.replica import Replica
+from xds.controllers.reports import ReportReader, ReportWriter
 from xds.controllers.rollout_board import RolloutBoard
 from xds.controllers.root_certificates import RootCertificates
 from xds.controllers.status import StatusWriter

@@ -20,7 +20,7 @@ from kubernetes.client.exceptions import ApiException
 from xds.controllers.conditions import REJECTED, sentence, shortened
 from xds.controllers.live_count import LiveCount
 from xds.controllers.policies import Places
-from xds.controllers.reports import Replica
+from xds.controllers.replica import Replica
 from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest, is_of_server
 from xds.controllers.rounds import Rounds, reason
 from xds.events import Event

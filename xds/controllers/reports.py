@@ -13,6 +13,7 @@ import structlog
 from kubernetes.client.exceptions import ApiException
 
 from xds.controllers.live_count import NOWHERE, LiveCount
+from xds.controllers.replica import Replica, owners
 from xds.controllers.report import Report, Unreadable, decode, encode, summed
 from xds.controllers.rest import ABSENT, Json, Rest
 from xds.controllers.rounds import Rounds
@@ -32,15 +33,6 @@ _HEARTBEAT_S: Final = 8.0
 _DEAD_S: Final = 30.0
 # What changes all the time is written the more rarely, the longer it is: etcd keeps every version for a while.
 _BYTES_A_SECOND: Final = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Replica:
-    """One of the control planes of a revision: its pod, and the namespace that it is in."""
-
-    namespace: str
-    pod: str
-    revision: str = DEFAULT_REVISION
 
 
 class ReportWriter:
@@ -96,7 +88,7 @@ class ReportWriter:
             return
         labels = {**OURS, _LABEL: place.revision}
         metadata: Json = {"name": f"plait-report-{place.pod}", "labels": labels, "annotations": renewed}
-        metadata["ownerReferences"] = self._owners()
+        metadata["ownerReferences"] = owners(self._rest, place)
         body = {"metadata": metadata, "data": {_KEY: text}}
         try:  # what an earlier process in this pod has left
             self._rest.merge(path, body)
@@ -117,17 +109,6 @@ class ReportWriter:
                 raise
             return False
         return True
-
-    def _owners(self) -> list[Json]:
-        """This process's pod, with which the report goes; nobody where it runs outside of the cluster."""
-        place = self._replica
-        try:
-            pod = self._rest.get(item(collection("", "v1", "pods", place.namespace), place.pod))
-        except ApiException as error:
-            if error.status != ABSENT:
-                raise
-            return []
-        return [{"apiVersion": "v1", "kind": "Pod", "name": place.pod, "uid": pod["metadata"]["uid"]}]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from kubernetes.client.exceptions import ApiException
 
-from xds.controllers.reports import Replica
+from xds.controllers.replica import Replica, owners
 from xds.controllers.rest import ABSENT, CONFLICT, Json, Rest
 from xds.controllers.rounds import Failed, reason
 from xds.model.api_path import collection, item
@@ -150,19 +150,8 @@ class RolloutBoard:
                 raise
             labels = {**OURS, _LABEL: self._replica.revision}
             name = f"plait-rollout-{self._replica.pod}"
-            body["metadata"] |= {"name": name, "labels": labels, "ownerReferences": self._owners()}
+            body["metadata"] |= {"name": name, "labels": labels, "ownerReferences": owners(self._rest, self._replica)}
             self._rest.create(self._all, body)
-
-    def _owners(self) -> list[Json]:
-        """This process's pod, with which what it says goes; nobody where it runs outside of the cluster."""
-        place = self._replica
-        try:
-            pod = self._rest.get(item(collection("", "v1", "pods", place.namespace), place.pod))
-        except ApiException as error:
-            if error.status != ABSENT:
-                raise
-            return []
-        return [{"apiVersion": "v1", "kind": "Pod", "name": place.pod, "uid": pod["metadata"]["uid"]}]
 
     def _listen(self) -> Mapping[str, str]:
         query = {"labelSelector": f"{PART_OF}={PRODUCT},{_LABEL}={self._replica.revision}"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from typing import Any, Final, Protocol
 
 import structlog
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from xds.admin.near import is_near
 from xds.events import Event
 from xds.failure import Failure
 from xds.model.refs import ObjectRef
@@ -132,7 +132,7 @@ class Acting:
 
     async def _owner(self, request: Request) -> tuple[str, str]:
         """The token, and whose it is."""
-        if not _is_near(request):
+        if not is_near(request):  # a token must have travelled in the clear on this machine only
             raise _Refused(403, "tokens are taken over loopback only: run plait dashboard")
         said = request.headers.get("authorization", "")
         token = said[len(_BEARER) :].strip() if said.lower().startswith(_BEARER) else ""
@@ -152,15 +152,6 @@ class Acting:
         ref = ObjectRef(said.get("group", ""), said.get("kind", ""), said.get("namespace", ""), said["name"])
         wanted = {ref} if ref in self._rollouts.held else set[ObjectRef]()
         return tuple(sorted(wanted.union(rolling) if ref in rolling else wanted))
-
-
-def _is_near(request: Request) -> bool:
-    """Whether the token has travelled in the clear on this machine only."""
-    host = request.client.host if request.client is not None else ""
-    try:
-        return not host or ip_address(host).is_loopback
-    except ValueError:
-        return True  # a unix socket
 
 
 def _told(body: Any, status: int = 200) -> Response:

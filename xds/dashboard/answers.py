@@ -71,8 +71,7 @@ class Answers:
 
     def origin(self, ref: ObjectRef) -> str:
         """Where an object was read; ``""`` when it is gone."""
-        found = self._origin_of(ref)
-        return str(found) if found is not None else ""
+        return self._store.where(ref)
 
     async def live_counts(self) -> Mapping[ObjectRef, LiveCount]:
         """On how many proxies each object is live."""

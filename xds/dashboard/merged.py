@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from xds.telemetry.nodes import UNKNOWN
-from xds.telemetry.signals import QUANTILES
+from xds.telemetry.signals import MEANS, QUANTILES
 from xds.telemetry.traffic import added, grouped_by, put_together, summed_signals
 
 Json = dict[str, Any]
@@ -69,7 +69,8 @@ def _series(told: Sequence[Json], asked: int) -> Any:
         for point in each["points"]:
             at = _seconds(point) // step_s * step_s
             if at in whole:
-                parts.setdefault(at, []).append({**point, "rate": point["rate"] * each["step_s"] / step_s})
+                means = {name: point[name] * each["step_s"] / step_s for name in MEANS}
+                parts.setdefault(at, []).append(point | means)
     return {"step_s": step_s, "points": [_step(at, parts[at]) for at in sorted(parts)]}
 
 

@@ -5,13 +5,14 @@ Source: by experiment with Envoy 1.40: where it fails before a host is chosen (U
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from xds.api.envoy.config.core.v3 import address_pb2, base_pb2
+from xds.api.envoy.config.core.v3 import address_pb2
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogCommon, HTTPAccessLogEntry
+from xds.audit.reading import began, method_of
 from xds.audit.refusal import clean
 from xds.failed.call import FailedCall
 from xds.model.proxy import SIDECAR, Proxy
@@ -42,7 +43,7 @@ def failed_call(entry: Entry, now: datetime) -> FailedCall | None:
         flags=flags,
         status=status,
         details=clean(entry.response.response_code_details),
-        method=_method(request.request_method),
+        method=method_of(request.request_method),
         host=clean(request.authority),
         path=clean(request.path.partition("?")[0]),
         request_id=clean(request.request_id),
@@ -62,7 +63,7 @@ def came_in(proxy: Proxy, entry: Entry) -> bool:
 def _call(common: AccessLogCommon, now: datetime) -> FailedCall:
     """What requests and connections have alike."""
     return FailedCall(
-        when=_when(common, now),
+        when=began(common, now).isoformat(timespec="milliseconds"),
         transport=clean(common.upstream_transport_failure_reason),
         duration_ms=_ms(common),
         attempts=common.upstream_request_attempt_count,
@@ -80,22 +81,9 @@ def _principal(common: AccessLogCommon) -> str:
     return clean(next((name.uri for name in names if name.uri), ""))
 
 
-def _when(common: AccessLogCommon, now: datetime) -> str:
-    try:
-        said = datetime.fromtimestamp(common.start_time.seconds + common.start_time.nanos / 1e9, UTC)
-    except (ValueError, OverflowError, OSError):
-        said = now
-    return (said if now - timedelta(days=1) < said <= now else now).isoformat(timespec="milliseconds")
-
-
 def _ms(common: AccessLogCommon) -> int:
     took = common.duration
     return int(took.seconds * 1000 + took.nanos // 1_000_000)
-
-
-def _method(number: int) -> str:
-    name = base_pb2.RequestMethod.Name(number) if number in base_pb2.RequestMethod.values() else ""
-    return "other" if name in ("", "METHOD_UNSPECIFIED") else name
 
 
 def _address(address: address_pb2.Address) -> str:

@@ -14,7 +14,8 @@ LAST: Final = 20
 """Calls that are kept of a kind."""
 
 MOST: Final = 20_000
-"""Calls that are kept of all proxies: 25 MB. Who has told of nothing for longest makes room."""
+"""Calls that are kept of all proxies: 25 MB. Who has more than its part of them makes room for its own; else does who
+has told of nothing for longest."""
 
 KEPT_S: Final = 3600.0
 LATELY_S: Final = 900.0
@@ -97,6 +98,9 @@ class Record:
             self._forget(own)
         while self._calls > MOST:
             reporter, kinds = next(iter(self._of.items()))
+            # A few that tell all the time must not have all that others, who tell seldom, have told forgotten.
+            if len(own) > 1 and sum(len(each.latest) for each in own.values()) > MOST / len(self._of):
+                kinds = own
             self._forget(kinds)
             if not kinds:
                 del self._of[reporter]

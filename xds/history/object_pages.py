@@ -1,4 +1,4 @@
-"""The admin pages about objects that change: ``/debug/history`` (``xds.history.history``), and ``/debug/live``.
+"""The admin pages about objects that change: ``/debug/history`` (``xds.history.page``), and ``/debug/live``.
 
 ``/debug/live?group=&kind=&namespace=&name=`` tells whether one object is live, and if not, who is behind, and why.
 
@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from xds.explain.listed import listed
 from xds.findings import Findings
-from xds.history.history import History, page
+from xds.history.history import History
+from xds.history.page import page
 from xds.model.problem import Severity
 from xds.model.refs import ObjectRef
 from xds.proxies.live import Live

@@ -80,7 +80,7 @@ def cluster_role_binding(values: Values) -> Json:
 def role(values: Values) -> Json:
     """What it may do in its own namespace: the mesh's settings, the CA's keys, its Lease, reports and rollouts.
 
-    Reports, and what pods say of rollouts, are named after pods, so RBAC cannot bound them by name, nor what is created.
+    Reports, and what pods say of rollouts, are named after pods: RBAC cannot bound them by name, nor what is created.
     """
     rules = [
         _rule("", ["configmaps"], [*_READ, "create", "patch"]),

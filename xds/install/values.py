@@ -230,10 +230,19 @@ def of_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         if not (path and equals):
             raise ValuesError(f"--set {assignment}: must be name=value")
         value = _scalar(assignment, text)
+        if _is_text(path) and not isinstance(value, str):
+            value = text
         for key in reversed(path.split(".")):
             value = {key: value}
         found = merge(found, value)
     return found
+
+
+def _is_text(path: str) -> bool:
+    """Whether it is a value of a mapping of strings: a variable, a label; 25 and true are words there."""
+    field_name, dot, _ = path.partition(".")
+    known = schema()["properties"].get(field_name, {})
+    return bool(dot) and known.get("additionalProperties") == {"type": "string"}
 
 
 def _scalar(assignment: str, text: str) -> Any:

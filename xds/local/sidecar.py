@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from xds.bootstrap.envoy import ADMIN_PORT, LOG_FLUSH, ControlPlane, OwnPorts, ProxyNode, bootstrap
+from xds.bootstrap.envoy import ADMIN_PORT, LOG_FLUSH, ControlPlane, OwnPorts, bootstrap
+from xds.bootstrap.node import ProxyNode
 from xds.bootstrap.stats import StatsInclusion, stated
 from xds.local import pod_tokens
 from xds.local.commands import User

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Final
 
 from xds.bootstrap.credentials import Tls, WatchedToken
-from xds.bootstrap.envoy import ControlPlane, OwnPorts, ProxyNode, bootstrap, proxy_environment
+from xds.bootstrap.envoy import ControlPlane, OwnPorts, bootstrap, proxy_environment
+from xds.bootstrap.node import ProxyNode
 from xds.model.endpoint import NOWHERE, Locality
 from xds.model.families import ANY_V6, Families, families
 from xds.model.interception import PROXY_ID, Interception, rules

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 Labels = frozenset[tuple[str, str]]
 
@@ -12,6 +12,11 @@ NO_LABELS: Labels = frozenset()
 def labels(pairs: Mapping[str, str] | None) -> Labels:
     """The labels in ``pairs``, as a value; none when it is None."""
     return frozenset(pairs.items()) if pairs else NO_LABELS
+
+
+def first_of(pairs: Mapping[str, str], keys: Iterable[str]) -> str:
+    """The value of the first of these labels that has one; ``""`` where none has."""
+    return next((pairs[key] for key in keys if pairs.get(key)), "")
 
 
 def value_of(these: Labels, key: str) -> str:

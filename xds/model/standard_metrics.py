@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
+from xds.model.labels import first_of
+
 SCOPE: Final = "istio"
 """The name of the loggers that count them, and of the scope whose bounds all of one Envoy share."""
 
@@ -65,12 +67,12 @@ def metrics_named(word: str) -> tuple[Metric, ...]:
 
 def canonical_service(labels: Mapping[str, str], workload: str) -> str:
     """What a workload with these labels is called as a service, whatever services select it."""
-    return _first(labels, _SERVICE) or workload or UNKNOWN
+    return first_of(labels, _SERVICE) or workload or UNKNOWN
 
 
 def canonical_revision(labels: Mapping[str, str]) -> str:
     """The revision of that service which a workload with these labels is; ``latest`` where nothing says so."""
-    return _first(labels, _REVISION) or _LATEST
+    return first_of(labels, _REVISION) or _LATEST
 
 
 def node_labels(labels: Mapping[str, str], workload: str, namespace: str, cluster: str) -> dict[str, str]:
@@ -84,7 +86,3 @@ def node_labels(labels: Mapping[str, str], workload: str, namespace: str, cluste
         "canonical_revision": canonical_revision(labels),
         "cluster": cluster or UNKNOWN,
     }
-
-
-def _first(labels: Mapping[str, str], keys: tuple[str, ...]) -> str:
-    return next((labels[key] for key in keys if labels.get(key)), "")

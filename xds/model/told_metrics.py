@@ -15,9 +15,6 @@ from xds.model.standard_metrics import Metric
 PREFIX: Final = "_"
 """How names of these metrics begin, and none of Envoy's does."""
 
-UPTIME: Final = "server.uptime"
-"""Envoy's own gauge for how many seconds it has run: it is told, too."""
-
 SEPARATOR: Final = "|"
 LABEL: Final = "k"
 """The label that has the text."""

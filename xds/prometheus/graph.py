@@ -39,7 +39,15 @@ _ENDS: Final = (
 )
 _OUTCOME: Final = ("response_code", "grpc_response_status", "response_flags")
 _LAST: Final = BOUNDS.index(1e4)
-_SUMS: Final = frozenset({Metric.REQUEST_SIZE, Metric.RESPONSE_SIZE})
+_BUCKET: Final = "_bucket"
+_NAMES: Final[Mapping[Metric, Sequence[str]]] = {
+    Metric.REQUEST_DURATION: ("_sum", _BUCKET),
+    Metric.REQUEST_SIZE: ("_sum",),
+    Metric.RESPONSE_SIZE: ("_sum",),
+}
+"""What the names of a metric end in of which series are asked for; others have none."""
+
+_ASKED: Final = [(metric, f"{metric.value}{end}") for metric in Metric for end in _NAMES.get(metric, ("",))]
 _NOBODY: Final = frozenset({"", "unknown"})
 
 
@@ -48,8 +56,9 @@ async def graph(prometheus: Prometheus, window_s: int, namespace: str) -> Traffi
 
     Callers without a sidecar are those that prove nothing: who else has one, Prometheus does not know.
     """
-    told = await prometheus.now(_query(metric, window_s) for metric in Metric)
-    return await asyncio.to_thread(_graph, zip(Metric, told, strict=True), window_s, namespace)
+    told = await prometheus.now(_query(name, window_s) for _, name in _ASKED)
+    found = [(metric, each) for (metric, _), each in zip(_ASKED, told, strict=True)]
+    return await asyncio.to_thread(_graph, found, window_s, namespace)
 
 
 def _graph(told: Iterable[tuple[Metric, Sequence[Found]]], window_s: int, namespace: str) -> Traffic:
@@ -75,15 +84,13 @@ def _graph(told: Iterable[tuple[Metric, Sequence[Found]]], window_s: int, namesp
     )
 
 
-def _query(metric: Metric, seconds: int) -> str:
-    """What asks for the series that have grown within so many seconds, with by how much."""
-    by, name = list(_ENDS), metric.value
-    if metric is Metric.REQUEST_COUNT:
+def _query(name: str, seconds: int) -> str:
+    """What asks for the series of that name that have grown within so many seconds, with by how much."""
+    by = list(_ENDS)
+    if name == Metric.REQUEST_COUNT.value:
         by += _OUTCOME
-    if metric is Metric.REQUEST_DURATION:
-        by, name = [*by, "le"], f"{name}_bucket"
-    if metric in _SUMS:
-        name = f"{name}_sum"
+    if name.endswith(_BUCKET):
+        by.append("le")
     selected = f'{{__name__=~"(envoy_)?{name}"}}[{seconds}s]'
     return f"sum by ({', '.join(by)}) (increase({selected}))"
 
@@ -110,13 +117,19 @@ def _under(metric: Metric, labels: Mapping[str, str], versions: dict[str, str]) 
 
 def _count(row: list[float], under: Under, labels: Mapping[str, str], value: float) -> None:
     if under.what is None:
-        bound = float(labels.get("le", "inf"))
-        if bound in BOUNDS or bound == inf:  # others lie between ours, which say the same less finely
-            row[COUNTS + bisect_left(BOUNDS, bound)] += value
+        _count_durations(row, labels.get("le"), value)
         return
-    for count in (under.what, under.error, under.security):
+    for count in (under.what, under.security, *under.outcome):
         if count is not None:
             row[count] += value
+
+
+def _count_durations(row: list[float], bound: str | None, value: float) -> None:
+    """Count how long they took in all, or how many took no longer than the bound."""
+    if bound is None:
+        row[Count.BUSY_MS] += value
+    elif float(bound) in (*BOUNDS, inf):  # others lie between ours, which say the same less finely
+        row[COUNTS + bisect_left(BOUNDS, float(bound))] += value
 
 
 def accumulated(row: list[float]) -> list[float]:

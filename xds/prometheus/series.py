@@ -19,7 +19,7 @@ from xds.prometheus.client import Prometheus, quoted
 from xds.prometheus.client import Series as Found
 from xds.prometheus.graph import accumulated
 from xds.telemetry.histogram import BOUNDS
-from xds.telemetry.reading import error_of
+from xds.telemetry.reading import outcome_of
 from xds.telemetry.signals import COUNTS, WIDTH, Count, Total
 
 Json = dict[str, Any]
@@ -61,11 +61,10 @@ def _query(names: Iterable[str], by: str, service: str, step_s: int) -> str:
 def _points(told: Sequence[Sequence[Found]], step_s: int) -> list[Json]:
     rows: dict[float, list[float]] = {}
     for (_, _, add), found in zip(_ASKED, told, strict=True):
-        for each in found:
-            for at, text in each.values:
-                value = float(text)
-                if 0 < value < inf:
-                    add(rows.setdefault(at, [0.0] * WIDTH), each.metric, value)
+        for labels, (at, text) in ((each.metric, value) for each in found for value in each.values):
+            value = float(text)
+            if 0 < value < inf:
+                add(rows.setdefault(at, [0.0] * WIDTH), labels, value)
     if not rows:
         return []
     steps = range(round(min(rows)), round(max(rows)) + 1, step_s)  # between those nothing was called
@@ -80,8 +79,8 @@ def _point(at: float, row: list[float], step_s: int) -> Json:
 
 def _requests(row: list[float], labels: Mapping[str, str], value: float) -> None:
     row[Count.REQUESTS] += value
-    if (error := error_of(labels)) is not None:
-        row[error] += value
+    for beside in outcome_of(labels):
+        row[beside] += value
 
 
 def _bucket(row: list[float], labels: Mapping[str, str], value: float) -> None:
@@ -100,8 +99,9 @@ def _adding(count: Count) -> Add:
 
 
 _ASKED: Final[Sequence[tuple[Sequence[str], str, Add]]] = (
-    ([Metric.REQUEST_COUNT.value], "response_code, grpc_response_status, request_protocol", _requests),
+    ([Metric.REQUEST_COUNT.value], "response_code, response_flags, grpc_response_status, request_protocol", _requests),
     ([f"{Metric.REQUEST_DURATION.value}_bucket"], "le", _bucket),
+    ([f"{Metric.REQUEST_DURATION.value}_sum"], "", _adding(Count.BUSY_MS)),
     ([f"{Metric.REQUEST_SIZE.value}_sum", Metric.TCP_RECEIVED_BYTES.value], "", _adding(Count.SENT)),
     ([f"{Metric.RESPONSE_SIZE.value}_sum", Metric.TCP_SENT_BYTES.value], "", _adding(Count.RECEIVED)),
     ([Metric.TCP_OPENED_CONNECTIONS.value], "", _adding(Count.OPENED)),

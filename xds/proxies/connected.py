@@ -34,6 +34,8 @@ class Connected:
         self._connect = connect
         self._without_secrets = without_secrets
         self._groups: dict[str, Proxy] = {}
+        self.arrivals: list[Callable[[Proxy, Peer], None]] = []
+        """Told of each stream of a proxy that begins, and of its first request."""
 
     def of(self, group: str) -> Proxy | None:
         """The proxy that is served the set of that name."""
@@ -53,6 +55,8 @@ class Connected:
         admission = Admission(group_of(proxy), seconds_left(caller), counted_as(caller, node, peer))
         self._groups[admission.group] = proxy
         self._comings.came(proxy)
+        for told in self.arrivals:
+            told(proxy, peer)
         try:
             await self._connect(proxy)
         except BaseException as error:

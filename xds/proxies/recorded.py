@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from xds.api.envoy.config.core.v3 import address_pb2, base_pb2
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogCommon, HTTPAccessLogEntry, ResponseFlags
+from xds.audit.refusal import clean
 from xds.model.proxy import Proxy
 from xds.server import Entry
 
@@ -74,13 +75,7 @@ def as_json(proxy: Proxy, entry: Entry) -> dict[str, Any]:
             "bytes_received": entry.connection_properties.received_bytes,
             "bytes_sent": entry.connection_properties.sent_bytes,
         }
-    return {name: _fit(value) if isinstance(value, str) else value for name, value in found.items()}
-
-
-def _fit(text: str) -> str:
-    """The text as it may stand on a terminal: a proxy that was taken over writes what it likes."""
-    cut = text[:_LONGEST]
-    return cut if cut.isprintable() else "".join(each if each.isprintable() else "?" for each in cut)
+    return {name: clean(value, _LONGEST) if isinstance(value, str) else value for name, value in found.items()}
 
 
 def _of_request(entry: HTTPAccessLogEntry) -> dict[str, Any]:

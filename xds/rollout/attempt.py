@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
 
 from xds.events import Event
 from xds.model.refs import ObjectRef
-from xds.rollout.course import Conductor, Course
+from xds.rollout.course import Conductor, Course, Standing
 from xds.rollout.held import Held
+from xds.rollout.lead import Objects
 from xds.rollout.progress import Phase
 from xds.rollout.world import News
 
@@ -19,6 +22,20 @@ log = structlog.get_logger()
 
 FAILED: Final = "could not be carried out"
 """How reasons begin that are not the change's."""
+
+Roll = Callable[[Objects, Conductor], Awaitable[None]]
+"""Carries a rollout out among the proxies of this control plane."""
+
+Noted = Callable[[], Awaitable[None]]
+"""Called when others are held back than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A rollout that is over."""
+
+    standing: Standing
+    at: datetime
 
 
 def change_of(held: Mapping[ObjectRef, Held], refs: Iterable[ObjectRef]) -> News:

@@ -7,6 +7,9 @@ from typing import Final
 
 from xds.model.refs import ObjectRef
 
+GATHER_S: Final = 1.0
+"""So long is waited for more before any is chosen: manifests are applied one after the other."""
+
 MOST: Final = 500
 """So many objects at most roll out together: control planes tell each other which."""
 

@@ -280,10 +280,9 @@ def _verdicts(ended: Round) -> dict[ObjectRef, Verdict]:
     return {ref: Verdict(version, phase, reason) for ref, version in ended.objects}
 
 
-def _versions(held: Iterable[Held]) -> None:
-    """Have these know their versions, which is work."""
-    for each in held:
-        each.version  # noqa: B018
+def _versions(held: Iterable[Held]) -> list[str]:
+    """The versions of these, which know them from then on: to find out is work."""
+    return [each.version for each in held]
 
 
 def _said(text: str) -> Said:

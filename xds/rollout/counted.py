@@ -17,6 +17,7 @@ from xds.audit.refusal import clean
 from xds.model.proxy import Proxy
 from xds.rollout.room import Room
 from xds.rollout.signals import INBOUND, TCP, TOTAL, Counts, Streams, together
+from xds.slices import Slices
 
 REQUESTS: Final = "istio_requests_total"
 DURATIONS: Final = "istio_request_duration_milliseconds"
@@ -33,6 +34,7 @@ _ALERT_BYTES: Final = 7  # with which TLS refuses a connection
 _MARK_S: Final = 150.0
 _MARKS: Final = 2
 _APART_S: Final = 5.0  # parts of one message come at once, messages every ten seconds
+_SILENT_S: Final = 20.0  # who has told nothing for two of these has had nothing for one of them
 _MOST_STREAMS: Final = 500
 # Of a namespace, and in all: proxies, and rows, of which each takes 1 kB with its copies.
 _MOST_PROXIES: Final = (5000, 20_000)
@@ -101,12 +103,14 @@ class PerProxy:
         self._proxies = Room(*_MOST_PROXIES)
         self._room = Room(*_MOST_ROWS)
         self._marks: deque[Rows] = deque(maxlen=_MARKS)
-        self._marked = clock()
+        self._marked = self._began = clock()
         self._start: Rows = {}
         self._past: Rows = {}
 
     def begin(self) -> None:
         """From now on something is watched."""
+        self._began = self._clock()
+        self._mark_when_due(self._began)
         self._first.clear()
         self._past = self._marks[0] if self._marks else {}
         self._start = self._copy()
@@ -116,9 +120,17 @@ class PerProxy:
         return self._between(proxies, self._start, self._rows)
 
     def settled(self, proxies: Iterable[Proxy]) -> bool:
-        """Whether each of these that tells anything has told twice since ``begin``: the first may be of before."""
-        known = [who for who in map(_who, proxies) if who in self._heard]
-        return all(who in self._first and self._heard[who] - self._first[who] >= _APART_S for who in known)
+        """Whether each of these that tells anything has told twice since ``begin``: the first may be of before.
+
+        Or has told nothing for so long: who has nothing to tell is silent.
+        """
+        now = self._clock()
+        return all(self._settled(who, now) for who in map(_who, proxies) if who in self._heard)
+
+    def _settled(self, who: Who, now: float) -> bool:
+        heard = self._heard[who]
+        twice = who in self._first and heard - self._first[who] >= _APART_S
+        return twice or now - max(heard, self._began) >= _SILENT_S
 
     def before(self, proxies: Iterable[Proxy]) -> Streams:
         """What they had told in the 150 to 300 seconds before that."""
@@ -140,8 +152,7 @@ class PerProxy:
     def counted(self, proxy: Proxy, counted: Iterable[tuple[Under, Value]]) -> None:
         """Work in what a proxy has counted, as long as there is room."""
         now, who = self._clock(), _who(proxy)
-        if now - self._marked >= _MARK_S:
-            self._mark(now)
+        self._mark_when_due(now)
         rows = self._rows.get(who)
         if rows is None:
             if not self._proxies.take(who[0]):
@@ -170,6 +181,11 @@ class PerProxy:
         if row is None and len(rows) < _MOST_STREAMS and self._room.take(namespace):
             row = rows[stream] = array("d", bytes(8 * _WIDTH))
         return row
+
+    def _mark_when_due(self, now: float) -> None:
+        """Note how it stands, as often as it should have been while nobody told anything, up to all marks."""
+        for _ in range(min(_MARKS, int((now - self._marked) // _MARK_S))):
+            self._mark(now)
 
     def _mark(self, now: float) -> None:
         self._marked = now
@@ -213,9 +229,12 @@ class Both:
         mine = self._signals.under(proxy, series)
         return None if own is None and mine is None else (own, mine)
 
-    def counted(self, proxy: Proxy, counted: Sequence[tuple[tuple[Any, Under | None], Any]], dropped: int) -> None:
+    def counted(
+        self, proxy: Proxy, counted: Sequence[tuple[tuple[Any, Under | None], Any]], dropped: int
+    ) -> Slices[None]:
         """Tell both."""
-        self._first.counted(proxy, [(own, value) for (own, _), value in counted if own is not None], dropped)
+        yield from self._first.counted(proxy, [(own, value) for (own, _), value in counted if own is not None], dropped)
+        yield
         self._signals.counted(proxy, [(mine, value) for (_, mine), value in counted if mine is not None])
 
 

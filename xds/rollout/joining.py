@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from xds.model.refs import ObjectRef
-from xds.rollout.choice import Choice
+from xds.rollout.attempt import Noted, Roll
+from xds.rollout.choice import GATHER_S, Choice
 from xds.rollout.concert import Concert
-from xds.rollout.course import Conductor
 from xds.rollout.follower import Follower
 from xds.rollout.held import HeldObjects, State
-from xds.rollout.lead import Objects, Round
+from xds.rollout.lead import Round
 from xds.rollout.progress import Phase
 
 _AGREED_S: Final = 0.5
 _IDLE_S: Final = 30.0
-_GATHER_S: Final = 1.0
-
-Roll = Callable[[Objects, Conductor], Awaitable[None]]
+_WRITTEN_S: Final = 1.0
 
 
 class Joining:
@@ -44,13 +42,13 @@ class Joining:
         self._work_in = work_in
         self._left = -1  # the number of the rollout that this one took part in last
 
-    async def run(self, roll: Roll, noted: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, roll: Roll, noted: Noted) -> None:
         """Take part, for ever: ``roll`` carries a rollout out here; ``noted`` is called when others are held back."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._concert.run(self._heed), name="rollouts' board")
             group.create_task(self._join(roll, noted), name="rollouts of the mesh")
 
-    async def _join(self, roll: Roll, noted: Callable[[], Awaitable[None]]) -> None:
+    async def _join(self, roll: Roll, noted: Noted) -> None:
         concert = self._concert
         while True:
             with contextlib.suppress(TimeoutError):
@@ -76,9 +74,9 @@ class Joining:
             if not self._concert.ending:
                 self._concert.drop(known.number)
         elif self._objects.waiting:
-            await asyncio.sleep(_GATHER_S)  # manifests are applied one after the other
+            await asyncio.sleep(GATHER_S)
             self._concert.propose(self._choice.chosen(self._objects.waiting))
-            await asyncio.sleep(_GATHER_S)  # until it stands on the board
+            await asyncio.sleep(_WRITTEN_S)  # until it stands on the board
 
     def _may_join(self, known: Round) -> bool:
         """Whether the objects of a rollout wait here, too, in the same versions."""

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from xds.admin.near import is_near
 from xds.model.refs import ObjectRef
 from xds.rollout.course import Standing
 from xds.rollout.held import Held
@@ -25,7 +26,8 @@ _MOST_NAMES: Final = 5
 def routes(rollouts: Rollouts) -> list[Route]:
     """``GET /debug/rollouts``; ``POST /debug/rollouts/promote`` and ``/debug/rollouts/abort``.
 
-    The latter two are of ``?group=&kind=&namespace=&name=``, or without them of the rollout that is under way.
+    The latter two ask nobody who he is, but answer on this machine alone. They are of
+    ``?group=&kind=&namespace=&name=``, or without them of the rollout that is under way.
     """
 
     async def status(request: Request) -> Response:
@@ -36,6 +38,8 @@ def routes(rollouts: Rollouts) -> list[Route]:
             # Browsers say whose page asks; none of ours does. So no site that somebody looks at decides here.
             if "origin" in request.headers:
                 return JSONResponse({"error": "this is for commands, not for pages of a browser"}, 403)
+            if not is_near(request):
+                return JSONResponse({"error": "rollouts are decided over loopback only: forward a port"}, 403)
             standing = rollouts.standing
             wanted = _named(request) or (standing.objects if standing is not None else ())
             return JSONResponse([ref.plain() for ref in decide(wanted)])

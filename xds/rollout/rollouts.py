@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -23,8 +22,8 @@ from xds.judging.proving import kept_at
 from xds.model.problem import Problem
 from xds.model.proxy import Proxy
 from xds.model.refs import ObjectRef
-from xds.rollout.alone import Alone
-from xds.rollout.attempt import FAILED, change_of, outcome
+from xds.rollout.alone import ByItself
+from xds.rollout.attempt import FAILED, Ended, change_of, outcome
 from xds.rollout.board import Board, BoardRefused
 from xds.rollout.choice import Choice
 from xds.rollout.concert import Concert
@@ -32,7 +31,7 @@ from xds.rollout.counted import Both, PerProxy
 from xds.rollout.course import Conductor, Course, Standing
 from xds.rollout.follower import Follower
 from xds.rollout.held import Held, HeldObjects, Known, State
-from xds.rollout.joining import Joining, Roll
+from xds.rollout.joining import Joining
 from xds.rollout.kept import KeptObjects
 from xds.rollout.lead import Objects
 from xds.rollout.marks import OFF
@@ -47,18 +46,9 @@ from xds.view.wanted_keys import wanted_keys
 
 log = structlog.get_logger()
 
-_GATHER_S: Final = 1.0
 _MOST_ENDED: Final = 50
 
 Show = Callable[[Iterable[Proxy]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A rollout that is over."""
-
-    standing: Standing
-    at: datetime
 
 
 class Rollouts:
@@ -231,22 +221,10 @@ class Rollouts:
             changed()
 
         if self._concert is None:
-            await self._alone(roll, noted)
+            await ByItself(self._plan, self._objects, self._choice, self._news).run(roll, noted)
         else:
             joining = Joining(self._concert, self._objects, self._choice, self._news, self._work_in)
             await joining.run(roll, noted)
-
-    async def _alone(self, roll: Roll, noted: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            if not self._objects.waiting:
-                await self._news.wait()
-            self._news.clear()
-            await noted()
-            if self._objects.waiting:
-                await asyncio.sleep(_GATHER_S)  # manifests are applied one after the other
-                chosen = self._choice.chosen(self._objects.waiting)
-                objects = tuple((ref, "") for ref in chosen)
-                await roll(objects, Alone(self._plan, objects, time.monotonic()))
 
     async def _noted(self) -> None:
         self._objects.news = False

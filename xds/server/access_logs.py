@@ -1,7 +1,7 @@
 """Envoy's gRPC access logs: entries in, to a sink, from proxies that have proven who they are. Within limits.
 
-What a sidecar sends is as bounded as what it is sent: an entry beyond the rate of its stream is dropped and counted, a
-message beyond its size ends the stream. Nothing is kept here.
+What a sidecar sends is as bounded as what it is sent: an entry beyond its rate is dropped and counted, over however
+many streams it comes, and a message beyond its size ends the stream. Nothing is kept here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final, Generic
 
@@ -19,7 +20,7 @@ import grpc.aio
 from xds.api.envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry, TCPAccessLogEntry
 from xds.api.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
 from xds.server.open_streams import OpenStreams
-from xds.server.reporter import AdmitReporter, T, report, reporting, sender
+from xds.server.reporter import AdmitReporter, Reporter, T, report, reporting, sender
 
 SERVICE: Final = "envoy.service.accesslog.v3.AccessLogService"
 METHOD: Final = "StreamAccessLogs"
@@ -45,13 +46,13 @@ class AccessLogSettings:
     """Bytes of one message. Envoy sends at 16 KiB, and 61 KiB of node with the first."""
 
     entries_per_s: float = 200.0
-    """Entries of one stream in a second, for as long as it likes. Who is refused more often is told of no more."""
+    """Entries of one caller in a second, for as long as it likes. Who is refused more often is told of no more."""
 
     burst: int = 500
-    """Entries of one stream at once: 15 ms of work."""
+    """Entries of one caller at once: 15 ms of work."""
 
     all_entries_per_s: float = 5_000.0
-    """Entries of all streams together in a second: at 30 us each a sixth of a core."""
+    """Entries of all callers together in a second: at 30 us each a sixth of a core."""
 
     pause_s: float = 0.5
     """How long a stream that sends too much is not read then. Its Envoy keeps 16 KiB and drops the rest."""
@@ -60,7 +61,7 @@ class AccessLogSettings:
     """The same where it is all streams together that send too much."""
 
 
-RECORDS: Final = AccessLogSettings(entries_per_s=5_000.0, burst=20_000, all_entries_per_s=10_000.0)
+RECORDS: Final = AccessLogSettings(entries_per_s=10_000.0, burst=20_000, all_entries_per_s=10_000.0)
 """What bounds a log that is only sent while somebody looks at it."""
 
 FAILURES: Final = AccessLogSettings(
@@ -111,8 +112,8 @@ class AccessLogs(Generic[T]):
         message = self._parsed(await self._streams.first(context))
         who = sender(message.identifier)
         taken = self._others.get(message.identifier.log_name, self._rest)
-        async with reporting(context, who, self._admit, self._streams, delta=False) as proxy:
-            stream = _OfStream(taken, proxy)
+        async with reporting(context, who, self._admit, self._streams, delta=False) as reporter:
+            stream = _OfStream(taken, reporter)
             await stream.take(message)
             while (data := await context.read()) is not grpc.aio.EOF:
                 await stream.take(self._parsed(data))
@@ -128,16 +129,27 @@ class _Taken(Generic[T]):
         self.log = log
         self.rather: _Taken[T] | None = _Taken(log.rather[1]) if log.rather is not None else None
         self.common = _Allowance(log.settings.all_entries_per_s, log.settings.all_entries_per_s)
+        self._of_one: dict[str, _Allowance] = {}  # in the order in which they sent last
+
+    def of(self, caller: str) -> _Allowance:
+        """What one caller may still send, over all its streams: else who has many silences all others."""
+        found = self._of_one.pop(caller, None) or _Allowance(self.log.settings.entries_per_s, self.log.settings.burst)
+        self._of_one[caller] = found
+        # More leave than come. Who may send all of it again needs not be remembered.
+        for each in list(islice(self._of_one, 2)):
+            if each != caller and self._of_one[each].whole:
+                del self._of_one[each]
+        return found
 
 
 class _OfStream(Generic[T]):
-    """One log as one stream sends it, with what that may still send."""
+    """One log as one stream sends it."""
 
-    def __init__(self, taken: _Taken[T], proxy: T) -> None:
+    def __init__(self, taken: _Taken[T], reporter: Reporter[T]) -> None:
         self._taken = taken
-        self._proxy = proxy
-        self._allowance = _Allowance(taken.log.settings.entries_per_s, taken.log.settings.burst)
-        self._rather: _OfStream[T] | None = _OfStream(taken.rather, proxy) if taken.rather is not None else None
+        self._proxy = reporter.proxy
+        self._caller = reporter.caller or f"stream {id(self)}"
+        self._rather: _OfStream[T] | None = _OfStream(taken.rather, reporter) if taken.rather is not None else None
 
     async def take(self, message: StreamAccessLogsMessage) -> None:
         """Pass on what is allowed of a message; returns when more may come."""
@@ -147,7 +159,7 @@ class _OfStream(Generic[T]):
             return
         requests, connections = message.http_logs.log_entry, message.tcp_logs.log_entry
         count = len(requests) + len(connections)
-        own = self._allowance.take(count)
+        own = self._taken.of(self._caller).take(count)
         taken = self._taken.common.take(own)
         entries: Sequence[Entry] = (*requests[:taken], *connections[: max(0, taken - len(requests))])
         log.sink(self._proxy, entries, count - taken)
@@ -164,11 +176,18 @@ class _Allowance:
         self._left = burst
         self._at = time.monotonic()
 
+    @property
+    def whole(self) -> bool:
+        """Whether it is full again."""
+        return self._filled(time.monotonic()) >= self._burst
+
+    def _filled(self, now: float) -> float:
+        return min(self._burst, self._left + (now - self._at) * self._per_s)
+
     def take(self, wanted: int) -> int:
         """How many of the wanted are allowed; they are taken."""
         now = time.monotonic()
-        self._left = min(self._burst, self._left + (now - self._at) * self._per_s)
-        self._at = now
+        self._left, self._at = self._filled(now), now
         taken = min(wanted, int(self._left))
         self._left -= taken
         return taken

@@ -20,10 +20,11 @@ from xds.server.auth import Admission, Admit, Released, peer
 from xds.server.cache import Connection, SnapshotCache
 from xds.server.delta import DeltaStream
 from xds.server.errors import ProtocolError
+from xds.server.head import head
 from xds.server.health_checks import Checked, HealthChecks
 from xds.server.load_reports import LoadReports, LoadReportSettings, Usage
 from xds.server.metrics_service import MetricsService, MetricsSink, S
-from xds.server.node import Node, Peer, node
+from xds.server.node import Node, Peer
 from xds.server.open_streams import OpenStreams, while_valid
 from xds.server.push import WriteBudget
 from xds.server.reporter import AdmitReporter, T
@@ -114,12 +115,16 @@ class Server:
         await self._streams.serve(context, lambda: self._serve(method, context))
 
     async def _serve(self, method: Method, context: Any) -> None:
-        request = _parsed(method, await self._streams.first(context))
-        who = node(request.node)
-        whence = peer(context, delta=method.delta, type_url=request.type_url)
+        data = await self._streams.first(context)
+        first = head(data, delta=method.delta)
+        who, type_url = first.node, _type_url(method, first.type_url)
+        anew = not method.type_url and not first.holds  # of all types, by who was given nothing before
+        whence = peer(context, delta=method.delta, type_url=type_url, anew=anew)
         admission = await self._admission(who, whence)
         try:
             with self._streams.one_of(admission.caller):
+                request = _parsed(method, data)
+                del data
                 connection = self._connected(who, whence, admission.group)
                 async with while_valid(admission.valid_s, who.id):
                     await self._follow(connection, method, request, context)
@@ -238,13 +243,18 @@ def _parsed(method: Method, data: bytes) -> Request:
         message.ParseFromString(data)
     except DecodeError as error:
         raise ProtocolError("no discovery request") from error
-    if method.type_url:
-        if message.type_url not in ("", method.type_url):
-            raise ProtocolError(f"{method.name} does not serve {message.type_url}")
-        message.type_url = method.type_url
-    elif not message.type_url:
-        raise ProtocolError("a request without type_url")
+    message.type_url = _type_url(method, message.type_url)
     return message
+
+
+def _type_url(method: Method, said: str) -> str:
+    if method.type_url:
+        if said not in ("", method.type_url):
+            raise ProtocolError(f"{method.name} does not serve {said}")
+        return method.type_url
+    if not said:
+        raise ProtocolError("a request without type_url")
+    return said
 
 
 def _handlers(call: Callable[[Method, Any], Awaitable[None]]) -> Sequence[grpc.GenericRpcHandler]:

@@ -30,7 +30,7 @@ Released = Callable[[Node, Peer, Admission], None]
 """Called once for each admitted stream when it has ended, with what it was admitted to."""
 
 
-def peer(context: Any, *, delta: bool, type_url: str) -> Peer:
+def peer(context: Any, *, delta: bool, type_url: str, anew: bool = False) -> Peer:
     """What gRPC knows of the connection of a call."""
     proven: Mapping[str, list[bytes]] = context.auth_context()
     names = proven.get("x509_subject_alternative_name", [])
@@ -42,6 +42,7 @@ def peer(context: Any, *, delta: bool, type_url: str) -> Peer:
         metadata=metadata,
         delta=delta,
         type_url=type_url,
+        anew=anew,
         certificate=_first(proven, "x509_pem_cert"),
     )
 

@@ -57,7 +57,8 @@ class HealthChecks(Generic[T]):
 
     async def _serve(self, context: Any) -> None:
         who = sender(_parsed(await self._streams.first(context)).health_check_request)
-        async with reporting(context, who, self._admit, self._streams, delta=True) as proxy:
+        async with reporting(context, who, self._admit, self._streams, delta=True) as reporter:
+            proxy = reporter.proxy
             question = self._checked.question(proxy)
             if question is not None:
                 await context.write(question.SerializeToString())

@@ -77,7 +77,8 @@ class LoadReports(Generic[T]):
     async def _serve(self, context: Any) -> None:
         # A stream may wait for ever, and what a stranger says of itself is not kept for so long.
         who = sender(self._parsed(await self._streams.first(context)))
-        async with reporting(context, who, self._admit, self._streams, delta=True) as proxy:
+        async with reporting(context, who, self._admit, self._streams, delta=True) as reporter:
+            proxy = reporter.proxy
             reading = asyncio.ensure_future(context.read())
             try:
                 if await self._until(lambda: self._usage.wanted(proxy), reading):

@@ -27,6 +27,7 @@ _MOST_FAMILIES: Final = 10_000
 _MOST_POINTS: Final = 25_000
 _MOST_LABELS: Final = 100
 _MOST_BUCKETS: Final = 100
+_MOST_SAID_BYTES: Final = 64 * 1024  # what a sender says of itself is kept while it tells
 _Field = descriptor_pb2.FieldDescriptorProto
 # Fields of opentelemetry.proto's messages by their numbers, those that are read; attributes stay bytes.
 _MESSAGES: Final[Mapping[str, tuple[tuple[str, int, Any, str], ...]]] = {
@@ -52,7 +53,8 @@ _MESSAGES: Final[Mapping[str, tuple[tuple[str, int, Any, str], ...]]] = {
     ),
     "Scope": (("metrics", 2, _Field.TYPE_MESSAGE, "Metric"),),
     "Resource": (("attributes", 1, _Field.TYPE_BYTES, ""),),
-    "Part": (("resource", 1, _Field.TYPE_MESSAGE, "Resource"), ("scopes", 2, _Field.TYPE_MESSAGE, "Scope")),
+    # What was counted stays bytes until it is known who has: reading what strangers send takes memory and time.
+    "Part": (("resource", 1, _Field.TYPE_MESSAGE, "Resource"), ("scopes", 2, _Field.TYPE_BYTES, "")),
     "Message": (("parts", 1, _Field.TYPE_MESSAGE, "Part"),),
 }
 _REPEATED: Final = frozenset({"counts", "bounds", "attributes", "points", "metrics", "scopes", "parts"})
@@ -96,10 +98,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A message: what its sender says of itself, as bytes, and what it has counted."""
+    """A message: what its sender says of itself, and what it has counted, as bytes."""
 
     sender: tuple[bytes, ...]
-    _scopes: Any
+    _scopes: tuple[bytes, ...]
 
     def attributes(self) -> dict[str, str]:
         """What the sender says of itself. Errors: ProtocolError."""
@@ -108,36 +110,42 @@ class Told:
     def values(self, names: frozenset[str]) -> Iterator[Value]:
         """What has grown of the metrics of these names.
 
-        Errors: LimitExceeded where there are more series than any proxy keeps.
+        Errors: LimitExceeded where there are more series than any proxy keeps, ProtocolError.
         """
         left = _MOST_POINTS
-        for scope in self._scopes:
+        for scope in (_read("Scope", each) for each in self._scopes):
             if len(scope.metrics) > _MOST_FAMILIES:
                 raise LimitExceeded(f"a metrics message of {len(scope.metrics)} metrics")
             for metric in scope.metrics:
                 name: str = metric.name
                 if name not in names:
                     continue
-                numbers, histograms = (*metric.sum.points, *metric.gauge.points), metric.histogram.points
-                left -= len(numbers) + len(histograms)
+                numbers, histograms = (metric.sum.points, metric.gauge.points), metric.histogram.points
+                # Before any is looked at: two million, which is a message, would take five seconds.
+                left -= sum(map(len, numbers)) + len(histograms)
                 if left < 0:
                     raise LimitExceeded(f"a metrics message of more than {_MOST_POINTS} series")
-                yield from filter(None, (_number(name, point) for point in numbers))
+                yield from filter(None, (_number(name, point) for points in numbers for point in points))
                 yield from filter(None, (_histogram(name, point) for point in histograms))
 
 
 def told(data: bytes) -> Told:
     """The message in ``data``. Errors: ProtocolError where it is none, or nobody's."""
-    try:
-        message = _message().FromString(data)
-    except DecodeError as error:
-        raise ProtocolError("no metrics message") from error
+    message = _read("Message", data)
     if not 0 < len(message.parts) <= _MOST_PARTS or len(message.parts[0].scopes) > _MOST_PARTS:
         raise ProtocolError("the metrics message is not of one proxy")
     part = message.parts[0]
-    if len(part.resource.attributes) > _MOST_LABELS:
+    said = part.resource.attributes
+    if len(said) > _MOST_LABELS or sum(map(len, said)) > _MOST_SAID_BYTES:
         raise ProtocolError("the metrics message says too much of who sends it")
-    return Told(tuple(part.resource.attributes), part.scopes)
+    return Told(tuple(said), tuple(part.scopes))
+
+
+def _read(kind: str, data: bytes) -> Any:
+    try:
+        return _classes()[kind].FromString(data)
+    except DecodeError as error:
+        raise ProtocolError("no metrics message") from error
 
 
 def _number(name: str, point: Any) -> Value | None:
@@ -163,8 +171,8 @@ def _texts(attributes: Iterable[bytes]) -> dict[str, str]:
 
 
 @cache
-def _message() -> Any:
-    """The class of the messages above, in a pool of its own."""
+def _classes() -> Mapping[str, Any]:
+    """The classes of the messages above, by name, in a pool of their own."""
     file = descriptor_pb2.FileDescriptorProto(name=f"{_PACKAGE}.proto", package=_PACKAGE, syntax="proto3")
     for name, fields in _MESSAGES.items():
         made = file.message_type.add(name=name)
@@ -175,4 +183,5 @@ def _message() -> Any:
             )
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Message"))
+    found = (pool.FindMessageTypeByName(f"{_PACKAGE}.{name}") for name in _MESSAGES)
+    return {each.name: message_factory.GetMessageClass(each) for each in found}

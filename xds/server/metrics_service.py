@@ -21,8 +21,9 @@ from xds.server.auth import peer
 from xds.server.errors import LimitExceeded, ProtocolError
 from xds.server.metric_messages import Series, Told, Value, told
 from xds.server.node import Node
-from xds.server.open_streams import OpenStreams
+from xds.server.open_streams import MOST_OF_ONE, OpenStreams
 from xds.server.reporter import AdmitReporter, Reporter, T
+from xds.slices import Slices, in_slices
 
 SERVICE: Final = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 METHOD: Final = "Export"
@@ -31,7 +32,7 @@ NODE_ID: Final = "id"
 
 _PAUSE_S: Final = 0.5
 _FORGOTTEN_S: Final = 120.0  # who has said nothing for so long is asked anew who it is
-_SLICE: Final = 200  # series that are read in one turn of the event loop: 1 ms
+_SLICE: Final = 20  # series that are read between two looks at the time: 1 ms where all are new
 
 S = TypeVar("S")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -45,7 +46,7 @@ class Counted(NamedTuple, Generic[S]):
 
 
 class MetricsSink(Protocol[T_contra, S]):
-    """Who is told what proxies count. Called in the event loop; never blocks."""
+    """Who is told what proxies count. Called in the event loop; never blocks, and what is much comes in slices."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -54,7 +55,7 @@ class MetricsSink(Protocol[T_contra, S]):
     def under(self, proxy: T_contra, series: Series) -> S | None:
         """What a series is counted under, asked once a connection; None when it is not wanted."""
 
-    def counted(self, proxy: T_contra, counted: Sequence[Counted[S]], dropped: int) -> None:
+    def counted(self, proxy: T_contra, counted: Sequence[Counted[S]], dropped: int) -> Slices[None]:
         """What a proxy has counted, and of how many series more that was dropped."""
 
 
@@ -74,6 +75,10 @@ class MetricsSettings:
     max_known: int = 5_000
     """Series that are remembered of one proxy, some 200 bytes each. Beyond, it begins anew."""
 
+    max_known_of_one: int = MOST_OF_ONE
+    """Proxies, or connections of one, of one caller that are remembered. Beyond, who was heard longest ago is admitted
+    anew: a bound of memory alone."""
+
 
 class MetricsService(Generic[T, S]):
     """The metrics service: what ``sink`` is told comes from whom ``admit`` has let in."""
@@ -85,7 +90,9 @@ class MetricsService(Generic[T, S]):
         self._admit = admit
         self._settings = settings
         self._calls = OpenStreams("metrics calls", settings.max_streams)
+        # In the order in which they were heard last: all, and the keys of each caller's.
         self._senders: dict[bytes, _Sender[T, S]] = {}
+        self._of_one: dict[str, dict[bytes, None]] = {}
 
     def handlers(self) -> Sequence[grpc.GenericRpcHandler]:
         """What a gRPC server is given."""
@@ -105,14 +112,33 @@ class MetricsService(Generic[T, S]):
         """Who sends it. Errors: Denied, ProtocolError."""
         now = asyncio.get_running_loop().time()
         key = _key(context, message)
-        found = self._senders.pop(key, None)
+        found = self._forgotten(key)
         if found is None or now >= found.until:
             found = await self._admitted(context, message.attributes(), now)
         found.heard = now
-        self._senders[key] = found  # in the order in which they were heard last
+        self._remember(key, found)
         oldest = next(iter(self._senders))
         if len(self._senders) > self._settings.max_streams or now - self._senders[oldest].heard > _FORGOTTEN_S:
-            del self._senders[oldest]
+            self._forgotten(oldest)
+        return found
+
+    def _remember(self, key: bytes, sender: _Sender[T, S]) -> None:
+        self._forgotten(key)  # one that came meanwhile
+        self._senders[key] = sender
+        own = self._of_one.setdefault(sender.caller, {})
+        own[key] = None
+        # Each connection has its own: who opens more and more of them must not have all the memory.
+        if sender.caller and len(own) > self._settings.max_known_of_one:
+            self._forgotten(next(iter(own)))
+
+    def _forgotten(self, key: bytes) -> _Sender[T, S] | None:
+        """Who it was."""
+        found = self._senders.pop(key, None)
+        if found is not None:
+            own = self._of_one[found.caller]
+            del own[key]
+            if not own:
+                del self._of_one[found.caller]
         return found
 
     async def _admitted(self, context: Any, said: dict[str, str], now: float) -> _Sender[T, S]:
@@ -167,11 +193,14 @@ class _Sender(Generic[T, S]):
             self._busy = False
 
     async def _tell(self, message: Told) -> None:
+        await in_slices(self._counted(message))
+
+    def _counted(self, message: Told) -> Slices[None]:
         counted = list[Counted[S]]()
         dropped = 0
         for number, value in enumerate(message.values(self._names)):
             if number % _SLICE == _SLICE - 1:
-                await asyncio.sleep(0)
+                yield
             if number >= self._settings.max_series:
                 dropped += 1
                 continue
@@ -180,7 +209,8 @@ class _Sender(Generic[T, S]):
             under = self._known[value.key]
             if under is not None:
                 counted.append(Counted(under, value))
-        self._sink.counted(self._proxy, counted, dropped)
+        yield
+        yield from self._sink.counted(self._proxy, counted, dropped)
 
     def _learn(self, key: bytes, under: S | None) -> None:
         if len(self._known) >= self._settings.max_known:

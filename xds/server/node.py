@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from google.protobuf import struct_pb2
 
 from xds.api.envoy.config.core.v3 import base_pb2
+from xds.server.errors import LimitExceeded
+
+_MOST_BYTES: Final = 512 * 1024  # a pod's annotations may be in it, which Kubernetes bounds by the half
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class Peer:
 
     ``identities`` are the URIs and names of the client certificate that TLS has verified when the connection was made,
     none without one, and ``certificate`` is that (PEM); ``metadata`` the headers of the call, the last value where one
-    is repeated; ``delta`` and ``type_url`` say what was asked for first.
+    is repeated; ``delta`` and ``type_url`` say what was asked for first; ``anew`` is whether the client then had
+    nothing yet of any server, as who was just started.
     """
 
     address: str
@@ -51,6 +55,7 @@ class Peer:
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     delta: bool = True
     type_url: str = ""
+    anew: bool = False
     certificate: str = field(default="", repr=False)
 
     @property
@@ -61,7 +66,13 @@ class Peer:
 
 
 def node(message: base_pb2.Node) -> Node:
-    """The node that ``message`` describes."""
+    """The node that ``message`` describes. Errors: LimitExceeded where it says too much of itself.
+
+    Anybody may send one, before it is known who that is: reading 16 MB of it would take three seconds.
+    """
+    size = message.metadata.ByteSize()
+    if size > _MOST_BYTES:
+        raise LimitExceeded(f"a node with metadata of {size} bytes, more than {_MOST_BYTES}")
     where = message.locality
     build = message.user_agent_build_version.version
     version = f"{build.major_number}.{build.minor_number}.{build.patch}"

@@ -14,12 +14,16 @@ import structlog
 
 from xds.events import Event
 from xds.server.errors import Denied, LimitExceeded, ProtocolError
+from xds.server.node import Peer
 from xds.server.refuse import refuse
 
 log = structlog.get_logger()
 
 MOST_OF_ONE: Final = 16
 """Streams of one caller, where a proxy has one: some may not have ended yet, and machines may come from one address."""
+
+_OF_ONE_ADDRESS: Final = 16
+"""The part of all streams that may wait at one address for who they are of."""
 
 
 class OpenStreams:
@@ -35,6 +39,9 @@ class OpenStreams:
         self._first_s = first_s
         self._open = 0
         self._of_one = Counter[str]()
+        self._waiting_at = Counter[str]()
+        # Many may be behind one address, each for a moment.
+        self._most_waiting = max(1, most // _OF_ONE_ADDRESS)
 
     def handlers(
         self, service: str, method: str, serve: Callable[[Any], Awaitable[None]]
@@ -74,16 +81,30 @@ class OpenStreams:
     async def first(self, context: Any) -> bytes:
         """The first message of a stream. Errors: ProtocolError where it does not come.
 
-        Before it nobody knows whose stream it is: strangers must not have them all.
+        Before it nobody knows whose stream it is: strangers must not have them all. LimitExceeded where too many wait
+        at one address.
         """
         try:
-            async with asyncio.timeout(self._first_s):
-                data = await context.read()
+            with self._waits_at(Peer(context.peer()).host):
+                async with asyncio.timeout(self._first_s):
+                    data = await context.read()
         except TimeoutError:
             raise ProtocolError(f"there was no message within {self._first_s:g} s") from None
         if data is grpc.aio.EOF:
             raise ProtocolError("there was no message")
         return bytes(data)
+
+    @contextmanager
+    def _waits_at(self, host: str) -> Iterator[None]:
+        if host and self._waiting_at[host] >= self._most_waiting:
+            raise LimitExceeded(f"{self._most_waiting} {self._kind} at {host} have not said whose they are")
+        self._waiting_at[host] += 1
+        try:
+            yield
+        finally:
+            self._waiting_at[host] -= 1
+            if not self._waiting_at[host]:
+                del self._waiting_at[host]
 
     @contextmanager
     def one_of(self, caller: str) -> Iterator[None]:

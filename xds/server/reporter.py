@@ -45,15 +45,15 @@ def sender(told: Any) -> Node:
 @asynccontextmanager
 async def reporting(
     context: Any, who: Node, admit: AdmitReporter[T], streams: OpenStreams, *, delta: bool
-) -> AsyncIterator[T]:
-    """The block, with the proxy that a stream is of, until it is believed no more.
+) -> AsyncIterator[Reporter[T]]:
+    """The block, with the reporter that a stream is of, until it is believed no more.
 
     Errors: Denied, LimitExceeded where it has too many streams.
     """
     reporter = await admit(who, peer(context, delta=delta, type_url=""))
     with streams.one_of(reporter.caller):
         async with while_valid(reporter.valid_s, who.id):
-            yield reporter.proxy
+            yield reporter
 
 
 def report(kind: type[M], data: bytes, most_bytes: int, what: str) -> M:

@@ -24,6 +24,7 @@ from xds.wire.type_urls import (
 
 # Responses with clusters that are remembered until the client asks for their endpoints; it does so after the first.
 _CLUSTER_RESPONSES: Final = 15
+_LONGEST_REASON: Final = 64 * 1024  # a request may be 16 MiB, and reasons are kept, logged and shown
 _RANK: Final = {type_url: rank for rank, type_url in enumerate(ADS_ORDER)}
 # What a filter configuration or a route may still use when the set has it no more, until its change was acknowledged.
 _REFERRED_TO: Final = frozenset({CLUSTER, ENDPOINT, EXTENSION})
@@ -237,6 +238,7 @@ class Stream(ABC):
 
 def _fit(reason: str) -> str:
     """A client's words as they may stand on a terminal: whoever has taken a proxy over writes what he likes."""
+    reason = reason[:_LONGEST_REASON]
     if reason.replace("\n", "").isprintable():
         return reason
     return "".join(each if each.isprintable() or each == "\n" else "?" for each in reason)

@@ -69,6 +69,11 @@ class ObjectStore:
         """The current version of an object; None when there is none."""
         return self._kinds.get((ref.group, ref.kind), {}).get(ref)
 
+    def where(self, ref: ObjectRef) -> str:
+        """Where an object was read; ``""`` when it is gone."""
+        found = self.get(ref)
+        return str(found.origin) if found is not None else ""
+
     def of_kind(self, group: str, kind: str) -> tuple[AuthoredObject, ...]:
         """All objects of a kind, by namespace and name."""
         found = self._kinds.get((group, kind), {})

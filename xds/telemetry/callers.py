@@ -30,20 +30,20 @@ class Callers:
         self._at = 0.0
         self._proxied: frozenset[Account] = frozenset()
         self._nodes: dict[str, tuple[Node, Account | None]] = {}
-        self._telling: dict[Account, float] = {}
+        self._there: dict[Account, float] = {}
 
-    def told(self, namespace: str, account: str, now: float) -> None:
-        """A proxy of that service account counts: it may be that of a machine, which is no pod."""
-        self._telling[(namespace, account)] = now
+    def there(self, namespace: str, account: str, now: float) -> None:
+        """A proxy of that service account is there: it may be that of a machine, which is no pod."""
+        self._there[(namespace, account)] = now
 
     def tidy(self, now: float) -> None:
-        """Forget proxies that count no more."""
-        self._telling = {account: at for account, at in self._telling.items() if now - at <= FORGOTTEN_S}
+        """Forget proxies that have gone."""
+        self._there = {account: at for account, at in self._there.items() if now - at <= FORGOTTEN_S}
 
     def reports(self, principal: str, now: float) -> bool:
         """Whether workloads of that identity have a proxy of the mesh, which counts what they call."""
         account = self._known(principal)[1]
-        if account is None or account in self._telling:
+        if account is None or account in self._there:
             return account is not None
         found = account in self._proxied
         if self._snapshot() is not self._read and now - self._at >= (_SELDOM_S if found else _SOON_S):

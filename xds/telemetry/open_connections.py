@@ -1,4 +1,4 @@
-"""Connections of TCP that are open: those opened less those closed, of each proxy for as long as it tells."""
+"""Connections of TCP that are open: those opened less those closed, of each proxy for as long as it is there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from xds.telemetry.nodes import Key
 
 FORGOTTEN_S: Final = 180.0
-"""How long a proxy may say nothing before it counts as gone, and its connections with it."""
+"""How long a proxy that is not known to be there may say nothing before it and its connections count as gone."""
 
 
 class OpenConnections:
@@ -17,8 +17,7 @@ class OpenConnections:
     def __init__(self, changed: Callable[[Key, int], None]) -> None:
         self._changed = changed
         self._of: dict[str, dict[Key, int]] = {}
-        self._heard: dict[str, float] = {}
-        self._ran: dict[str, float] = {}
+        self._seen: dict[str, float] = {}
 
     def add(self, proxy: str, key: Key, more: int) -> None:
         """A proxy has opened so many more than it has closed. Never fewer than none: what it had before is unknown."""
@@ -32,23 +31,17 @@ class OpenConnections:
         if after != before:
             self._changed(key, after - before)
 
-    def heard(self, proxy: str, now: float) -> None:
-        """The proxy has told something."""
-        self._heard[proxy] = now
-
-    def running(self, proxy: str, seconds: float) -> None:
-        """The proxy has run for so long: less than before, and it has been started anew, without its connections."""
-        if seconds < self._ran.get(proxy, 0.0):
-            self._gone(proxy)
-        self._ran[proxy] = seconds
+    def there(self, proxy: str, now: float) -> None:
+        """The proxy is known to be there now."""
+        self._seen[proxy] = now
 
     def tidy(self, now: float) -> None:
         """Forget proxies that have gone."""
-        for proxy in [proxy for proxy, last in self._heard.items() if now - last > FORGOTTEN_S]:
-            del self._heard[proxy]
-            self._ran.pop(proxy, None)
-            self._gone(proxy)
+        for proxy in [proxy for proxy, last in self._seen.items() if now - last > FORGOTTEN_S]:
+            self.gone(proxy)
 
-    def _gone(self, proxy: str) -> None:
+    def gone(self, proxy: str) -> None:
+        """The proxy has gone, or was started anew: without its connections."""
+        self._seen.pop(proxy, None)
         for key, open_now in self._of.pop(proxy, {}).items():
             self._changed(key, -open_now)

@@ -12,13 +12,12 @@ from typing import Final, NamedTuple
 from xds.audit.refusal import clean
 from xds.model.proxy import Proxy
 from xds.model.standard_metrics import Metric
-from xds.model.told_metrics import UPTIME
 from xds.server.metric_messages import Series
 from xds.telemetry.histogram import places
 from xds.telemetry.nodes import Key, Node
 from xds.telemetry.signals import Count
 
-NAMES: Final = frozenset({*(metric.value for metric in Metric), UPTIME})
+NAMES: Final = frozenset(metric.value for metric in Metric)
 
 _NOTHING: Final = frozenset({"", "-", "unknown"})
 _COUNTED_AS: Final = {
@@ -35,27 +34,25 @@ _BYTES: Final = frozenset({Count.SENT, Count.RECEIVED})
 _PROTOCOLS: Final = frozenset({"http", "grpc", "tcp"})
 # Codes of gRPC that say that the server failed: unknown, deadline exceeded, unimplemented, internal, unavailable, lost.
 _GRPC_FAILED: Final = frozenset({"2", "4", "12", "13", "14", "15"})
+# Flags of Envoy: a circuit breaker's limit is reached, its overload manager lets nothing in. A rate limit is a policy.
+_OVERLOADED: Final = frozenset({"UO", "OM"})
 
 
 class Under(NamedTuple):
     """What a series is counted under.
 
     ``what`` None is the histogram of durations, whose buckets go to ``places``; ``summed`` is whether its sum is what
-    counts. ``error`` and ``security`` are counted beside requests (``security`` beside connections). ``caller`` is the
-    identity of the caller, where the proxy that was called tells; None where the caller's does.
+    counts. ``outcome`` and ``security`` are counted beside requests (``security`` beside connections). ``caller`` is
+    the identity of the caller, where the proxy that was called tells; None where the caller's does.
     """
 
     key: Key
     what: Count | None
     summed: bool = False
-    error: Count | None = None
+    outcome: tuple[Count, ...] = ()
     security: Count | None = None
     places: tuple[int, ...] = ()
     caller: str | None = None
-
-
-RUNNING: Final = Under(Key("", "", "", ""), None)
-"""What stands for how long the proxy has run."""
 
 
 class Sides(NamedTuple):
@@ -67,8 +64,6 @@ class Sides(NamedTuple):
 
 def read(proxy: Proxy, series: Series) -> Sides | None:
     """What the series is counted under; None when it is none of ours. Texts are fit to be shown."""
-    if series.name == UPTIME:
-        return Sides(RUNNING, {})
     told = {name: clean(value) for name, value in series.labels.items() if value not in _NOTHING}
     reporter = told.get("reporter")
     if reporter not in {"source", "destination"} or series.name not in NAMES:
@@ -86,7 +81,7 @@ def read(proxy: Proxy, series: Series) -> Sides | None:
         key,
         count,
         summed=count in _BYTES and bool(series.bounds),
-        error=_error(told) if count is Count.REQUESTS else None,
+        outcome=_outcome(told) if count is Count.REQUESTS else (),
         security=_security(told, destination) if count in {Count.REQUESTS, Count.OPENED} else None,
         places=places(series.bounds) if count is None else (),
         caller=None if at_source else told.get("source_principal", ""),
@@ -98,9 +93,9 @@ def read(proxy: Proxy, series: Series) -> Sides | None:
     return Sides(under, versions)
 
 
-def error_of(labels: Mapping[str, str]) -> Count | None:
-    """What a request with these labels counts as beside a request; None where it did not fail."""
-    return _error({name: value for name, value in labels.items() if value not in _NOTHING})
+def outcome_of(labels: Mapping[str, str]) -> tuple[Count, ...]:
+    """What a request with these labels counts as beside a request; nothing where it did not fail."""
+    return _outcome({name: value for name, value in labels.items() if value not in _NOTHING})
 
 
 def service_namespace(series: Series) -> tuple[str, str]:
@@ -128,6 +123,13 @@ def _destination(told: Mapping[str, str]) -> Node:
     if not host or ".svc." in f"{host}.":
         return Node(name=host)  # of the mesh, and no endpoint of it was reached
     return Node("external", "", host)
+
+
+def _outcome(told: Mapping[str, str]) -> tuple[Count, ...]:
+    error = _error(told)
+    found = () if error is None else (error,)
+    refused = not _OVERLOADED.isdisjoint(told.get("response_flags", "").split(","))
+    return (*found, Count.OVERLOADED) if refused else found
 
 
 def _error(told: Mapping[str, str]) -> Count | None:

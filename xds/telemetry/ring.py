@@ -79,7 +79,7 @@ class Edge:
         if self.step >= since:
             total.add(self._row)
         if self.step >= now:
-            total.late = self._row[Count.REQUESTS]
+            total.late, total.late_ms = self._row[Count.REQUESTS], self._row[Count.BUSY_MS]
         total.open = self.open
         return total
 

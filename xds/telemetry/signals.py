@@ -15,7 +15,8 @@ class Count(IntEnum):
     """What is counted, by its place in a row; behind these come the buckets of durations.
 
     Bytes are those of bodies, SENT by the caller and RECEIVED by it; MUTUAL and PLAIN are the requests, or connections
-    of TCP, of which it is known that they were (not) encrypted with certificates of both sides.
+    of TCP, of which it is known that they were (not) encrypted with certificates of both sides. BUSY_MS is how long
+    requests took, added up; OVERLOADED are those that were turned away for want of room.
     """
 
     REQUESTS = 0
@@ -27,6 +28,8 @@ class Count(IntEnum):
     CLOSED = 6
     MUTUAL = 7
     PLAIN = 8
+    BUSY_MS = 9
+    OVERLOADED = 10
 
 
 COUNTS: Final = len(Count)
@@ -35,6 +38,9 @@ WIDTH: Final = COUNTS + BUCKETS
 
 QUANTILES: Final = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 """The signals that are quantiles of durations, and below which duration how large a share lies."""
+
+MEANS: Final = {"rate": 3, "in_flight": 6}
+"""The signals that are means over the window, and how many decimals are told; others that add up are counts."""
 
 Row = Sequence[float]
 
@@ -55,16 +61,22 @@ class Signals:
     bytes_received: int
     connections_opened: int
     connections_open: int
+    in_flight: float
+    """Requests at work at once, on average, by what those that are over took; and connections of TCP that are open."""
+    overloaded: int
 
 
 class Total:
-    """Rows, added up. ``late`` are the requests of the step that is not over, which would bend rates."""
+    """Rows, added up. ``late`` are the requests of the step that is not over, which would bend rates; ``late_ms`` is
+    what they took.
+    """
 
-    __slots__ = ("late", "open", "row")
+    __slots__ = ("late", "late_ms", "open", "row")
 
     def __init__(self) -> None:
         self.row: list[float] = [0.0] * WIDTH
         self.late = 0.0
+        self.late_ms = 0.0
         self.open = 0
 
     def add(self, row: Row) -> None:
@@ -78,6 +90,7 @@ class Total:
         """Add another total."""
         self.add(other.row)
         self.late += other.late
+        self.late_ms += other.late_ms
         self.open += other.open
 
     @property
@@ -96,10 +109,11 @@ class Total:
     def signals(self, covered_s: float) -> Signals:
         """What people are told. ``covered_s``: how long the steps are that are over."""
         row = self.row
-        requests, steady = row[Count.REQUESTS], row[Count.REQUESTS] - self.late
+        requests, each_s = row[Count.REQUESTS], 1 / covered_s if covered_s > 0 else 0.0
+        busy_s = (row[Count.BUSY_MS] - self.late_ms) / 1000
         return Signals(
             requests=round(requests),
-            rate=round(steady / covered_s, 3) if covered_s > 0 else 0.0,
+            rate=round((requests - self.late) * each_s, MEANS["rate"]),
             errors_4xx=round(row[Count.ERRORS_4XX]),
             errors_5xx=round(row[Count.ERRORS_5XX]),
             error_share=round(row[Count.ERRORS_5XX] / requests, 6) if requests else 0.0,
@@ -108,6 +122,8 @@ class Total:
             bytes_received=round(row[Count.RECEIVED]),
             connections_opened=round(row[Count.OPENED]),
             connections_open=self.open,
+            in_flight=round(busy_s * each_s + self.open, MEANS["in_flight"]),  # Little's law
+            overloaded=round(row[Count.OVERLOADED]),
         )
 
 

@@ -7,33 +7,45 @@ speak plaintext to that workload: then those are taken for who it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from xds.model.proxy import Proxy
 from xds.model.snapshot import Snapshot
 from xds.server.metric_messages import Series, Value
 from xds.server.metrics_service import Counted
+from xds.slices import Slices
 from xds.telemetry.callers import Callers
 from xds.telemetry.histogram import counts
 from xds.telemetry.known import Known
 from xds.telemetry.last_hour import MAX_EDGES
 from xds.telemetry.nodes import Key
 from xds.telemetry.open_connections import OpenConnections
-from xds.telemetry.reading import NAMES, RUNNING, Under, read, service_namespace
+from xds.telemetry.reading import NAMES, Under, read, service_namespace
 from xds.telemetry.ring import HOUR_S
 from xds.telemetry.signals import COUNTS, Count
 
 _TIDY_S: Final = 60.0
+_SLICE: Final = 50  # series, at 10 us each where their edges are new
 _ONE: Final[Mapping[Count | None, int]] = {Count.OPENED: 1, Count.CLOSED: -1}
 _MAX_NAMES: Final = 2 * MAX_EDGES
 
 
 class Telemetry:
-    """What is known of the last hour. ``snapshot`` is the mesh as it is now, ``clock`` tells seconds since 1970."""
+    """What is known of the last hour.
 
-    def __init__(self, snapshot: Callable[[], Snapshot], clock: Callable[[], float]) -> None:
+    ``snapshot`` is the mesh as it is now, ``connected`` the proxies that have streams: who is idle tells nothing.
+    ``clock`` tells seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        connected: Callable[[], Iterable[Proxy]],
+        clock: Callable[[], float],
+    ) -> None:
         self._clock = clock
+        self._connected = connected
         self._callers = Callers(snapshot)
         self.known = Known(clock)
         self._hour = self.known.hour
@@ -59,18 +71,16 @@ class Telemetry:
             self.known.namespaces[host] = namespace
         return found.under
 
-    def counted(self, proxy: Proxy, counted: Sequence[Counted[Under]], dropped: int) -> None:
+    def counted(self, proxy: Proxy, counted: Sequence[Counted[Under]], dropped: int) -> Slices[None]:
         """Work in what a proxy has counted."""
         now = self._clock()
         self.known.messages += 1
         self.known.series_dropped += dropped
-        self._open.heard(proxy.id, now)
-        self._callers.told(proxy.namespace, proxy.service_account, now)
-        for under, value in counted:
-            if under is RUNNING:
-                self._open.running(proxy.id, value.count)
+        self._there(proxy, now)
         opened: dict[Key, int] = {}
-        for under, value in counted:
+        for number, (under, value) in enumerate(counted):
+            if number % _SLICE == _SLICE - 1:
+                yield
             key = self._key(under, now)
             if key is not None:
                 self._count(proxy.namespace, under, key, value, now)
@@ -82,10 +92,27 @@ class Telemetry:
         if now - self._tidied >= _TIDY_S:
             self._tidy(now)
 
+    def came(self, proxy: Proxy, *, anew: bool) -> None:
+        """A stream of the proxy has begun; ``anew`` where that was started since its last one."""
+        if anew:
+            self._open.gone(proxy.id)
+        self._there(proxy, self._clock())
+
+    def left(self, proxies: Iterable[Proxy]) -> None:
+        """These have had no stream for a while."""
+        still = {proxy.id for proxy in self._connected()}
+        for proxy in proxies:
+            if proxy.id not in still:
+                self._open.gone(proxy.id)
+
+    def _there(self, proxy: Proxy, now: float) -> None:
+        self._open.there(proxy.id, now)
+        self._callers.there(proxy.namespace, proxy.service_account, now)
+
     def _key(self, under: Under, now: float) -> Key | None:
         """The edge that it is counted of; None where another proxy counts it."""
         if under.caller is None:
-            return None if under is RUNNING else under.key
+            return under.key
         if self._callers.reports(under.caller, now):
             return None
         return under.key._replace(source=self._callers.node(under.caller).id)
@@ -93,13 +120,14 @@ class Telemetry:
     def _count(self, reporter: str, under: Under, key: Key, value: Value, now: float) -> None:
         row, count = self._hour.row(key, reporter, now), under.what
         if count is None:
+            row[Count.BUSY_MS] += value.sum
             if len(row) > COUNTS:
                 for place, number in counts(value.below(), value.count, under.places).items():
                     row[COUNTS + place] += number
             return
         row[count] += value.sum if under.summed else value.count
-        if under.error is not None:
-            row[under.error] += value.count
+        for beside in under.outcome:
+            row[beside] += value.count
         if under.security is not None:
             row[under.security] += value.count
         if under.security is Count.PLAIN and under.caller is None and key in self._hour:
@@ -107,6 +135,8 @@ class Telemetry:
 
     def _tidy(self, now: float) -> None:
         self._tidied = now
+        for proxy in self._connected():
+            self._there(proxy, now)
         self._open.tidy(now)
         self._callers.tidy(now)
         self._hour.tidy(now)

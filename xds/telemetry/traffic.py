@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from xds.telemetry.nodes import UNKNOWN
-from xds.telemetry.signals import QUANTILES, quantiles
+from xds.telemetry.signals import MEANS, QUANTILES, quantiles
 
 Json = Mapping[str, Any]
+K = TypeVar("K", str, tuple[str, str])
 
 _SECURITY: Final = ("none", "mutual_tls", "unknown")  # of several, the first that there is
 
@@ -65,8 +66,8 @@ def summed_signals(each: Sequence[Json], durations: Sequence[float]) -> Json:
         name: sum(one[name] for one in each) for name in each[0] if name not in QUANTILES and name != "error_share"
     }
     signals["error_share"] = signals["errors_5xx"] / signals["requests"] if signals["requests"] else 0.0
-    signals["rate"] = round(signals["rate"], 3)
-    return signals | quantiles(durations)
+    means = {name: round(signals[name], digits) for name, digits in MEANS.items()}
+    return signals | means | quantiles(durations)
 
 
 def added(columns: Sequence[Sequence[float]]) -> list[float]:
@@ -74,10 +75,11 @@ def added(columns: Sequence[Sequence[float]]) -> list[float]:
     return [sum(column) for column in zip_longest(*columns, fillvalue=0.0)]
 
 
-def grouped_by(edges: Iterable[Json], key: Callable[[Json], str]) -> dict[str, Json]:
-    """The same of each group of edges, by its key, in order; an empty key is no group."""
-    groups: dict[str, list[Json]] = {}
+def grouped_by(edges: Iterable[Json], key: Callable[[Json], K]) -> dict[K, Json]:
+    """The same of each group of edges, by its key, in order; an empty key, or one of which all is, is no group."""
+    groups: dict[K, list[Json]] = {}
     for edge in edges:
-        if name := key(edge):
+        name = key(edge)
+        if any(name):
             groups.setdefault(name, []).append(edge)
     return {name: summed(groups[name]) for name in sorted(groups)}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Generic
 
-from xds.model.told_metrics import UPTIME, Told, unfolded
+from xds.model.told_metrics import Told, unfolded
 from xds.server.metric_messages import Series
 from xds.server.metrics_service import Counted, MetricsSink, S, T_contra
+from xds.slices import Slices
 
-_NAMES: Final = frozenset({*(each.value for each in Told), UPTIME})
+_NAMES: Final = frozenset(each.value for each in Told)
 
 
 class Unfolded(Generic[T_contra, S]):
@@ -28,13 +29,11 @@ class Unfolded(Generic[T_contra, S]):
         standard = _standard(series)
         return None if standard is None or standard.name not in self._sink.names else self._sink.under(proxy, standard)
 
-    def counted(self, proxy: T_contra, counted: Sequence[Counted[S]], dropped: int) -> None:
+    def counted(self, proxy: T_contra, counted: Sequence[Counted[S]], dropped: int) -> Slices[None]:
         """Tell ``sink``."""
-        self._sink.counted(proxy, counted, dropped)
+        return self._sink.counted(proxy, counted, dropped)
 
 
 def _standard(series: Series) -> Series | None:
-    if series.name == UPTIME:
-        return series
     found = unfolded(series.name, series.labels)
     return None if found is None else Series(found[0].value, found[1], series.bounds)

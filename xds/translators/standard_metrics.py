@@ -15,6 +15,7 @@ from typing import Final
 from xds.api.envoy.config.accesslog.v3.accesslog_pb2 import AccessLog, AccessLogFilter
 from xds.api.envoy.extensions.access_loggers.stats.v3 import stats_pb2
 from xds.model.standard_metrics import NODE_LABELS, SCOPE, UNKNOWN, Metric, node_labels, variable
+from xds.model.told_metrics import SEPARATOR
 from xds.translators.log_conditions import BEGIN, END, all_of, at, cel
 from xds.view.cluster_sets import CLUSTER
 from xds.view.specs.listeners import Chain, ServerTls
@@ -58,9 +59,13 @@ def reporter(chain: Chain, *, outbound: bool) -> Reporter:
 
 
 def of_endpoint(workload: str, labels: Mapping[str, str]) -> dict[str, str]:
-    """What an endpoint's metadata tell of its workload, for labels of metrics: those that are known."""
+    """What an endpoint's metadata tell of its workload, for labels of metrics: those that are known.
+
+    Labels of a WorkloadEntry are any text. What separates fields is not in them: one's version could else tell callers'
+    control plane of another certificate.
+    """
     told = node_labels(labels, workload, "", labels.get(CLUSTER, ""))
-    return {_SHORT.get(name, name): value for name, value in told.items() if value != UNKNOWN}
+    return {_SHORT.get(name, name): value.replace(SEPARATOR, "_") for name, value in told.items() if value != UNKNOWN}
 
 
 @cache

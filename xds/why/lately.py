@@ -19,7 +19,7 @@ from xds.model.workload import Workload
 from xds.view.graph import Graph, call
 from xds.why.answers import Answer
 from xds.why.mesh import KnownMesh
-from xds.why.parties import Destination, Source
+from xds.why.parties import Destination, Source, label_of
 from xds.why.places import Places
 
 Json = dict[str, Any]
@@ -50,7 +50,7 @@ def edge_of(
     callers = _siblings(graph, caller.namespace, caller.name) if caller.name else {}
     behind = [_at(graph, each.address) for leg in (way.legs if way is not None else ()) for each in leg.endpoints]
     behind += [answer.arrival.pod for answer in answers]
-    called = {_name(pod): pod for pod in behind if pod is not None}
+    called = {label_of(pod): pod for pod in behind if pod is not None}
     refs = {destination.service, *(leg.service for leg in (way.legs if way is not None else ()))}
     services = list(_services(graph, refs))
     hosts = {destination.host, *(each.hostname for each in services)}
@@ -189,13 +189,13 @@ def _siblings(graph: Graph, namespace: str, name: str) -> dict[str, Workload]:
     rows: tuple[Workload, ...] = graph.snapshot.rows(Table.WORKLOAD, (namespace, name))
     if not rows:
         return {}
-    own = {_name(rows[0]): rows[0]}
+    own = {label_of(rows[0]): rows[0]}
     if not rows[0].owner:
         return own
     for key in graph.snapshot.keys(Table.WORKLOAD):
         pod: Workload = graph.snapshot.rows(Table.WORKLOAD, key)[0]
         if (pod.namespace, pod.owner, pod.owner_kind) == (namespace, rows[0].owner, rows[0].owner_kind):
-            own[_name(pod)] = pod
+            own[label_of(pod)] = pod
     return dict(list(own.items())[:_PODS])
 
 
@@ -208,7 +208,3 @@ def _services(graph: Graph, refs: Iterable[ObjectRef | None]) -> Iterator[Servic
 def _at(graph: Graph, address: str) -> Workload | None:
     rows: tuple[Workload, ...] = graph.snapshot.rows(Table.ADDRESS, address)
     return rows[0] if rows else None
-
-
-def _name(pod: Workload) -> str:
-    return f"{pod.namespace}/{pod.ref.name}"

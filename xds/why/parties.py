@@ -82,7 +82,7 @@ class Parties:
         router = (pod.namespace, pod.ref.name) in self._routers
         proven = (router or pod.proxied) and not plaintext
         caller = Caller(pod.namespace, pod.service_account, here, pod.labels, proven, pod.ref.name, router)
-        return Source(_named(pod), caller)
+        return Source(label_of(pod), caller)
 
     def destination(self, text: str, caller: Caller, *, tls: bool | None = None) -> Destination:
         """What ``web``, ``web.other:8080``, ``shop/web-1:80`` or ``10.0.0.7:80`` means to the caller.
@@ -188,7 +188,8 @@ def _address(service: Service, found: tuple[Arrival, ...]) -> str:
     return own or next((each.address for each in found if is_ip(each.address)), "")
 
 
-def _named(pod: Workload) -> str:
+def label_of(pod: Workload) -> str:
+    """A pod as people name it: ``shop/web-1``."""
     return f"{pod.namespace}/{pod.ref.name}"
 
 

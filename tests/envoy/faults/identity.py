@@ -5,22 +5,12 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from tests.envoy.faults.clients import OUTSIDE, grpc, http
 from tests.envoy.faults.configured import API, PAY
 from tests.envoy.faults.fault import Fault
-from tests.envoy.manifests import Manifest, destination_rule, security
-
-# The public key of RFC 7517, appendix A.1.
-_KEY: Final = {
-    "kty": "EC",
-    "crv": "P-256",
-    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
-    "kid": "a",
-    "alg": "ES256",
-}
+from tests.envoy.manifests import PUBLIC_KEY, Manifest, destination_rule, security
 
 
 def faults() -> tuple[Fault, ...]:
@@ -121,7 +111,7 @@ def _policies() -> Iterator[Fault]:
 
 
 def _tokens() -> Iterator[Fault]:
-    rule = {"issuer": "https://issuer.test", "jwks": json.dumps({"keys": [_KEY]})}
+    rule = {"issuer": "https://issuer.test", "jwks": json.dumps({"keys": [PUBLIC_KEY]})}
     yield Fault(
         "a token of an issuer that nobody knows",
         http(headers={"authorization": f"Bearer {_token()}"}),

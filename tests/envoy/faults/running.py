@@ -120,6 +120,8 @@ def _behind_gateways() -> Sequence[Fault]:
 def _limits() -> Sequence[Fault]:
     route = {"route": [to("api", "v1", 50), to("api", "v2", 50)]}
     pools = {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}
+    many = {"trafficPolicy": {"connectionPool": {"tcp": {"maxConnections": 1000}}}}
+    at_server = [{**each, **many} for each in subsets("v1", "v2")]  # callers call subsets, a server's proxy is in none
     sidecar = {
         "apiVersion": "networking.istio.io/v1",
         "kind": "Sidecar",
@@ -163,6 +165,16 @@ def _limits() -> Sequence[Fault]:
             said="lately",
             while_broken=_running,
             breaks=[destination_rule("api", subsets=subsets("v1", "v2"), trafficPolicy={"connectionPool": pools})],
+        ),
+        Fault(
+            "more requests at once than the server's proxy lets through",
+            _together("http://api/?delay=300ms", 12),
+            symptom="503",
+            asked=_API,
+            guilty="DestinationRule shop/api",
+            said="lately",
+            while_broken=_running,
+            breaks=[destination_rule("api", subsets=at_server, trafficPolicy={"connectionPool": pools})],
         ),
         Fault(
             "more requests at once than a Sidecar lets through",

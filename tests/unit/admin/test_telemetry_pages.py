@@ -22,13 +22,15 @@ SIGNALS = {
     "bytes_received": 0,
     "connections_opened": 0,
     "connections_open": 0,
+    "in_flight": 0.003,
+    "overloaded": 0,
 }
 
 
 def status() -> FakeStatus:
     """What is told ten seconds after ten requests."""
     clock = Clock()
-    hour = Telemetry(lambda: mesh(pod("web", proxied=True)), clock)
+    hour = Telemetry(lambda: mesh(pod("web", proxied=True)), tuple, clock)
     tell(hour, "web", requests(Call(more={"destination_version": "v1"}), 10, took_ms=[3.0] * 10))
     clock.now += 10
     return FakeStatus(hour=hour.known)

@@ -10,7 +10,8 @@ import yaml
 
 from tools.envoy_bootstraps import FOLDER, documents
 from xds.bootstrap.credentials import Tls, WatchedToken
-from xds.bootstrap.envoy import ControlPlane, OwnPorts, ProxyNode, bootstrap, xds_cluster
+from xds.bootstrap.envoy import ControlPlane, OwnPorts, bootstrap, xds_cluster
+from xds.bootstrap.node import ProxyNode
 from xds.model.endpoint import Locality
 
 NODE = ProxyNode("sidecar", "shop", "web-0", ("10.77.0.2", "fd00::2"), labels={"app": "web"})

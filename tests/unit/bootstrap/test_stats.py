@@ -90,8 +90,8 @@ def test_the_control_plane_is_sent_what_is_for_it() -> None:
     assert config["report_counters_as_deltas"] is True
     assert config["report_histograms_as_deltas"] is True
     [rule] = config["custom_metric_conversions"]["matcher_list"]["matchers"]
-    names = rule["predicate"]["not_matcher"]["or_matcher"]["predicate"]
-    assert [each["single_predicate"]["value_match"] for each in names] == [{"prefix": "_"}, {"exact": "server.uptime"}]
+    told = rule["predicate"]["not_matcher"]["single_predicate"]
+    assert told["value_match"] == {"prefix": "_"}
     assert rule["on_match"]["action"]["typed_config"]["@type"].endswith("DropAction")
 
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from tests.envoy.manifests import (
     HTTP,
+    PUBLIC_KEY,
     Manifest,
     destination_rule,
     documents,
@@ -29,15 +30,6 @@ from xds.cli.plait import app
 Explain = Callable[..., Any]
 
 BARE: Final = {"sidecar.istio.io/inject": "false"}
-# The public key of RFC 7517, appendix A.1.
-KEY: Final = {
-    "kty": "EC",
-    "crv": "P-256",
-    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
-    "kid": "a",
-    "alg": "ES256",
-}
 
 
 @pytest.fixture
@@ -93,7 +85,7 @@ def test_who_refuses_a_token(explain: Explain) -> None:
     parts = ({"alg": "ES256", "kid": "a"}, {"iss": "https://other.test", "sub": "ann", "exp": 4_000_000_000})
     texts = (urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
     token = ("--jwt", ".".join((*texts, "c2ln")))
-    rule = {"issuer": "https://issuer.test", "jwks": json.dumps({"keys": [KEY]})}
+    rule = {"issuer": "https://issuer.test", "jwks": json.dumps({"keys": [PUBLIC_KEY]})}
     one, other = (security("RequestAuthentication", name, jwtRules=[rule]) for name in ("users", "more"))
     (answer,) = explain("web", one, more=token)["answers"]
     assert (answer["verdict"], answer["decidedBy"]["object"]) == ("denied", "RequestAuthentication shop/users")

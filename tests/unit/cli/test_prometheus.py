@@ -21,7 +21,7 @@ TCP = Call(protocol="tcp")
 TOLD: Mapping[str, Found] = {
     "istio_requests_total": (
         (WEB.labels(response_code="200", response_flags="-"), "300.4"),
-        (WEB.labels(response_code="503", response_flags="UH"), "60"),
+        (WEB.labels(response_code="503", response_flags="UO"), "60"),
         (THEIRS.labels(response_code="200"), "300"),
         (OUTSIDE.labels(response_code="200"), "7"),
         (WEB.labels(response_code="404"), "NaN"),
@@ -32,6 +32,7 @@ TOLD: Mapping[str, Found] = {
         (WEB.labels(le="10"), "200"),
         (WEB.labels(le="+Inf"), "210"),
     ),
+    "istio_request_duration_milliseconds_sum": ((WEB.labels(), "43200000"),),
     "istio_request_bytes_sum": ((WEB.labels(), "3600"),),
     "istio_tcp_connections_opened_total": ((TCP.labels(), "4"),),
 }
@@ -58,10 +59,19 @@ def test_the_graph_of_six_hours() -> None:
     signals = web["signals"]
     assert (signals["requests"], signals["errors_5xx"], signals["bytes_sent"]) == (360, 60, 3600)
     assert (signals["p50_ms"], signals["p95_ms"]) == (pytest.approx(5.25), 9.97)
+    assert (signals["in_flight"], signals["overloaded"]) == (2.0, 60)
     assert found["unknown", "shop/db", "http"]["signals"]["requests"] == 7
     assert found["shop/web", "shop/db", "tcp"]["signals"]["connections_opened"] == 4
     assert {each["id"]: each["version"] for each in told["nodes"]} == {"shop/db": "v1", "shop/web": "v2", "unknown": ""}
     assert any('increase({__name__=~"(envoy_)?istio_requests_total"}[21600s])' in query for query in queries)
+
+
+def test_versions() -> None:
+    with prometheus(at_once(TOLD)) as (url, _):
+        of = ("--prometheus", url, "--window", "6h", "-o", "json")
+        result = CliRunner().invoke(app(), ["top", "versions", *of])
+    [found] = json.loads(result.stdout)
+    assert (found["version"], found["workloads"], found["signals"]["requests"]) == ("v1", 1, 367)
 
 
 def test_only_a_namespace() -> None:

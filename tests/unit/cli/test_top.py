@@ -34,6 +34,7 @@ def edge(
         ("requests", "rate", "errors_4xx", "errors_5xx", "error_share", "bytes_sent", "bytes_received"), 0
     )
     more = {"connections_opened": 0, "connections_open": 0, "p50_ms": None, "p95_ms": None, "p99_ms": None}
+    saturation = {"in_flight": 0.0, "overloaded": 0}
     protocol = "tcp" if signals.get("connections_opened") else "http"
     return {
         "source": source,
@@ -41,7 +42,7 @@ def edge(
         "service": service,
         "protocol": protocol,
         "security": security,
-        "signals": {**plain, **more, **signals},
+        "signals": {**plain, **more, **saturation, **signals},
         "durations": durations if protocol == "http" else [],
     }
 
@@ -52,9 +53,20 @@ def graph(*edges: dict[str, Any]) -> dict[str, Any]:
 
 
 TOLD = graph(
-    edge("shop/client", "shop/web", WEB, requests=600, rate=10, errors_5xx=60, errors_4xx=6, bytes_sent=6000),
-    edge("shop/web", "shop/db", DB, connections_opened=7, connections_open=3, bytes_received=72_000),
-    edge("unknown", "shop/web", WEB, security="none", requests=60, rate=1),
+    edge(
+        "shop/client",
+        "shop/web",
+        WEB,
+        requests=600,
+        rate=10,
+        errors_5xx=60,
+        errors_4xx=6,
+        bytes_sent=6000,
+        in_flight=1.25,
+        overloaded=4,
+    ),
+    edge("shop/web", "shop/db", DB, connections_opened=7, connections_open=3, bytes_received=72_000, in_flight=3.0),
+    edge("unknown", "shop/web", WEB, security="none", requests=60, rate=1, in_flight=0.25),
 )
 
 
@@ -70,13 +82,14 @@ def lines(result: Result) -> list[list[str]]:
 
 def test_services_the_busiest_first() -> None:
     heading, *rows = lines(run("top"))
-    assert " ".join(heading) == "SERVICE CALLERS REQ/S 4XX 5XX P50 P95 P99 SENT/S RECEIVED/S CONNS"
+    assert " ".join(heading) == "SERVICE CALLERS REQ/S 4XX 5XX P50 P95 P99 INFLIGHT SENT/S RECEIVED/S CONNS"
     assert rows == [
-        [WEB, "2", "11", "0.9%", "9.1%", "75ms", "98ms", "100ms", "100B", "0B", "-"],
-        [DB, "1", "-", "-", "-", "-", "-", "-", "0B", "1.2KB", "3"],
+        [WEB, "2", "11", "0.9%", "9.1%", "75ms", "98ms", "100ms", "1.5", "100B", "0B", "-"],
+        [DB, "1", "-", "-", "-", "-", "-", "-", "3.0", "0B", "1.2KB", "3"],
     ]
     assert [row[0] for row in lines(run("top", "--sort", "bytes"))[1:]] == [DB, WEB]
     assert [row[0] for row in lines(run("top", "--sort", "name"))[1:]] == [DB, WEB]
+    assert [row[0] for row in lines(run("top", "--sort", "inflight"))[1:]] == [DB, WEB]
 
 
 def test_workloads_and_edges() -> None:
@@ -94,6 +107,25 @@ def test_workloads_and_edges() -> None:
         ["unknown", "shop/web", WEB, "http", "none"],
         ["shop/web", "shop/db", DB, "tcp", "mutual_tls"],
     ]
+
+
+def test_versions_of_services() -> None:
+    canary = edge("shop/client", "shop/web-v2", WEB, requests=6, rate=0.1, in_flight=0.5)
+    lost = edge("shop/client", "unknown", WEB, security="unknown", requests=3, rate=0.05)
+    pod = edge("shop/client", "shop/web", "", requests=9, rate=0.15)
+    told = graph(*TOLD["edges"], canary, lost, pod)
+    told["nodes"].append(node("shop/web-v2", version="v2"))
+    rows = lines(run("top", "versions", told=told))
+    assert rows[0][:4] == ["SERVICE", "VERSION", "WORKLOADS", "REQ/S"]
+    assert [row[:4] for row in rows[1:]] == [
+        [WEB, "v1", "1", "11"],
+        [WEB, "v2", "1", "0.10"],
+        [WEB, "-", "0", "0.05"],
+        [DB, "-", "1", "-"],
+    ]
+    [first, *_] = json.loads(run("top", "versions", "-o", "json", told=told).stdout)
+    assert (first["service"], first["version"], first["workloads"]) == (WEB, "v1", 1)
+    assert (first["signals"]["in_flight"], first["signals"]["overloaded"]) == (1.5, 4)
 
 
 def test_programs_get_the_signals() -> None:
@@ -149,13 +181,14 @@ def test_the_graph_as_json() -> None:
 
 
 def test_what_replicas_know_is_put_together() -> None:
-    one = edge("shop/client", "shop/web", WEB, requests=10, rate=1.0, errors_5xx=5)
-    other = edge("shop/client", "shop/web", WEB, requests=30, rate=3.0, security="none")
+    one = edge("shop/client", "shop/web", WEB, requests=10, rate=1.0, errors_5xx=5, in_flight=0.5, overloaded=2)
+    other = edge("shop/client", "shop/web", WEB, requests=30, rate=3.0, security="none", in_flight=2.0, overloaded=1)
     other["durations"] = [0.0, 30.0]
     [both] = put_together([graph(one), graph(other)]).edges
     signals = both["signals"]
     assert (signals["requests"], signals["rate"], signals["error_share"]) == (40, 4.0, 0.125)
     assert (signals["p50_ms"], signals["p95_ms"]) == (pytest.approx(0.83), 90.0)
+    assert (signals["in_flight"], signals["overloaded"]) == (2.5, 3)
     assert both["security"] == "none"
 
 

@@ -22,6 +22,7 @@ WEB = "web.shop.svc.cluster.local"
 def total(requests: int, errors: int = 0, bucket: int = 3) -> Total:
     found = Total()
     row = [0.0] * WIDTH
+    row[Count.BUSY_MS] = 100 * requests
     row[Count.REQUESTS], row[Count.ERRORS_5XX], row[WIDTH - BUCKETS + bucket] = requests, errors, requests
     found.add(row)
     return found
@@ -96,6 +97,7 @@ def test_steps_of_a_replica_that_came_later_become_those_of_the_others() -> None
         ("01:00", 150, 2.5),
     ]
     assert told["points"][1]["p50_ms"] is not None
+    assert [each["in_flight"] for each in told["points"]] == [0.1, 0.25]
 
 
 def change(at: str, name: str, proxies: int, **more: Any) -> dict[str, Any]:

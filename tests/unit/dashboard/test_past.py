@@ -19,6 +19,7 @@ from xds.dashboard.past import Past
 from xds.prometheus.client import Limits, Prometheus
 
 HOST = 'we"b'
+NOW = int(time.time())
 
 
 async def ask(past: Past | None, path: str, **query: str) -> tuple[int, Any]:
@@ -31,12 +32,11 @@ async def ask(past: Past | None, path: str, **query: str) -> tuple[int, Any]:
 
 def told(name: str, *series: tuple[dict[str, str], list[float]]) -> dict[str, Any]:
     """What each step of three minutes has, the last one now."""
-    now = int(time.time())
     return {
         name: [
             {
                 "metric": labels,
-                "values": [[now - 180 * back, str(value)] for back, value in enumerate(reversed(values))],
+                "values": [[NOW - 180 * back, str(value)] for back, value in enumerate(reversed(values))],
             }
             for labels, values in series
         ]
@@ -44,13 +44,18 @@ def told(name: str, *series: tuple[dict[str, str], list[float]]) -> dict[str, An
 
 
 TOLD = {
-    **told("istio_requests_total", ({"response_code": "200"}, [90, 0, 180]), ({"response_code": "503"}, [10, 0, 0])),
+    **told(
+        "istio_requests_total",
+        ({"response_code": "200"}, [90, 0, 180]),
+        ({"response_code": "503", "response_flags": "UO"}, [10, 0, 0]),
+    ),
     **told(
         "istio_request_duration_milliseconds_bucket",
         ({"le": "5"}, [50, 0, 180]),
         ({"le": "10"}, [100, 0, 180]),
         ({"le": "+Inf"}, [100, 0, 180]),
     ),
+    **told("istio_request_duration_milliseconds_sum", ({}, [27000, 0, 9000])),
     **told("istio_request_bytes_sum|istio_tcp_received_bytes_total", ({}, [1000, 0, 2000])),
 }
 
@@ -65,7 +70,9 @@ async def test_the_charts_of_six_hours() -> None:
     assert (first["requests"], first["errors_5xx"], first["error_share"], first["bytes_sent"]) == (100, 10, 0.1, 1000)
     assert (first["rate"], first["p50_ms"]) == (pytest.approx(0.556), 5.0)
     assert (quiet["requests"], quiet["p50_ms"], last["requests"], last["rate"]) == (0, None, 180, 1.0)
-    assert len(queries) == 5
+    assert [each["in_flight"] for each in found["points"]] == [0.15, 0, 0.05]
+    assert [each["overloaded"] for each in found["points"]] == [10, 0, 0]
+    assert len(queries) == 6
     assert all('destination_service="we\\"b"' in each for each in queries)
 
 

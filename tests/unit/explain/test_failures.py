@@ -135,6 +135,21 @@ def test_overflow_at_the_server_is_of_the_rule_of_its_service(graph: Graph) -> N
     assert guilty == [f"DestinationRule shop/api {field}"]
 
 
+def test_overflow_at_the_server_is_of_the_rule_where_the_target_of_its_port_is_a_name() -> None:
+    text = MESH.replace("targetPort: 8080", "targetPort: web")
+    text = text.replace(
+        "metadata: {name: api-1, namespace: shop, labels: {app: api}}\nspec: {containers: [{name: app, image: x}]}",
+        "metadata: {name: api-1, namespace: shop, labels: {app: api}}\n"
+        "spec: {containers: [{name: app, image: x, ports: [{name: web, containerPort: 8080}]}]}",
+    )
+    builder = Builder()
+    applied(builder, written(text))
+    says, guilty = why(Graph(builder.snapshot), "api-1", "UO", inbound=True, dialled="10.0.0.2:8080")
+    assert says.endswith("connectionPool has maxConnections 7")
+    field = "spec.trafficPolicy.portLevelSettings[0].connectionPool.tcp.maxConnections"
+    assert guilty == [f"DestinationRule shop/api {field}"]
+
+
 def test_overflow_at_the_server_is_of_its_sidecar() -> None:
     pool = "{http: {http1MaxPendingRequests: 2}}"
     stated = f"metadata: {{name: own, namespace: shop}}\nspec: {{inboundConnectionPool: {pool}}}\n"

@@ -52,6 +52,17 @@ def test_all_together_are_bounded() -> None:
     assert found[-1].reporter == f"shop/web-{MOST + 9}"
 
 
+def test_a_few_that_invent_all_the_time_do_not_push_out_everybody_else() -> None:
+    record = Record()
+    honest = [f"shop/web-{number}" for number in range(100)]
+    for each in honest:
+        record.add(each, call(), 0.0, inbound=False)
+    for number in range(3 * MOST):
+        record.add(f"shop/liar-{number % 15}", call(f"host-{number // 15 % MOST_OF_PROXY}"), 0.0, inbound=False)
+    assert len(kinds(record, reporters=honest)) == len(honest)
+    assert sum(len(each.latest) for each in kinds(record)) <= MOST
+
+
 def test_what_is_old_is_told_of_no_more() -> None:
     record = Record()
     record.add("shop/web", call(request_id="a"), 0.0, inbound=False)

@@ -10,7 +10,8 @@ import pytest
 from tests.objects import made
 from tests.protocol.clients import cluster, route
 from xds.history.former import Former, is_kept, manifest
-from xds.history.history import MOST, History, page
+from xds.history.history import MOST, History
+from xds.history.page import page
 from xds.model.refs import ObjectRef, Origin
 from xds.server import Answer, Node
 from xds.server.batch import Batch

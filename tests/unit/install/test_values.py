@@ -31,6 +31,12 @@ def test_flags_say_parts_of_values() -> None:
     assert merge({"replicas": 1, "tolerations": [1]}, {"tolerations": []}) == {"replicas": 1, "tolerations": []}
 
 
+def test_variables_are_words_whatever_they_look_like() -> None:
+    found = read(of_assignments(["extraEnv.A=25", "extraEnv.B='25'", "extraEnv.C=true", "nodeSelector.spot=yes"]))
+    assert found.extra_env == {"A": "25", "B": "25", "C": "true"}
+    assert found.node_selector == {"spot": "yes"}
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [

@@ -11,6 +11,7 @@ import pytest
 from xds.model.proxy import Proxy
 from xds.rollout.counted import CLOSED, DURATIONS, NAMES, OPENED, REQUESTS, SENT, Both, PerProxy, Under
 from xds.rollout.signals import INBOUND, TCP, TOTAL, Counts
+from xds.slices import Slices, at_once
 
 WEB = Proxy("sidecar~10.0.0.1~web.shop~x", namespace="shop", name="web")
 HOST = "api.shop.svc.cluster.local"
@@ -176,8 +177,9 @@ class First:
     def under(self, proxy: Proxy, series: Series) -> str | None:
         return f"mine: {series.name}"
 
-    def counted(self, proxy: Proxy, counted: Sequence[Any], dropped: int) -> None:
+    def counted(self, proxy: Proxy, counted: Sequence[Any], dropped: int) -> Slices[None]:
         self.got += [(under, value.count) for under, value in counted]
+        yield
 
 
 def test_two_sinks_are_one() -> None:
@@ -187,7 +189,7 @@ def test_two_sinks_are_one() -> None:
     world.signals.begin()
     labels = {"reporter": "source", "destination_service": HOST, "response_code": "200"}
     for name in (REQUESTS, "bytes"):
-        both.counted(WEB, [(both.under(WEB, Series(name, labels)), Value(3))], 0)  # type: ignore[list-item]
+        at_once(both.counted(WEB, [(both.under(WEB, Series(name, labels)), Value(3))], 0))  # type: ignore[list-item]
     assert first.got == [(f"mine: {REQUESTS}", 3), ("mine: bytes", 3)]
     assert world.since() == (3, 0, 0)
 
@@ -227,3 +229,17 @@ def test_it_is_settled_when_all_have_told_twice() -> None:
     assert world.signals.settled([WEB, other])
     world.signals.begin()
     assert not world.signals.settled([WEB, other])
+    world.now += 20.0
+    assert world.signals.settled([WEB, other]), "who has nothing to tell is silent"
+    world.told(1)
+    assert not world.signals.settled([WEB]), "of when, is not known"
+
+
+def test_what_was_before_a_long_silence_is_not_what_was_lately() -> None:
+    world = World()
+    world.told(7)
+    world.now += 200.0
+    world.told(1)
+    world.now += 400.0
+    world.signals.begin()
+    assert world.signals.before([WEB]).get(HOST, Counts()).requests == 0

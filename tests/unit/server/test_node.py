@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from google.protobuf import json_format
+import pytest
+from google.protobuf import json_format, struct_pb2
 
 from xds.api.envoy.config.core.v3 import base_pb2
+from xds.server.errors import LimitExceeded
 from xds.server.node import Locality, Node, node
 
 
@@ -30,3 +32,9 @@ def test_a_node_as_envoy_sends_it() -> None:
 
 def test_an_empty_node() -> None:
     assert node(base_pb2.Node()) == Node("")
+
+
+def test_a_node_that_says_too_much_of_itself_is_not_read() -> None:
+    metadata = struct_pb2.Struct(fields={"LABELS": struct_pb2.Value(string_value="x" * 1024 * 1024)})
+    with pytest.raises(LimitExceeded, match="metadata of 10"):
+        node(base_pb2.Node(id="web", metadata=metadata))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from tests.unit.telemetry.told import Call, Clock, counter, gauge, mesh, pod, requests, tell
+from tests.unit.telemetry.told import Call, Clock, counter, mesh, pod, proxy, requests, tell
+from xds.model.proxy import Proxy
 from xds.model.snapshot import Snapshot
 from xds.slices import at_once
 from xds.telemetry import last_hour
@@ -21,9 +23,9 @@ MESH = mesh(pod("web", proxied=True), pod("db", proxied=True), pod("bare", proxi
 DB = "db.shop.svc.cluster.local"
 
 
-def telemetry(snapshot: Snapshot = MESH) -> tuple[Telemetry, Clock]:
+def telemetry(snapshot: Snapshot = MESH, connected: Iterable[Proxy] = ()) -> tuple[Telemetry, Clock]:
     clock = Clock()
-    return Telemetry(lambda: snapshot, clock), clock
+    return Telemetry(lambda: snapshot, lambda: connected, clock), clock
 
 
 def graph(of: Telemetry, window_s: float = 3600) -> dict[tuple[str, str], ToldEdge]:
@@ -49,6 +51,35 @@ def test_the_signals_of_an_edge() -> None:
     assert signals.rate == 10.0
     assert hour.known.node("shop/db")[1] == "v1"
     assert hour.known.node("shop/web")[1] == "v2"
+
+
+def test_requests_at_work_at_once_are_what_they_took_by_the_time() -> None:
+    hour, clock = telemetry()
+    clock.now = clock.now // 10 * 10
+    tell(hour, "web", requests(Call(), 30, "200", [500.0] * 30))
+    clock.now += 10
+    assert [edge.signals.in_flight for edge in graph(hour, 10).values()] == [1.5]
+    tell(hour, "web", requests(Call(), 30, "200", [500.0] * 30))
+    [edge] = graph(hour, 10).values()
+    assert (edge.signals.requests, edge.signals.rate) == (60, 3.0)
+    assert edge.signals.in_flight == 1.5, "the step is not over"
+    [service] = at_once(hour.known.services(10, Wanted()))
+    assert service.signals.in_flight == 1.5
+    clock.now += 10
+    assert [edge.signals.in_flight for edge in graph(hour, 20).values()] == [1.5]
+    assert [signals.in_flight for _, signals in series(hour, 60, Wanted(service=DB))[1]] == [1.5, 1.5]
+
+
+def test_what_was_turned_away_for_want_of_room() -> None:
+    hour, _ = telemetry()
+    for code, flags in (("503", "UO"), ("503", "URX,UO"), ("503", "OM"), ("503", "UH"), ("429", "RL"), ("200", "-")):
+        tell(hour, "web", requests(Call(), 2, code, response_flags=flags))
+    tell(hour, "web", requests(Call(protocol="grpc", service="x"), 2, grpc_response_status="14", response_flags="UO"))
+    found = at_once(hour.known.graph(60, Wanted()))
+    assert [(edge.key.protocol, edge.signals.overloaded, edge.signals.errors_5xx) for edge in found] == [
+        ("http", 6, 8),
+        ("grpc", 2, 2),
+    ]
 
 
 def test_of_its_version_a_workload_is_believed_before_others() -> None:
@@ -136,6 +167,7 @@ def test_connections_and_their_bytes() -> None:
     [edge] = graph(hour).values()
     signals = edge.signals
     assert (signals.connections_opened, signals.connections_open, edge.security) == (5, 3, "mutual_tls")
+    assert signals.in_flight == 3
     assert (signals.bytes_sent, signals.bytes_received) == (20, 10)  # as the caller sees it
     tell(hour, "web", [counter("istio_tcp_connections_closed_total", labels, 9)])
     assert [edge.signals.connections_open for edge in graph(hour).values()] == [0]
@@ -146,18 +178,51 @@ def test_connections_and_their_bytes() -> None:
     assert [edge.signals.connections_opened for edge in graph(hour).values()] == [9], "what was counted stays"
 
 
+def opened(hour: Telemetry, number: int) -> None:
+    tell(hour, "web", [counter("istio_tcp_connections_opened_total", Call(protocol="tcp").labels(), number)])
+
+
+def open_now(hour: Telemetry) -> int:
+    return sum(edge.signals.connections_open for edge in graph(hour).values())
+
+
 def test_a_sidecar_that_was_started_anew_has_no_connections() -> None:
-    hour, _ = telemetry()
-    labels = Call(protocol="tcp").labels()
-    opened = counter("istio_tcp_connections_opened_total", labels, 5)
+    hour, _ = telemetry(connected=[proxy("web")])
+    hour.came(proxy("web"), anew=True)
+    opened(hour, 5)
+    hour.came(proxy("db"), anew=True)
+    hour.came(proxy("web"), anew=False)
+    assert open_now(hour) == 5, "another stream of the same one"
+    hour.came(proxy("web"), anew=True)
+    assert open_now(hour) == 0
+    opened(hour, 2)
+    assert open_now(hour) == 2
 
-    def open_after(*told: Metric, uptime: int) -> int:
-        tell(hour, "web", [*told, gauge("server.uptime", uptime)])
-        return next(iter(graph(hour).values())).signals.connections_open
 
-    assert open_after(opened, uptime=100) == 5
-    assert open_after(uptime=110) == 5
-    assert open_after(opened, uptime=3) == 5
+def test_connections_of_who_is_idle_stay_until_it_has_left() -> None:
+    connected = {proxy("web"), proxy("db")}
+    hour, clock = telemetry(connected=connected)
+    opened(hour, 5)
+    for _ in range(10):
+        clock.now += 100
+        tell(hour, "db", [])
+    assert open_now(hour) == 5
+    other = replace(proxy("web"), labels=frozenset({("version", "v2")}))
+    hour.left([other])
+    assert open_now(hour) == 5, "it was the same one with other labels"
+    connected.discard(proxy("web"))
+    hour.left([proxy("web")])
+    assert open_now(hour) == 0
+
+
+def test_a_machine_that_is_idle_is_still_one_that_counts_itself() -> None:
+    hour, clock = telemetry(connected=[proxy("vm")])
+    hour.came(proxy("vm"), anew=True)
+    for _ in range(10):
+        clock.now += 100
+        tell(hour, "db", [])
+    tell(hour, "db", requests(Call(reporter="destination", principal="spiffe://cluster.local/ns/shop/sa/vm"), 2))
+    assert graph(hour) == {}, "its own word is still to come"
 
 
 def test_what_is_older_than_the_window_is_not_told_and_after_an_hour_forgotten() -> None:

@@ -16,6 +16,7 @@ from xds.model.told_metrics import LABEL, VERSION, WORKLOAD, Side, Told, text
 from xds.model.workload import Injection, Workload
 from xds.server.metric_messages import told
 from xds.server.metrics_service import Counted
+from xds.slices import at_once
 from xds.telemetry.reading import Under
 from xds.telemetry.telemetry import Telemetry
 from xds.telemetry.unfolded import Unfolded
@@ -155,16 +156,21 @@ def pod(name: str, *, proxied: bool, account: str = "") -> Workload:
     return Workload(ref, service_account=account or name, owner=name, injection=Injection(done=proxied))
 
 
+def proxy(name: str) -> Proxy:
+    """The proxy of that name."""
+    return Proxy(f"sidecar~10.0.0.1~{name}-0.shop~shop.svc", namespace="shop", name=f"{name}-0", service_account=name)
+
+
 def tell(telemetry: Telemetry, name: str, families: Sequence[Metric]) -> None:
     """Have the proxy of that name tell."""
-    proxy = Proxy(f"sidecar~10.0.0.1~{name}-0.shop~shop.svc", namespace="shop", name=f"{name}-0", service_account=name)
+    own = proxy(name)
     sink = Unfolded(telemetry)
     counted = list[Counted[Under]]()
     for value in told(message(families).SerializeToString()).values(sink.names):
-        under = sink.under(proxy, value.series())
+        under = sink.under(own, value.series())
         if under is not None:
             counted.append(Counted(under, value))
-    sink.counted(proxy, counted, 0)
+    at_once(sink.counted(own, counted, 0))
 
 
 def mesh(*pods: Workload) -> Snapshot:

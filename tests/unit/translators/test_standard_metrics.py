@@ -133,3 +133,8 @@ def test_a_logger_that_counts_nothing_is_left_out() -> None:
     assert http_loggers(Reporter.SOURCE, off) == ()
     assert tcp_loggers(Reporter.SOURCE, off) == ()
     assert len(tcp_loggers(Reporter.SOURCE, (Counted("TCP_OPENED_CONNECTIONS", disabled=True),))) == 1
+
+
+def test_labels_of_a_tenant_cannot_move_the_fields_of_what_is_told() -> None:
+    told = of_endpoint("web|x", {"version": "v1|spiffe://cluster.local/ns/bank/sa/vault", "app": "a|b"})
+    assert not any("|" in value for value in told.values())

@@ -1,7 +1,7 @@
 // The live graph: who calls whom, how often, how well, and how it is protected.
 import { useMemo, useState } from "preact/hooks";
 import { Canvas, MANY } from "./canvas.js";
-import { Badge, health, html, label, link, ms, nameOf, rate, Search, share, Span, Table, Told, useOverview, useWindow } from "./lib.js";
+import { Badge, health, html, inFlight, label, link, ms, nameOf, rate, Search, share, Span, Table, Told, useOverview, useWindow } from "./lib.js";
 
 export function GraphView({ query }) {
   const window_s = query.get("window") || "60s";
@@ -92,6 +92,7 @@ export const callColumns = (names) => [
   ["p50", (edge) => ms(edge.signals.p50_ms), "n"],
   ["p95", (edge) => ms(edge.signals.p95_ms), "n"],
   ["p99", (edge) => ms(edge.signals.p99_ms), "n"],
+  ["In flight", (edge) => inFlight(edge.signals.in_flight), "n"],
 ];
 
 const Lock = ({ security }) => {
@@ -140,7 +141,8 @@ function Worst({ shown, names }) {
 const Call = ({ edge, other }) =>
   html`<${Lock} security=${edge.security} /> ${label(other)}<br />
     <small>${rate(edge.signals.rate)}, <span class=${health(edge.signals.error_share || 0)}>${share(edge.signals.error_share)} errors</span>,
-    p95 ${ms(edge.signals.p95_ms)}</small>`;
+    p95 ${ms(edge.signals.p95_ms)}, ${inFlight(edge.signals.in_flight)} in flight${edge.signals.overloaded > 0 &&
+      html`, <span class="bad">${edge.signals.overloaded} turned away</span>`}</small>`;
 
 const Legend = () =>
   html`<ul class="legend">

@@ -138,6 +138,9 @@ export function rate(perSecond) {
   return `${number(perSecond, perSecond < 10 ? 1 : 0)}/s`;
 }
 
+/** How many at once, on average. */
+export const inFlight = (mean) => (mean === null || mean === undefined ? "–" : number(mean, mean < 1 ? 2 : mean < 10 ? 1 : 0));
+
 export function share(part) {
   if (part === null || part === undefined) return "–";
   if (part === 0) return "0%";

@@ -1,6 +1,6 @@
 // All services, and the page of one: golden signals, routes, who calls it and who may.
 import { useState } from "preact/hooks";
-import { Badge, bytes, health, html, label, link, ms, rate, Search, share, Span, Table, Told, useOverview, useTold, useWindow, VERDICTS } from "./lib.js";
+import { Badge, bytes, health, html, inFlight, label, link, ms, rate, Search, share, Span, Table, Told, useOverview, useTold, useWindow, VERDICTS } from "./lib.js";
 import { Chart } from "./chart.js";
 import { callColumns } from "./graph.js";
 
@@ -38,6 +38,7 @@ const COLUMNS = [
   ["p50", (row) => ms(row.signals?.p50_ms), "n"],
   ["p95", (row) => ms(row.signals?.p95_ms), "n"],
   ["p99", (row) => ms(row.signals?.p99_ms), "n"],
+  ["In flight", (row) => inFlight(row.signals?.in_flight), "n"],
   ["Callers", (row) => row.callers?.length ?? 0, "n"],
 ];
 
@@ -69,6 +70,8 @@ const Figures = ({ of }) => html`<dl class="figures">
   <div><dt>p50</dt><dd>${ms(of.p50_ms)}</dd></div>
   <div><dt>p95</dt><dd>${ms(of.p95_ms)}</dd></div>
   <div><dt>p99</dt><dd>${ms(of.p99_ms)}</dd></div>
+  <div><dt>In flight</dt><dd>${inFlight(of.in_flight)}</dd></div>
+  ${of.overloaded > 0 && html`<div><dt>Turned away, overloaded</dt><dd class="bad">${of.overloaded}</dd></div>`}
   ${of.connections_open > 0 && html`<div><dt>Open connections</dt><dd>${of.connections_open}</dd></div>`}
 </dl>`;
 
@@ -80,6 +83,8 @@ const Signals = ({ points }) => html`<div class="charts">
   <${Chart} title="Share of 5xx" points=${points} write=${share} lines=${[["5xx of all", "bad", (point) => point.error_share]]} />
   <${Chart} title="Latency" points=${points} write=${ms} lines=${[["p50", "good", (point) => point.p50_ms],
     ["p95", "accent", (point) => point.p95_ms], ["p99", "second", (point) => point.p99_ms]]} />
+  <${Chart} title="Requests in flight" points=${points} write=${inFlight} lines=${[["at work at once", "accent", (point) => point.in_flight],
+    ["turned away a second", "bad", perSecond("overloaded")]]} />
   <${Chart} title="Bytes in a step" points=${points} write=${bytes} lines=${[["sent", "accent", (point) => point.bytes_sent],
     ["received", "second", (point) => point.bytes_received]]} />
 </div>`;

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from xds.explain.failures.known import Known
 from xds.explain.failures.tls import tls_cause
 from xds.explain.path.steps import End
+from xds.explain.path.words import seconds
 from xds.failed.call import FailedCall
 from xds.model.refs import FieldRef, ObjectRef
 from xds.translators.connection_pools.policy import ConnectionPools, Limits
@@ -113,14 +113,14 @@ def _timed_out(call: FailedCall, known: Known, inbound: bool) -> Cause:
     slow = _at(call, known)
     if call.details == "upstream_per_try_timeout":
         retries = policies.get(RetryPolicy) if policies is not None else None
-        limit = f" of {_seconds(retries.per_try_timeout)}" if retries is not None and retries.per_try_timeout else ""
+        limit = f" of {seconds(retries.per_try_timeout)}" if retries is not None and retries.per_try_timeout else ""
         guilty = known.route_field("retries.perTryTimeout", "timeouts.backendRequest")
         return Cause(f"no answer within perTryTimeout{limit}{_tries(call)}, from {slow}", guilty + _upstream(known))
     timeout = policies.get(Timeout) if policies is not None else None
     if timeout is not None and timeout.limit:
         guilty = known.route_field("timeout", "timeouts.request")
         return Cause(
-            f"its route has a timeout of {_seconds(timeout.limit)}, and {slow} took longer", guilty + _upstream(known)
+            f"its route has a timeout of {seconds(timeout.limit)}, and {slow} took longer", guilty + _upstream(known)
         )
     return Cause(f"{slow} took longer than the caller allows itself, in a header of the request", _upstream(known))
 
@@ -234,7 +234,3 @@ def _tries(call: FailedCall) -> str:
 def _reason(details: str) -> str:
     found = _REASON.search(details)
     return found[1].replace("_", " ") if found else ""
-
-
-def _seconds(time: timedelta) -> str:
-    return f"{time.total_seconds():g}s"

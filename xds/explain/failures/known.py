@@ -27,6 +27,7 @@ from xds.view import names
 from xds.view.attach import rule, rule_at
 from xds.view.filters import attached
 from xds.view.graph import Read
+from xds.view.inbound import Offer, inbound_ports
 from xds.view.scope import Scope, mesh
 from xds.view.sidecar_at import sidecar, sidecar_at
 from xds.view.specs.clusters import ClusterSpec
@@ -130,7 +131,8 @@ def _of_server(read: Read, pod: Workload, own: Held, call: FailedCall, found: Kn
         return found
     at = read.get(rule_at, service.key, Scope(service.namespace, service.namespace))
     stated = read.get(rule, at) if at is not None else None
-    called = next((each.number for each in service.ports if number in (str(each.target), str(each.number))), 0)
+    ports = read.get(inbound_ports, Offer(pod.namespace, pod.labels, pod.ref.name))
+    called = next((each.called for each in ports if cluster and names.inbound_cluster(each.number) == cluster.name), 0)
     return replace(found, port=called, rule=_rule(read, stated.ref) if stated is not None else None)
 
 

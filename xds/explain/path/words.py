@@ -56,14 +56,14 @@ def steps(policies: Policies, by: tuple[FieldRef, ...]) -> Iterator[Step]:
         yield Step("mirror", f"{_share(each.share)} of requests are copied to {each.cluster}", by)
     timeout, retries = policies.get(Timeout), policies.get(RetryPolicy)
     if timeout is not None:
-        yield Step("timeout", _seconds(timeout.limit) if timeout.limit else "none", ())
+        yield Step("timeout", seconds(timeout.limit) if timeout.limit else "none", ())
     if retries is not None:
         yield Step("retries", _retries(retries), ())
 
 
 def _faults(faults: Faults, by: tuple[FieldRef, ...]) -> Iterator[Step]:
     if faults.delay is not None:
-        yield Step("fault", f"{_share(faults.delay.share)} are held up for {_seconds(faults.delay.pause)}", by)
+        yield Step("fault", f"{_share(faults.delay.share)} are held up for {seconds(faults.delay.pause)}", by)
     abort = faults.abort
     if abort is not None:
         status = abort.status or f"gRPC status {abort.grpc_status}"
@@ -93,11 +93,12 @@ def _retries(retries: RetryPolicy) -> str:
     if not retries.attempts:
         return "none"
     on = ", ".join((*retries.on, *map(str, retries.statuses)))
-    each = f", {_seconds(retries.per_try_timeout)} a try" if retries.per_try_timeout else ""
+    each = f", {seconds(retries.per_try_timeout)} a try" if retries.per_try_timeout else ""
     return f"{retries.attempts} on {on}{each}"
 
 
-def _seconds(time: timedelta) -> str:
+def seconds(time: timedelta) -> str:
+    """A time in words, as manifests write it: ``0.5s``."""
     return f"{time.total_seconds():g}s"
 
 

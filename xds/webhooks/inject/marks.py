@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from xds.bootstrap.envoy import METRICS_PORT
 from xds.model.injection import PROXY, REVISION, STATUS
+from xds.model.labels import first_of
 from xds.model.problem import Severity
 from xds.webhooks.inject.plain import text
 from xds.webhooks.inject.subject import Subject
@@ -34,8 +35,8 @@ class Added:
 def new_labels(subject: Subject) -> dict[str, str]:
     """The labels that are added; those that the pod has stay."""
     made = {
-        _CANONICAL + "name": _first(subject.labels, _NAMES) or _as_label(subject.workload.name),
-        _CANONICAL + "revision": _first(subject.labels, _REVISIONS) or "latest",
+        _CANONICAL + "name": first_of(subject.labels, _NAMES) or _as_label(subject.workload.name),
+        _CANONICAL + "revision": first_of(subject.labels, _REVISIONS) or "latest",
     }
     if not subject.gateway:
         made["security.istio.io/tlsMode"] = "istio"
@@ -71,10 +72,6 @@ def _scraping(subject: Subject) -> dict[str, str]:
         subject.found.add(subject.annotation(stated[0]), "metrics.not-merged", message, Severity.INFO)
         return {}
     return dict(zip(_SCRAPING, ("true", str(METRICS_PORT), "/stats/prometheus"), strict=True))
-
-
-def _first(labels: Mapping[str, str], keys: Sequence[str]) -> str:
-    return next((labels[key] for key in keys if labels.get(key)), "")
 
 
 def _as_label(name: str) -> str:

@@ -13,10 +13,10 @@ from xds.bootstrap.envoy import (
     METRICS_PORT,
     ControlPlane,
     OwnPorts,
-    ProxyNode,
     bootstrap,
     proxy_environment,
 )
+from xds.bootstrap.node import ProxyNode
 from xds.bootstrap.probes import AppProbes
 from xds.model.injection import PROXY
 from xds.model.interception import MODE
