@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import time
 from collections.abc import Iterable
 
 from hypothesis import settings
@@ -337,7 +335,7 @@ TestHistories = Histories.TestCase
 TestHistories.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
-def test_a_thousand_proxies_of_a_thousand_services_hold_the_loop_for_no_longer_than_a_slice() -> None:
+def test_a_thousand_proxies_of_a_thousand_services_are_counted_with_a_pause_at_each() -> None:
     refs = [ObjectRef("networking.istio.io", "VirtualService", "shop", f"v{n}") for n in range(1000)]
     shared = Table([authored(endpoints(f"s{n}"), ref) for n, ref in enumerate(refs)])
     cache, names = SnapshotCache(), [f"s{n}" for n in range(1000)]
@@ -350,20 +348,12 @@ def test_a_thousand_proxies_of_a_thousand_services_hold_the_loop_for_no_longer_t
         client.fetch()
         client.inbox.clear()  # never answered: all of it is in flight
         clients.append(client)
-    found: list[dict[ObjectRef, LiveCount]] = []
-    slices, work = [], Live(cache).round()
-    gc.collect()
-    gc.freeze()  # what the thousand clients are made of is not looked through meanwhile
-    try:
-        while not found:
-            start = time.thread_time()
-            try:
-                next(work)
-            except StopIteration as done:
-                found.append(done.value)
-            slices.append(time.thread_time() - start)
-    finally:
-        gc.unfreeze()
-    assert found[0] == {ref: LiveCount(0, 1000) for ref in refs}
-    assert max(slices) < 0.02, f"{max(slices):.4f} s of {sum(slices):.3f} s"
-    assert sum(slices) < 2
+    found, pauses, work = dict[ObjectRef, LiveCount](), 0, Live(cache).round()
+    while not found:
+        try:
+            next(work)
+        except StopIteration as done:
+            found = done.value
+        pauses += 1
+    assert found == {ref: LiveCount(0, 1000) for ref in refs}
+    assert pauses > 2 * len(clients), "others are let in after each proxy, and each table of its own"
