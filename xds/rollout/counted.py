@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from xds.audit.refusal import clean
 from xds.model.proxy import Proxy
 from xds.rollout.room import Room
-from xds.rollout.signals import INBOUND, TCP, TOTAL, Counts, Streams, together
+from xds.rollout.signals import INBOUND, TCP, TOTAL, Counts, Known, Streams, together
 from xds.slices import Slices
 
 REQUESTS: Final = "istio_requests_total"
@@ -41,6 +41,7 @@ _MOST_PROXIES: Final = (5000, 20_000)
 _MOST_ROWS: Final = (50_000, 150_000)
 _LONGEST_ID: Final = 600
 _UNKNOWN: Final = "unknown"
+_TOLD_S: Final = 10.0  # so often proxies tell
 _GONE_S: Final = 600.0
 # Codes of gRPC that say that the server failed: unknown, deadline exceeded, unimplemented, internal, unavailable, lost.
 _GRPC_FAILED: Final = frozenset({"2", "4", "12", "13", "14", "15"})
@@ -99,11 +100,12 @@ class PerProxy:
         self._clock = clock
         self._rows: dict[Who, dict[str, Row[float]]] = {}
         self._heard: dict[Who, float] = {}
+        self._since: dict[Who, float] = {}  # when it was heard first of all
         self._first: dict[Who, float] = {}  # when it was heard first since ``begin``
         self._proxies = Room(*_MOST_PROXIES)
         self._room = Room(*_MOST_ROWS)
-        self._marks: deque[Rows] = deque(maxlen=_MARKS)
-        self._marked = self._began = clock()
+        self._marks: deque[tuple[float, Rows]] = deque(maxlen=_MARKS)
+        self._marked = self._began = self._past_at = clock()
         self._start: Rows = {}
         self._past: Rows = {}
 
@@ -112,7 +114,8 @@ class PerProxy:
         self._began = self._clock()
         self._mark_when_due(self._began)
         self._first.clear()
-        self._past = self._marks[0] if self._marks else {}
+        if self._marks:
+            self._past_at, self._past = self._marks[0]
         self._start = self._copy()
 
     def since(self, proxies: Iterable[Proxy]) -> Streams:
@@ -136,6 +139,12 @@ class PerProxy:
         """What they had told in the 150 to 300 seconds before that."""
         return self._between(proxies, self._past, self._start)
 
+    def known(self, proxies: Iterable[Proxy]) -> Known:
+        """Of how long that is. What a proxy tells first is of the ten seconds before."""
+        since = [self._since[who] for who in map(_who, proxies) if who in self._since]
+        told = (min(self._began - max(at, self._past_at) + _TOLD_S, self._began - self._past_at) for at in since)
+        return Known(len(since), sum(max(0.0, each) for each in told))
+
     def under(self, proxy: Proxy, series: Series) -> Under | None:
         """What a series is counted under; None when it is of no interest."""
         told, reporter = series.labels, series.labels.get("reporter")
@@ -158,6 +167,7 @@ class PerProxy:
             if not self._proxies.take(who[0]):
                 return
             rows = self._rows[who] = {}
+            self._since[who] = now
         self._heard[who] = now
         self._first.setdefault(who, now)
         ended, answered = dict[tuple[str, int], float](), dict[int, float]()
@@ -189,9 +199,9 @@ class PerProxy:
 
     def _mark(self, now: float) -> None:
         self._marked = now
-        self._marks.append(self._copy())
+        self._marks.append((now, self._copy()))
         for who in [who for who, at in self._heard.items() if now - at > _GONE_S]:
-            del self._heard[who]
+            del self._heard[who], self._since[who]
             self._first.pop(who, None)
             self._room.give_back(who[0], len(self._rows.pop(who)))
             self._proxies.give_back(who[0], 1)

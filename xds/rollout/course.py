@@ -277,10 +277,10 @@ class Course:
             others = [each for each in self._stable.pipeline.views if each not in self._members]
             peers = [each for each in others if workload_hash(each) in alike]
             rest = others if not peers else []  # adding up is work, and who has replicas is not compared with others
-            since, before = self._signals.since, self._signals.before
-            told = Figures(
-                since(mine), len(peers), since(peers), since(rest), before(mine), before(peers), before(rest)
-            )
+            since, before, known = self._signals.since, self._signals.before, self._signals.known
+            told = Figures(since(mine), len(peers), since(peers), since(rest))
+            told = replace(told, cohort_before=before(mine), rest_before=before(peers), others_before=before(rest))
+            told = replace(told, cohort_known=known(mine), rest_known=known(peers), others_known=known(rest))
             self._told_figures = replace(told, settled=self._signals.settled(mine))
         return self._told_figures
 

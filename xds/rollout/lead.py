@@ -184,7 +184,8 @@ def judged(told: Figures, *, counts_itself: bool = False) -> Judgement:
     found = judge(cohort, rest, past)
     if counts_itself or not told.settled or found.call is Call.ABORT:
         return found
-    gone = vanished(cohort, past, rest, before)
+    longer = told.cohort_known.times(told.rest_known if told.replicas else told.others_known)
+    gone = vanished(cohort, past, rest, before, longer)
     return Judgement(Call.ABORT, gone, found.requests) if gone else found
 
 

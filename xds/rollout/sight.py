@@ -8,7 +8,7 @@ from math import inf
 from typing import Final
 
 from xds.rollout.cohort import Place
-from xds.rollout.signals import TOTAL, Counts, Streams
+from xds.rollout.signals import TOTAL, Counts, Known, Streams
 
 MOST_STREAMS: Final = 20
 """So many streams of each are told, those with the most requests: some 10 kB in all."""
@@ -24,6 +24,7 @@ class Figures:
     """What proxies have told: the cohort, the other replicas of its workloads, and all others, now and before.
 
     ``replicas`` is how many such replicas there are; ``settled`` is whether what the cohort has not told was not there.
+    ``cohort_known`` and the like are of how long what was before is.
     """
 
     cohort: Streams = field(default_factory=dict)
@@ -34,6 +35,9 @@ class Figures:
     rest_before: Streams = field(default_factory=dict)
     others_before: Streams = field(default_factory=dict)
     settled: bool = True
+    cohort_known: Known = field(default_factory=Known)
+    rest_known: Known = field(default_factory=Known)
+    others_known: Known = field(default_factory=Known)
 
 
 NO_FIGURES: Final = Figures()
@@ -78,6 +82,9 @@ def together(found: Mapping[str, Sight]) -> Figures:
         _sum(each.rest_before for each in every),
         _sum(each.others_before for each in every),
         settled=all(each.settled for each in every),
+        cohort_known=sum((each.cohort_known for each in every), Known()),
+        rest_known=sum((each.rest_known for each in every), Known()),
+        others_known=sum((each.others_known for each in every), Known()),
     )
 
 

@@ -97,6 +97,23 @@ Streams = Mapping[str, Counts]
 """Counts by stream: ``INBOUND``, the host that was called, or ``TOTAL``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """So many proxies have told of so many seconds, all together, before something was watched."""
+
+    proxies: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Known) -> Known:
+        return Known(self.proxies + other.proxies, self.seconds + other.seconds)
+
+    def times(self, other: Known) -> float:
+        """How many times as long as of each of the others; 1 where nobody knows."""
+        if not self.seconds or not other.seconds:
+            return 1.0
+        return (self.seconds / self.proxies) / (other.seconds / other.proxies)
+
+
 class Signals(Protocol):
     """Who knows what proxies tell of requests."""
 
@@ -115,6 +132,10 @@ class Signals(Protocol):
 
     def before(self, proxies: Iterable[Proxy]) -> Streams:
         """What they had told in the minutes before that."""
+        ...
+
+    def known(self, proxies: Iterable[Proxy]) -> Known:
+        """Of how long that is: of those that came just now of less than of others."""
         ...
 
 

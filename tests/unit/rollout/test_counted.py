@@ -10,7 +10,7 @@ import pytest
 
 from xds.model.proxy import Proxy
 from xds.rollout.counted import CLOSED, DURATIONS, NAMES, OPENED, REQUESTS, SENT, Both, PerProxy, Under
-from xds.rollout.signals import INBOUND, TCP, TOTAL, Counts
+from xds.rollout.signals import INBOUND, TCP, TOTAL, Counts, Known
 from xds.slices import Slices, at_once
 
 WEB = Proxy("sidecar~10.0.0.1~web.shop~x", namespace="shop", name="web")
@@ -243,3 +243,17 @@ def test_what_was_before_a_long_silence_is_not_what_was_lately() -> None:
     world.now += 400.0
     world.signals.begin()
     assert world.signals.before([WEB]).get(HOST, Counts()).requests == 0
+
+
+def test_it_is_known_of_how_long_before_proxies_have_told() -> None:
+    world, late = World(), Proxy("sidecar~10.0.0.2~late.shop~x", namespace="shop", name="late")
+    world.told(1)
+    world.now = 40.0
+    world.told(1, proxy=late)
+    world.now = 60.0
+    world.signals.begin()
+    assert world.signals.known([WEB]) == Known(1, 60.0)
+    assert world.signals.known([late]) == Known(1, 30.0)
+    assert world.signals.known([WEB]).times(world.signals.known([late])) == 2.0
+    nobody = Proxy("sidecar~10.0.0.3~nobody.shop~x", namespace="shop", name="nobody")
+    assert world.signals.known([nobody]).times(world.signals.known([WEB])) == 1.0

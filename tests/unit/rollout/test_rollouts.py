@@ -25,7 +25,7 @@ from xds.model.refs import ObjectRef
 from xds.rollout.held import State
 from xds.rollout.pages import routes as routes_of
 from xds.rollout.progress import Phase
-from xds.rollout.signals import Counts, Streams
+from xds.rollout.signals import Counts, Known, Streams
 from xds.settings import Settings
 from xds.sources.issuer_keys import IssuerKeys
 from xds.sources.memory import MemorySource
@@ -107,6 +107,9 @@ class Told:
 
     def before(self, proxies: Iterable[Proxy]) -> Streams:
         return self.since(proxies)
+
+    def known(self, proxies: Iterable[Proxy]) -> Known:
+        return Known()
 
     def since(self, proxies: Iterable[Proxy]) -> Streams:
         found, asked = Counts(), list(proxies)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from xds.rollout.judge import Call
 from xds.rollout.lead import judged
 from xds.rollout.sight import Figures
-from xds.rollout.signals import INBOUND, TCP, TOTAL, Counts
+from xds.rollout.signals import INBOUND, TCP, TOTAL, Counts, Known
 from xds.rollout.vanished import vanished
 
 A, B = "a.shop.svc.cluster.local", "b.shop.svc.cluster.local"
@@ -64,3 +64,11 @@ def test_it_is_judged_where_nothing_fails() -> None:
     )
     assert judged(told).call is Call.ABORT
     assert judged(replace(told, settled=False)).call is not Call.ABORT, "the cohort may not have told yet"
+
+
+def test_who_came_later_has_told_less_before_and_nothing_follows() -> None:
+    now, past, rest, before = streams(a=1168), streams(a=2150), streams(a=584), streams(a=290)
+    assert vanished(now, past, rest, before)
+    longer = Known(2, 108.0).times(Known(1, 23.0))  # as a leader died, and its proxies came to another
+    assert not vanished(now, past, rest, before, longer)
+    assert vanished(streams(a=100), past, rest, before, longer)
