@@ -103,6 +103,8 @@ class Concert:
 
     async def run(self, heed: Callable[[], None]) -> None:
         """Agree, for ever; ``heed`` is told whenever something may have been decided."""
+        await asyncio.to_thread(_versions, list(self._objects.held.values()))
+        heed()  # what was decided before this one started
         while True:
             try:
                 await self._look()
@@ -227,10 +229,10 @@ class Concert:
             self.judgement = None if judgement is UNKNOWN else judgement
             if known.over:
                 verdicts.update(_verdicts(known))
-        elif self._proposal and (known is None or known.over):
+        elif (proposal := self._undecided(verdicts)) and (known is None or known.over):
             number += 1
-            known = Round(number, self._proposal, now)
-            for ref, _ in self._proposal:
+            known = Round(number, proposal, now)
+            for ref, _ in proposal:
                 verdicts.pop(ref, None)
         self._proposal = ()
         for ref, each in self._objects.held.items():
@@ -238,6 +240,10 @@ class Concert:
                 verdicts[ref] = Verdict(each.version, Phase.ABORTED, each.reason)
         versions = {ref: self._objects.version_now(ref) for ref in verdicts}
         return Decision(number, self.name, known, kept(verdicts, self._objects.versions(), versions))
+
+    def _undecided(self, verdicts: Mapping[ObjectRef, Verdict]) -> Objects:
+        """What is proposed, without what was proposed before the verdict on it was known here."""
+        return tuple((ref, v) for ref, v in self._proposal if (known := verdicts.get(ref)) is None or known.version != v)
 
     def _has_heard(self, heard: Mapping[str, Said], known: Round, now: float) -> bool:
         """Whether all were heard that are to be heard: who has just begun to lead knows of nobody's cohort yet."""

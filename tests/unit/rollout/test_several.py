@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tests.unit.rollout.test_rollouts import MESH, RULE, Told, endpoints, istio,
 from xds.app import ControlPlane
 from xds.model.object import Object
 from xds.model.refs import ObjectRef
-from xds.rollout.board import Board
+from xds.rollout.board import Board, Posted
 from xds.rollout.held import State
 from xds.rollout.signals import Counts
 from xds.settings import Settings
@@ -226,6 +227,38 @@ async def test_a_dead_leader_is_followed_and_a_change_that_came_back_stays_back_
         assert found.reasons() == {"aborted by hand"}
         found.replicas["c"].control_plane.rollouts.promote([RULE])
         await found.until_all(2)
+
+
+@dataclass
+class AwayWhenOpened(MemoryBoard):
+    """A board that is away as soon as it was read once."""
+
+    opened: bool = False
+
+    async def read(self) -> Posted | None:
+        found = await super().read()
+        self.shared.away, self.opened = self.shared.away or not self.opened, True
+        return found
+
+
+async def test_what_came_back_before_a_restart_is_known_from_its_beginning(tmp_path: Path) -> None:
+    async with mesh(tmp_path, rule(1), count=4, rollout_watch=timedelta(seconds=90)) as found:
+        await found.until_all(1)
+        found.apply(rule(2))
+        await found.until(lambda: len(found.with_timeout(2)) == 1)
+        found.replicas["a"].control_plane.rollouts.abort([RULE])
+        await found.until(lambda: found.states() == [State.ABORTED, State.ABORTED])
+        await found.until(lambda: "aborted by hand" in (found.shared.posted.decision if found.shared.posted else ""))
+        gone = [*await found.stop("a"), *await found.stop("b")]
+        posted = found.shared.posted
+        assert posted is not None
+        # As it stands for a moment: decided, and the one who led has not heeded that itself.
+        unheeded = gzip.compress(gzip.decompress(posted.held).replace(b'"aborted by hand"', b'""'))
+        found.shared.posted, found.boards = replace(posted, held=unheeded), AwayWhenOpened
+        await found.start("c", *gone)
+        await found.until(lambda: found.states() == [State.ABORTED])
+        assert (found.reasons(), found.shared.away) == ({"aborted by hand"}, True)
+        assert found.with_timeout(1) == found.sidecars
 
 
 async def test_a_change_that_waits_or_rolls_out_is_not_let_through_by_a_restart_of_all(tmp_path: Path) -> None:

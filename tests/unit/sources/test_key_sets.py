@@ -27,7 +27,7 @@ from xds.model.security import KeySet
 from xds.sources.key_sets import KeySets, KeySetSettings, networks
 
 QUICK = KeySetSettings(
-    timeout=timedelta(seconds=1),
+    timeout=timedelta(seconds=10),
     refresh=timedelta(milliseconds=30),
     soonest=timedelta(milliseconds=10),
     retry=timedelta(milliseconds=20),
