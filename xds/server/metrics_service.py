@@ -187,13 +187,10 @@ class _Sender(Generic[T, S]):
             raise LimitExceeded("a metrics message before the last was answered")
         self._busy = True
         try:
-            await self._tell(message)
+            await in_slices(self._counted(message))
             await asyncio.sleep(_PAUSE_S)  # who tells more often than it should is answered more slowly
         finally:
             self._busy = False
-
-    async def _tell(self, message: Told) -> None:
-        await in_slices(self._counted(message))
 
     def _counted(self, message: Told) -> Slices[None]:
         counted = list[Counted[S]]()

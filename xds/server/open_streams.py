@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import grpc
@@ -94,30 +94,28 @@ class OpenStreams:
             raise ProtocolError("there was no message")
         return bytes(data)
 
-    @contextmanager
-    def _waits_at(self, host: str) -> Iterator[None]:
-        if host and self._waiting_at[host] >= self._most_waiting:
-            raise LimitExceeded(f"{self._most_waiting} {self._kind} at {host} have not said whose they are")
-        self._waiting_at[host] += 1
-        try:
-            yield
-        finally:
-            self._waiting_at[host] -= 1
-            if not self._waiting_at[host]:
-                del self._waiting_at[host]
+    def _waits_at(self, host: str) -> AbstractContextManager[None]:
+        most = self._most_waiting
+        return _one_more(self._waiting_at, host, most, f"{most} {self._kind} at {host} have not said whose they are")
 
-    @contextmanager
-    def one_of(self, caller: str) -> Iterator[None]:
+    def one_of(self, caller: str) -> AbstractContextManager[None]:
         """The block, as a stream of that caller; ``""`` is anybody. Errors: LimitExceeded where it has too many."""
-        if caller and self._of_one[caller] >= self._most_of_one:
-            raise LimitExceeded(f"{self._most_of_one} {self._kind} of {caller} are open already")
-        self._of_one[caller] += 1
-        try:
-            yield
-        finally:
-            self._of_one[caller] -= 1
-            if not self._of_one[caller]:
-                del self._of_one[caller]
+        most = self._most_of_one
+        return _one_more(self._of_one, caller, most, f"{most} {self._kind} of {caller} are open already")
+
+
+@contextmanager
+def _one_more(counts: Counter[str], name: str, most: int, refusal: str) -> Iterator[None]:
+    """The block, counted under a name; ``""`` may be there without end. Errors: LimitExceeded beyond ``most``."""
+    if name and counts[name] >= most:
+        raise LimitExceeded(refusal)
+    counts[name] += 1
+    try:
+        yield
+    finally:
+        counts[name] -= 1
+        if not counts[name]:
+            del counts[name]
 
 
 @asynccontextmanager
